@@ -1,0 +1,146 @@
+//! How an account is polled: values that cannot be wrong.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use thiserror::Error;
+
+/// How often each user is polled: from a second to a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval(Duration);
+
+/// Requests a second that an account may make: from 1 to 20.
+///
+/// `ListAccessKeys` answers 20 a second for each combination of action, access region and calling user; the consoles,
+/// pipelines and tools that call as the same user share them.
+/// Source: <https://cloud.tencent.com/document/product/1278/109059>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit(NonZeroU32);
+
+/// Requests an account may have under way at once: from 1 to 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxInFlight(usize);
+
+/// The time one request may take, connect to last byte: from a second to a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(Duration);
+
+/// How an account is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How often each user is polled.
+    pub interval: Interval,
+    /// The account's budget.
+    pub rate_limit: RateLimit,
+    /// The account's concurrency.
+    pub max_in_flight: MaxInFlight,
+    /// The time one request may take.
+    pub timeout: Timeout,
+}
+
+/// A value outside its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("out of range: expected {allowed}")]
+pub struct OutOfRange {
+    allowed: &'static str,
+}
+
+macro_rules! refuse_unless {
+    ($fits:expr, $allowed:literal) => {
+        if !$fits {
+            return Err(OutOfRange { allowed: $allowed });
+        }
+    };
+}
+
+// === impl Interval ===
+
+impl Interval {
+    /// # Errors
+    /// Less than a second or more than a day.
+    pub fn new(every: Duration) -> Result<Self, OutOfRange> {
+        refuse_unless!((Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&every), "1s to 1d");
+        Ok(Self(every))
+    }
+
+    /// The interval as a length of time.
+    #[must_use]
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+// === impl RateLimit ===
+
+impl RateLimit {
+    /// # Errors
+    /// 0, or more than the 20 that the API answers.
+    pub fn new(requests_a_second: u32) -> Result<Self, OutOfRange> {
+        const ALLOWED: &str = "1 to 20 requests a second, the most that the API answers";
+        match NonZeroU32::new(requests_a_second) {
+            Some(rate) if rate.get() <= 20 => Ok(Self(rate)),
+            _ => Err(OutOfRange { allowed: ALLOWED }),
+        }
+    }
+
+    /// Requests a second.
+    #[must_use]
+    pub fn get(self) -> NonZeroU32 {
+        self.0
+    }
+}
+
+// === impl MaxInFlight ===
+
+impl MaxInFlight {
+    /// # Errors
+    /// 0, or more than 64.
+    pub fn new(requests: usize) -> Result<Self, OutOfRange> {
+        refuse_unless!((1..=64).contains(&requests), "1 to 64 requests");
+        Ok(Self(requests))
+    }
+
+    /// Requests at once.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+// === impl Timeout ===
+
+impl Timeout {
+    /// # Errors
+    /// Less than a second or more than a minute.
+    pub fn new(timeout: Duration) -> Result<Self, OutOfRange> {
+        refuse_unless!(
+            (Duration::from_secs(1)..=Duration::from_secs(60)).contains(&timeout),
+            "1s to 1m"
+        );
+        Ok(Self(timeout))
+    }
+
+    /// The timeout as a length of time.
+    #[must_use]
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_end_where_they_say() {
+        let seconds = Duration::from_secs;
+        assert!(Interval::new(seconds(1)).is_ok() && Interval::new(seconds(86_400)).is_ok());
+        assert!(Interval::new(Duration::ZERO).is_err() && Interval::new(seconds(86_401)).is_err());
+        assert!(RateLimit::new(1).is_ok() && RateLimit::new(20).is_ok());
+        assert!(RateLimit::new(0).is_err() && RateLimit::new(21).is_err());
+        assert!(MaxInFlight::new(1).is_ok() && MaxInFlight::new(64).is_ok());
+        assert!(MaxInFlight::new(0).is_err() && MaxInFlight::new(65).is_err());
+        assert!(Timeout::new(seconds(1)).is_ok() && Timeout::new(seconds(60)).is_ok());
+        assert!(Timeout::new(Duration::from_millis(999)).is_err());
+        assert!(Timeout::new(Duration::from_millis(60_001)).is_err());
+    }
+}

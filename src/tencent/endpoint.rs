@@ -1,0 +1,132 @@
+//! Where an API is reached.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use http::{Uri, uri::Scheme};
+use thiserror::Error;
+
+/// The address of an API: a scheme, a host and perhaps a port, as in `https://cam.tencentcloudapi.com`.
+///
+/// Plain HTTP is taken for loopback addresses only: a session token travels in a header of each request, and an answer
+/// that nobody vouches for is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    uri: Uri,
+    host: String,
+    loopback: bool,
+}
+
+/// Why a text is not an [`Endpoint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotAnEndpoint {
+    /// Not of the form scheme, host, port.
+    #[error("not an endpoint: expected a scheme and a host, such as https://cam.tencentcloudapi.com")]
+    Malformed,
+    /// A path, a query or a user name behind the host.
+    #[error("an endpoint has no path, query or user name: end it after the host, as in https://cam.tencentcloudapi.com")]
+    Excess,
+    /// Plain HTTP to another machine.
+    #[error("plain http is allowed to this machine only (127.0.0.1, [::1], localhost): use https")]
+    Cleartext,
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// The address to send to; its path is `/`.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The `Host` header: lower case, with the port where it is not the scheme's own. It is part of what is signed.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether the address is on this machine, where no proxy is asked.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = NotAnEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEndpoint> {
+        let uri: Uri = text.to_ascii_lowercase().parse().map_err(|_| NotAnEndpoint::Malformed)?;
+        let (scheme, authority) = match (uri.scheme(), uri.authority()) {
+            (Some(scheme), Some(authority)) if !authority.host().is_empty() => (scheme, authority),
+            _ => return Err(NotAnEndpoint::Malformed),
+        };
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() || authority.as_str().contains('@') {
+            return Err(NotAnEndpoint::Excess);
+        }
+        let loopback = is_loopback(authority.host());
+        let own_port = match scheme {
+            s if *s == Scheme::HTTPS => 443,
+            s if *s == Scheme::HTTP && loopback => 80,
+            s if *s == Scheme::HTTP => return Err(NotAnEndpoint::Cleartext),
+            _ => return Err(NotAnEndpoint::Malformed),
+        };
+        let host = match authority.port() {
+            Some(port) if port.as_u16() != own_port => authority.to_string(),
+            Some(_) => authority.host().to_owned(),
+            None if authority.as_str().ends_with(':') => return Err(NotAnEndpoint::Malformed),
+            None => authority.to_string(),
+        };
+        let uri = format!("{scheme}://{host}/").parse().map_err(|_| NotAnEndpoint::Malformed)?;
+        Ok(Self { uri, host, loopback })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.uri.fmt(f)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_header_is_what_an_http_client_sends() {
+        for (text, host) in [
+            ("https://cam.tencentcloudapi.com", "cam.tencentcloudapi.com"),
+            ("https://CAM.tencentcloudapi.com/", "cam.tencentcloudapi.com"),
+            ("https://cam.tencentcloudapi.com:443", "cam.tencentcloudapi.com"),
+            ("https://cam.tencentcloudapi.com:8443", "cam.tencentcloudapi.com:8443"),
+            ("http://127.0.0.1:8080", "127.0.0.1:8080"),
+            ("http://[::1]:80", "[::1]"),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().host(), host, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_would_send_a_request_astray() {
+        use NotAnEndpoint::{Cleartext, Excess, Malformed};
+        for (text, why) in [
+            ("", Malformed),
+            ("cam.tencentcloudapi.com", Malformed),
+            ("ftp://cam.tencentcloudapi.com", Malformed),
+            ("https://", Malformed),
+            ("https://cam.tencentcloudapi.com:", Malformed),
+            ("https://cam.tencentcloudapi.com/v3", Excess),
+            ("https://cam.tencentcloudapi.com/?a=b", Excess),
+            ("https://user@cam.tencentcloudapi.com", Excess),
+            ("http://cam.tencentcloudapi.com", Cleartext),
+            ("http://127.0.0.1.example.com", Cleartext),
+        ] {
+            assert_eq!(text.parse::<Endpoint>(), Err(why), "{text}");
+        }
+    }
+}
