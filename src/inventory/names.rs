@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::tencent::AccessKeyId;
 
 /// The name of an account, the label `account`: letters, digits, `_` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,5 +54,90 @@ impl FromStr for AccountName {
 impl fmt::Display for AccountName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+// === impl IdLabel ===
+
+impl IdLabel {
+    /// The labels of a user's keys, in their order. Where two ids would look alike, both carry a piece of their hash:
+    /// a series is exposed once, and is the same key's from one poll to the next.
+    pub fn labels<'a>(self, ids: impl IntoIterator<Item = &'a AccessKeyId>) -> Vec<String> {
+        let ids: Vec<&str> = ids.into_iter().map(AccessKeyId::expose).collect();
+        let labels: Vec<String> = ids.iter().map(|id| self.label(id)).collect();
+        let alike = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
+        ids.iter()
+            .zip(&labels)
+            .map(|(id, label)| if alike(label) { format!("{label}-{}", hash(id, 8)) } else { label.clone() })
+            .collect()
+    }
+
+    fn label(self, id: &str) -> String {
+        match self {
+            Self::Masked => mask(id),
+            Self::Full => id.to_owned(),
+            Self::Hashed => hash(id, 16),
+        }
+    }
+}
+
+fn mask(id: &str) -> String {
+    let chars: Vec<char> = id.chars().collect();
+    let text = |chars: &[char]| chars.iter().collect::<String>();
+    // Of a short id, both ends together would be all or nearly all.
+    if chars.len() < 20 {
+        format!("{}****", text(&chars[..chars.len().min(4)]))
+    } else {
+        format!("{}****{}", text(&chars[..8]), text(&chars[chars.len() - 4..]))
+    }
+}
+
+fn hash(id: &str, digits: usize) -> String {
+    let mut hash = hex::encode(Sha256::digest(id));
+    hash.truncate(digits);
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(kind: IdLabel, ids: &[&str]) -> Vec<String> {
+        let ids: Vec<AccessKeyId> = ids.iter().map(|id| AccessKeyId::from(*id)).collect();
+        kind.labels(&ids)
+    }
+
+    #[test]
+    fn account_names_are_plain() {
+        assert!("prod-1_a".parse::<AccountName>().is_ok());
+        for wrong in ["", "a b", "a\"b", "ä", &"a".repeat(65)] {
+            assert!(wrong.parse::<AccountName>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_shows_both_ends_of_a_long_id_and_little_of_a_short_one() {
+        let id = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE";
+        assert_eq!(labels(IdLabel::Masked, &[id]), ["AKIDz8kr****MPLE"]);
+        assert_eq!(labels(IdLabel::Masked, &["AKIDz8krMPLE"]), ["AKID****"]);
+        assert_eq!(labels(IdLabel::Masked, &["é"]), ["é****"]);
+        assert_eq!(labels(IdLabel::Full, &[id]), [id]);
+    }
+
+    #[test]
+    fn a_hash_is_the_start_of_the_sha256() {
+        // printf AKID | sha256sum
+        assert_eq!(labels(IdLabel::Hashed, &["AKID"]), ["2c8a2a08ad81dddf"]);
+    }
+
+    #[test]
+    fn keys_that_look_alike_are_told_apart_the_same_way_in_any_order() {
+        let (a, b) = ("AKIDz8krAAAAAAAAAAAAAAAA1234", "AKIDz8krBBBBBBBBBBBBBBBB1234");
+        let mut forward = labels(IdLabel::Masked, &[a, b]);
+        let backward = labels(IdLabel::Masked, &[b, a]);
+        assert_ne!(forward[0], forward[1]);
+        assert!(forward[0].starts_with("AKIDz8kr****1234-"));
+        forward.reverse();
+        assert_eq!(forward, backward);
     }
 }

@@ -1,0 +1,167 @@
+//! What the exporter counts of its own doing.
+//!
+//! Every series is there from the start, at 0: all reasons, all codes.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+use crate::{
+    inventory::AccountName,
+    tencent::{
+        Code, Reason,
+        code::{DOCUMENTED, OTHER},
+        list_access_keys::ACTION,
+    },
+};
+
+/// The exporter's own metrics.
+#[derive(Clone, Debug)]
+pub struct Own {
+    polls: IntCounterVec,
+    poll_failures: IntCounterVec,
+    api_requests: IntCounterVec,
+    api_errors: IntCounterVec,
+    api_request_duration: HistogramVec,
+    build_info: IntGaugeVec,
+    config_last_reload_successful: Gauge,
+    config_last_reload_success: Gauge,
+}
+
+/// Those of one account.
+#[derive(Clone, Debug)]
+pub struct AccountMetrics {
+    polls: IntCounter,
+    poll_failures: Arc<HashMap<Reason, IntCounter>>,
+    api_requests: IntCounter,
+    api_errors: Arc<HashMap<&'static str, IntCounter>>,
+    api_request_duration: Histogram,
+}
+
+// === impl Own ===
+
+impl Own {
+    /// At 0, of a configuration loaded at `loaded`.
+    ///
+    /// # Errors
+    /// A name that Prometheus does not allow.
+    pub fn new(loaded: Timestamp) -> prometheus::Result<Self> {
+        let counters = |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let own = Self {
+            polls: counters(
+                "tencentcloud_cam_polls_total",
+                "Polls of users that ended, well or not; each retry is one.",
+                &["account"],
+            )?,
+            poll_failures: counters(
+                "tencentcloud_cam_poll_failures_total",
+                "Polls of users that did not bring the user's access keys, by reason.",
+                &["account", "reason"],
+            )?,
+            api_requests: counters(
+                "tencentcloud_cam_api_requests_total",
+                "Requests sent to the API, by action.",
+                &["account", "action"],
+            )?,
+            api_errors: counters(
+                "tencentcloud_cam_api_errors_total",
+                "Error answers of the API, by action and error code.",
+                &["account", "action", "code"],
+            )?,
+            api_request_duration: HistogramVec::new(
+                HistogramOpts::new(
+                    "tencentcloud_cam_api_request_duration_seconds",
+                    "Time from sending a request to the API to the last byte of its answer, or to giving up.",
+                )
+                .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+                &["action"],
+            )?,
+            build_info: IntGaugeVec::new(
+                Opts::new("tencentcloud_cam_exporter_build_info", "What the exporter was built from; always 1."),
+                &["version", "revision", "rustc_version", "target"],
+            )?,
+            config_last_reload_successful: Gauge::new(
+                "tencentcloud_cam_exporter_config_last_reload_successful",
+                "Whether the last attempt to load the configuration succeeded.",
+            )?,
+            config_last_reload_success: Gauge::new(
+                "tencentcloud_cam_exporter_config_last_reload_success_timestamp_seconds",
+                "Unix time at which the configuration was last loaded successfully.",
+            )?,
+        };
+        own.build_info
+            .with_label_values(&[
+                env!("CARGO_PKG_VERSION"),
+                env!("BUILD_REVISION"),
+                env!("BUILD_RUSTC_VERSION"),
+                env!("BUILD_TARGET"),
+            ])
+            .set(1);
+        own.config_last_reload_successful.set(1.0);
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+        own.config_last_reload_success.set(loaded.as_second() as f64);
+        Ok(own)
+    }
+
+    /// Those of `account`, all its series preset.
+    #[must_use]
+    pub fn account(&self, account: &AccountName) -> AccountMetrics {
+        let account = account.as_str();
+        let codes = DOCUMENTED.iter().map(|(code, _)| *code).chain([OTHER]);
+        AccountMetrics {
+            polls: self.polls.with_label_values(&[account]),
+            poll_failures: Arc::new(
+                Reason::ALL
+                    .map(|reason| (reason, self.poll_failures.with_label_values(&[account, reason.label()])))
+                    .into(),
+            ),
+            api_requests: self.api_requests.with_label_values(&[account, ACTION]),
+            api_errors: Arc::new(
+                codes.map(|code| (code, self.api_errors.with_label_values(&[account, ACTION, code]))).collect(),
+            ),
+            api_request_duration: self.api_request_duration.with_label_values(&[ACTION]),
+        }
+    }
+
+    pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        registry.register(Box::new(self.polls.clone()))?;
+        registry.register(Box::new(self.poll_failures.clone()))?;
+        registry.register(Box::new(self.api_requests.clone()))?;
+        registry.register(Box::new(self.api_errors.clone()))?;
+        registry.register(Box::new(self.api_request_duration.clone()))?;
+        registry.register(Box::new(self.build_info.clone()))?;
+        registry.register(Box::new(self.config_last_reload_successful.clone()))?;
+        registry.register(Box::new(self.config_last_reload_success.clone()))
+    }
+}
+
+// === impl AccountMetrics ===
+
+impl AccountMetrics {
+    /// A poll ended well.
+    pub fn poll_succeeded(&self) {
+        self.polls.inc();
+    }
+
+    /// A poll ended otherwise.
+    pub fn poll_failed(&self, reason: Reason) {
+        self.polls.inc();
+        if let Some(counter) = self.poll_failures.get(&reason) {
+            counter.inc();
+        }
+    }
+
+    /// A request has been sent, and has been answered or given up after `duration`.
+    pub fn api_request(&self, duration: Duration) {
+        self.api_requests.inc();
+        self.api_request_duration.observe(duration.as_secs_f64());
+    }
+
+    /// The API answered with an error.
+    pub fn api_error(&self, code: &Code) {
+        if let Some(counter) = self.api_errors.get(code.label()) {
+            counter.inc();
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! When whom is asked: the schedule, the API budget and retries. Writes what it learns into the inventory.
+//!
+//! - [`settings`] are the values of the configuration.
+//! - [`schedule`] says whose turn it is: every user once an interval, evenly spread; retries in between.
+//! - [`budget`] says whether the account may ask now: no sliding second ever holds more than its rate.
+//! - [`backoff`] says how long a retry waits.
+//! - [`poller`] brings them together, one task an account.
+
+pub mod backoff;
+pub mod budget;
+pub mod poller;
+pub mod schedule;
+pub mod settings;
+
+pub use poller::{Poller, Wiring};
+pub use settings::{Interval, MaxInFlight, OutOfRange, RateLimit, Settings, Timeout};

@@ -1,0 +1,188 @@
+//! Makes requests, and reads what comes back.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use jiff::{Timestamp, fmt::rfc2822, tz::Offset};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    AccessKey, Code, Connection, Credential, Endpoint, Error, Region, Transport, Uin,
+    list_access_keys::{self, ACTION, SERVICE, VERSION},
+    sign::{self, Covered, Payload},
+};
+use crate::clock::Clock;
+
+const CONTENT_TYPE: &str = "application/json";
+
+/// Names the program in the account's audit log. Source: the SDKs, which allow letters, digits and `-_ ,;.`.
+const REQUEST_CLIENT: &str = concat!(env!("CARGO_PKG_NAME"), "_", env!("CARGO_PKG_VERSION"));
+
+/// The longest piece of an answer's text that is passed on.
+const MAX_TEXT_CHARS: usize = 400;
+
+/// Asks one account's API. Sends each request once: when, and how often, is the schedule's to say.
+pub struct Client {
+    endpoint: Endpoint,
+    region: Option<Region>,
+    zone: Offset,
+    timeout: Duration,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// The API's clock, as the answer's `Date` header tells it to the second.
+    pub server_time: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Envelope<T> {
+    response: T,
+}
+
+/// The part of an answer that all actions share.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Common {
+    error: Option<ApiError>,
+    /// In every documented answer. What lacks it is something else, and must not pass for "no keys".
+    request_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ApiError {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// A client for the API at `endpoint`. `zone` is that of the times in its answers, which do not carry one;
+    /// `timeout` is what a request may take, connect to last byte.
+    #[must_use]
+    pub fn new(
+        endpoint: Endpoint,
+        region: Option<Region>,
+        zone: Offset,
+        timeout: Duration,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { endpoint, region, zone, timeout, transport, clock }
+    }
+
+    /// The access keys of the user `target`.
+    ///
+    /// # Errors
+    /// Whatever kept the API from answering, or its answer from being understood.
+    pub async fn list_access_keys(
+        &self,
+        credential: &Credential,
+        target: Uin,
+        connection: Connection,
+    ) -> Result<Answer<Vec<AccessKey>>, Error> {
+        let request = self.request(credential, &list_access_keys::Request::new(target))?;
+        let response = tokio::time::timeout(self.timeout, self.transport.send(request, connection))
+            .await
+            .map_err(|_| Error::Timeout(self.timeout))??;
+        let answer: Answer<list_access_keys::Response> = read(&response, credential)?;
+        let keys = answer.value.into_keys(self.zone, self.clock.now()).map_err(Error::Malformed)?;
+        Ok(Answer { value: keys, server_time: answer.server_time })
+    }
+
+    fn request(&self, credential: &Credential, parameters: &impl Serialize) -> Result<Request<Bytes>, Error> {
+        let body = Bytes::from(serde_json::to_vec(parameters).map_err(|error| Error::Malformed(error.to_string()))?);
+        let now = self.clock.now();
+        let covered = Covered {
+            method: "POST",
+            query: "",
+            headers: &[("content-type", CONTENT_TYPE), ("host", self.endpoint.host())],
+            payload: Payload::Signed(&body),
+        };
+        let authorization = sign::authorization(&covered, credential, SERVICE, now);
+
+        let mut request = Request::post(self.endpoint.uri())
+            .header(header::HOST, self.endpoint.host())
+            .header(header::CONTENT_TYPE, CONTENT_TYPE)
+            .header(header::AUTHORIZATION, secret(&authorization)?)
+            .header("x-tc-action", ACTION)
+            .header("x-tc-version", VERSION)
+            .header("x-tc-timestamp", now.as_second())
+            .header("x-tc-language", "en-US")
+            .header("x-tc-requestclient", REQUEST_CLIENT);
+        if let Some(region) = &self.region {
+            request = request.header("x-tc-region", region.as_str());
+        }
+        if let Some(token) = &credential.token {
+            request = request.header(HeaderName::from_static("x-tc-token"), secret(token.expose_secret())?);
+        }
+        request.body(body).map_err(|error| Error::Malformed(error.to_string()))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// A header value that the HTTP stack does not print.
+fn secret(value: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| Error::Malformed("the credential has characters that no header can carry".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn read<T: DeserializeOwned>(response: &Response<Bytes>, credential: &Credential) -> Result<Answer<T>, Error> {
+    if response.status() != StatusCode::OK {
+        return Err(Error::HttpStatus(response.status().as_u16()));
+    }
+    let server_time = response
+        .headers()
+        .get(header::DATE)
+        .and_then(|date| rfc2822::parse(date.to_str().ok()?).ok())
+        .map(|date| date.timestamp());
+    let common = parse::<Common>(response.body())?;
+    match common.error {
+        None => Ok(Answer { value: parse(response.body())?, server_time }),
+        Some(error) => Err(Error::Api {
+            code: Code::new(&presentable(&error.code, credential)),
+            message: presentable(&error.message, credential),
+            request_id: presentable(&common.request_id, credential),
+            server_time,
+        }),
+    }
+}
+
+/// serde's own messages quote the value they stumble over, which may be a key's id: only the place is told.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice::<Envelope<T>>(body).map(|envelope| envelope.response).map_err(|error| {
+        let what = match error.classify() {
+            serde_json::error::Category::Eof => "JSON that ends too early",
+            serde_json::error::Category::Data => "JSON of another shape",
+            serde_json::error::Category::Syntax | serde_json::error::Category::Io => "no JSON",
+        };
+        Error::Malformed(format!("{what}, at line {} column {}", error.line(), error.column()))
+    })
+}
+
+/// Text of an answer as it may be logged: short, and free of our secrets.
+fn presentable(text: &str, credential: &Credential) -> String {
+    let scrubbed = credential.scrub(text);
+    match scrubbed.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => format!("{}…", &scrubbed[..end]),
+        None => scrubbed,
+    }
+}

@@ -1,0 +1,78 @@
+//! Everything that goes wrong between a request and its answer.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::{Code, Reason};
+
+/// The most that is read of an answer.
+pub const MAX_RESPONSE_BYTES: usize = 4 << 20;
+
+/// Why a request brought no answer.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The API answered with an error.
+    #[error("{code}: {message} (request id {request_id})")]
+    Api {
+        /// The code, which is stable.
+        code: Code,
+        /// The text, which is not; free of our secrets.
+        message: String,
+        /// What Tencent Cloud's support asks for.
+        request_id: String,
+        /// The API's clock as the answer's `Date` header tells it.
+        server_time: Option<Timestamp>,
+    },
+    /// Something on the way answered. The API itself says 200 even to a wrong signature.
+    #[error("HTTP status {0} where the API says 200")]
+    HttpStatus(u16),
+    /// No connection.
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    /// No secure connection.
+    #[error("cannot connect securely: {0}")]
+    Tls(String),
+    /// The connection ended before the answer was whole.
+    #[error("connection lost: {0}")]
+    Connection(String),
+    /// A connection from an earlier request had been closed by the server in the meantime. Nobody's fault: the request
+    /// may be sent once more, on a fresh connection.
+    #[error("a kept connection had been closed: {0}")]
+    StaleConnection(String),
+    /// The answer did not come in time.
+    #[error("no answer within {}", humane(*.0))]
+    Timeout(Duration),
+    /// The answer is larger than we read.
+    #[error("the answer is larger than {} MiB", MAX_RESPONSE_BYTES >> 20)]
+    TooLarge,
+    /// The answer is not what the API documents.
+    #[error("the answer is not what the API documents: {0}")]
+    Malformed(String),
+}
+
+// === impl Error ===
+
+impl Error {
+    /// The kind it falls under.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Api { code, .. } => code.reason(),
+            Self::HttpStatus(429) => Reason::Throttled,
+            Self::HttpStatus(500..=599) => Reason::ServerError,
+            Self::HttpStatus(_) => Reason::HttpStatus,
+            Self::Connect(_) => Reason::Connect,
+            Self::Tls(_) => Reason::Tls,
+            Self::Connection(_) | Self::StaleConnection(_) => Reason::Connection,
+            Self::Timeout(_) => Reason::Timeout,
+            Self::TooLarge => Reason::TooLarge,
+            Self::Malformed(_) => Reason::Malformed,
+        }
+    }
+}
+
+fn humane(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}

@@ -1,0 +1,225 @@
+//! `ListAccessKeys`: the access keys of one user.
+//!
+//! Source: <https://cloud.tencent.com/document/product/598/45156>.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
+use serde::{Deserialize, Serialize};
+
+use super::Uin;
+
+/// The service that answers, as a signature's scope names it.
+pub const SERVICE: &str = "cam";
+/// `X-TC-Action`.
+pub const ACTION: &str = "ListAccessKeys";
+/// `X-TC-Version`.
+pub const VERSION: &str = "2019-01-16";
+
+/// How far ahead of our clock a key's creation may lie. A request is answered only if the two clocks are within five
+/// minutes of each other, so whatever lies further ahead was read in the wrong zone, or is no time at all.
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Real ids have 36 characters. A label beyond Prometheus's limits would cost the whole scrape.
+const MAX_ID_BYTES: usize = 128;
+
+/// An access key of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    /// Its id.
+    pub id: AccessKeyId,
+    /// Whether it can be used.
+    pub status: KeyStatus,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// The id of an access key, whole as the API sends it. It is not printed: only [`AccessKeyId::expose`] shows it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessKeyId(String);
+
+/// Whether a key can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyStatus {
+    /// It can.
+    Active,
+    /// It is disabled.
+    Inactive,
+    /// The API said something that is documented nowhere.
+    Unknown,
+}
+
+/// The body of a request.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Request {
+    target_uin: u64,
+}
+
+/// The body of an answer. Fields that it has beside these are nobody's concern.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Response {
+    /// Documented to be null at times; a user without keys may have it empty or missing as well.
+    access_keys: Option<Vec<Row>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row {
+    access_key_id: String,
+    status: String,
+    create_time: String,
+}
+
+// === impl Request ===
+
+impl Request {
+    pub(super) fn new(target: Uin) -> Self {
+        Self { target_uin: target.get() }
+    }
+}
+
+// === impl Response ===
+
+impl Response {
+    /// The keys, each once, or what is wrong with them. `zone` is that of `CreateTime`, which does not carry one.
+    pub(super) fn into_keys(self, zone: Offset, now: Timestamp) -> Result<Vec<AccessKey>, String> {
+        let rows = self.access_keys.unwrap_or_default();
+        let mut keys: Vec<AccessKey> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key = row.into_key(zone, now)?;
+            match keys.iter().find(|known| known.id == key.id) {
+                None => keys.push(key),
+                Some(known) if *known == key => {}
+                Some(_) => return Err("it lists the same key twice, and differently".to_owned()),
+            }
+        }
+        Ok(keys)
+    }
+}
+
+// === impl Row ===
+
+impl Row {
+    fn into_key(self, zone: Offset, now: Timestamp) -> Result<AccessKey, String> {
+        if !(1..=MAX_ID_BYTES).contains(&self.access_key_id.len()) {
+            return Err(format!("an AccessKeyId that is empty or longer than {MAX_ID_BYTES} bytes"));
+        }
+        // Exactly the documented form: a parser that takes more would read a zone or a fraction as something else.
+        let created = DateTime::strptime("%Y-%m-%d %H:%M:%S", &self.create_time)
+            .and_then(|local| zone.to_timestamp(local))
+            .map_err(|_| "a CreateTime that is not of the form 2006-01-02 15:04:05".to_owned())?;
+        let ahead = created.duration_since(now);
+        if ahead > TOLERANCE {
+            let minutes = ahead.as_mins();
+            return Err(format!(
+                "a CreateTime {minutes} minutes in the future: is keys.time_zone, {zone}, the account's?"
+            ));
+        }
+        let status = match self.status.as_str() {
+            "Active" => KeyStatus::Active,
+            "Inactive" => KeyStatus::Inactive,
+            _ => KeyStatus::Unknown,
+        };
+        Ok(AccessKey { id: AccessKeyId(self.access_key_id), status, created })
+    }
+}
+
+// === impl AccessKeyId ===
+
+impl AccessKeyId {
+    /// The whole id.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for AccessKeyId {
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl fmt::Debug for AccessKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessKeyId([redacted])")
+    }
+}
+
+// === impl KeyStatus ===
+
+impl KeyStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Inactive, Self::Unknown];
+
+    /// The label `status`.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Inactive => "Inactive",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::offset;
+
+    use super::*;
+
+    fn keys(json: &str) -> Result<Vec<AccessKey>, String> {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        serde_json::from_str::<Response>(json).map_err(|error| error.to_string())?.into_keys(offset(8), now)
+    }
+
+    #[test]
+    fn no_keys_come_in_three_shapes() {
+        for json in [r#"{"AccessKeys":null}"#, r#"{"AccessKeys":[]}"#, r#"{"RequestId":"x"}"#] {
+            assert_eq!(keys(json), Ok(vec![]), "{json}");
+        }
+    }
+
+    #[test]
+    fn ids_descriptions_and_further_fields_are_free() {
+        let found = keys(
+            r#"{"AccessKeys":[
+                {"AccessKeyId":"A2342h","Status":"Active","CreateTime":"2022-10-10 15:13:17","Description":null},
+                {"AccessKeyId":"IKID1","Status":"Inactive","CreateTime":"2022-10-10 15:13:17","New":{"a":[1]}}
+            ],"Further":7}"#,
+        )
+        .unwrap();
+        assert_eq!(found[0].created.to_string(), "2022-10-10T07:13:17Z");
+        assert_eq!(found.iter().map(|key| key.status).collect::<Vec<_>>(), [KeyStatus::Active, KeyStatus::Inactive]);
+    }
+
+    #[test]
+    fn a_time_must_be_of_the_documented_form_and_past() {
+        let row = |time: &str| {
+            keys(&format!(r#"{{"AccessKeys":[{{"AccessKeyId":"a","Status":"Active","CreateTime":"{time}"}}]}}"#))
+        };
+        for wrong in ["", "soon", "2022-10-10", "2022-13-10 00:00:00", "2022-10-10T15:13:17Z", "2022-10-10 15:13:17 Z"] {
+            assert!(row(wrong).unwrap_err().contains("CreateTime"), "{wrong:?}");
+        }
+        assert!(row("2026-01-01 08:05:00").is_ok());
+        assert!(row("2026-01-01 08:05:01").unwrap_err().contains("in the future"));
+    }
+
+    #[test]
+    fn a_key_listed_twice_is_one_key_unless_the_rows_disagree() {
+        let row = |status: &str| {
+            format!(r#"{{"AccessKeyId":"a","Status":"{status}","CreateTime":"2022-10-10 15:13:17"}}"#)
+        };
+        let twice = |a: &str, b: &str| keys(&format!(r#"{{"AccessKeys":[{},{}]}}"#, row(a), row(b)));
+        assert_eq!(twice("Active", "Active").unwrap().len(), 1);
+        assert!(twice("Active", "Inactive").unwrap_err().contains("twice"));
+    }
+
+    #[test]
+    fn an_id_is_not_printed() {
+        assert_eq!(format!("{:?}", AccessKeyId::from("AKIDsecretive")), "AccessKeyId([redacted])");
+    }
+}

@@ -1,0 +1,185 @@
+//! Carries a signed request to the API and brings the answer's bytes back.
+
+use std::{cell::Cell, error::Error as StdError, io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use reqwest::redirect;
+use tower::util::MapRequestLayer;
+
+use super::error::{Error, MAX_RESPONSE_BYTES};
+
+/// How long a connection may idle in our pool. Tencent Cloud closes idle connections without a word, so we part first;
+/// its own Go SDK does so after 30 s.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// The time for a connection, of which `poll.timeout` covers the whole.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// Which connection a request goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// One that an earlier request left open, where there is one.
+    Pooled,
+    /// A new one.
+    Fresh,
+}
+
+/// Something that carries requests. Tests put the simulator here.
+pub trait Transport: Send + Sync {
+    /// Sends `request`, once, and brings the whole answer.
+    ///
+    /// # Errors
+    /// Whatever keeps the answer from being whole. Only here arises [`Error::StaleConnection`].
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        connection: Connection,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, Error>>;
+}
+
+/// The real transport: HTTP/1.1 over TLS or, to this machine only, in the clear.
+#[derive(Clone, Debug)]
+pub struct HttpTransport {
+    pooled: reqwest::Client,
+    fresh: reqwest::Client,
+}
+
+tokio::task_local! {
+    /// Set when the request under way opens a connection of its own.
+    static CONNECTED: Cell<bool>;
+}
+
+// === impl HttpTransport ===
+
+impl HttpTransport {
+    /// For `https` endpoints: trusts the system's certificate authorities and takes the usual proxy variables.
+    ///
+    /// # Errors
+    /// No certificate authority could be found on this system.
+    pub fn secure() -> reqwest::Result<Self> {
+        Self::build(|builder| builder)
+    }
+
+    /// For `http` endpoints on this machine: no proxy, no TLS.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn cleartext() -> reqwest::Result<Self> {
+        Self::build(|builder| builder.no_proxy().tls_certs_only([]))
+    }
+
+    fn build(kind: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Result<Self> {
+        let builder = || {
+            let marks_a_new_connection = MapRequestLayer::new(|request| {
+                // Outside a request of ours there is nobody to tell.
+                let _ = CONNECTED.try_with(|connected| connected.set(true));
+                request
+            });
+            kind(reqwest::Client::builder())
+                .user_agent(USER_AGENT)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_idle_timeout(IDLE)
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .referer(false)
+                .connector_layer(marks_a_new_connection)
+        };
+        Ok(Self { pooled: builder().build()?, fresh: builder().pool_max_idle_per_host(0).build()? })
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, connection: Connection) -> Result<Response<Bytes>, Error> {
+        let client = match connection {
+            Connection::Pooled => &self.pooled,
+            Connection::Fresh => &self.fresh,
+        };
+        let request = request.try_into().map_err(|error: reqwest::Error| Error::Connect(innermost(&error)))?;
+        let (sent, reused) = CONNECTED
+            .scope(Cell::new(false), async {
+                let sent = client.execute(request).await;
+                (sent, !CONNECTED.with(Cell::get))
+            })
+            .await;
+        let answer = sent.map_err(|error| classify(&error, reused))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = read_bounded(answer).await?;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        connection: Connection,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        Box::pin(self.exchange(request, connection))
+    }
+}
+
+async fn read_bounded(mut answer: reqwest::Response) -> Result<Bytes, Error> {
+    if answer.content_length().is_some_and(|length| length > MAX_RESPONSE_BYTES as u64) {
+        return Err(Error::TooLarge);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| classify(&error, false))? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(Error::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// Sorts reqwest's errors. It wraps those of hyper, of rustls and of the system, and tells them apart in part only.
+fn classify(error: &reqwest::Error, reused: bool) -> Error {
+    let text = innermost(error);
+    if error.is_timeout() && !error.is_connect() {
+        // Only the connect timeout is left to reqwest; the rest is timed by the caller.
+        return Error::Connection(text);
+    }
+    if chain(error).any(is_tls) {
+        return Error::Tls(text);
+    }
+    if error.is_connect() {
+        return Error::Connect(text);
+    }
+    if reused && chain(error).any(is_closed) {
+        return Error::StaleConnection(text);
+    }
+    Error::Connection(text)
+}
+
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    error.is::<rustls::Error>()
+        || error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+fn is_closed(error: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let by_hyper = error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(|error| error.is_incomplete_message() || error.is_canceled() || error.is_closed());
+    let by_system = error.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+    });
+    by_hyper || by_system
+}
+
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (**error).source())
+}
+
+/// The cause at the bottom: those above it only repeat that a request failed, and where to.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
