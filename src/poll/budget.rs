@@ -99,6 +99,7 @@ impl Budget {
     }
 
     /// The request of `permit` has ended, now.
+    #[expect(clippy::needless_pass_by_value, reason = "a permit handed back is gone")]
     pub fn give_back(&mut self, permit: Permit) {
         let Permit(()) = permit;
         self.under_way -= 1;
@@ -119,7 +120,7 @@ impl GovernorClock for TokioClock {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tokio::time::{sleep_until, timeout};
+    use tokio::time::{sleep_until, timeout_at};
 
     use super::*;
 
@@ -141,12 +142,11 @@ mod tests {
             let permit = loop {
                 match budget.take() {
                     Ok(permit) => break permit,
-                    Err(Refusal::Until(at)) => {
-                        if let Ok(Some(ended)) = timeout(at - Instant::now(), under_way.join_next()).await {
-                            budget.give_back(ended.unwrap());
-                        }
-                        sleep_until(at.min(Instant::now())).await;
-                    }
+                    Err(Refusal::Until(at)) => match timeout_at(at, under_way.join_next()).await {
+                        Ok(Some(ended)) => budget.give_back(ended.unwrap()),
+                        Ok(None) => sleep_until(at).await,
+                        Err(_) => {}
+                    },
                     Err(Refusal::UntilOneEnds) => budget.give_back(under_way.join_next().await.unwrap().unwrap()),
                 }
             };
