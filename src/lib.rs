@@ -1,8 +1,27 @@
-//! placeholder while the modules are written
+//! Exports the access keys of Tencent Cloud CAM users as Prometheus metrics.
+//!
+//! The way of a UIN, from the configuration to the exposition; no arrow runs back up:
+//!
+//! 1. [`config`] turns a file and the environment into values that cannot be wrong.
+//! 2. [`app`] wires the parts, supervises their tasks, and stops them.
+//! 3. [`credentials`] says who asks: a key pair from the environment or from files.
+//! 4. [`poll`] says when whom is asked: the schedule, the API budget, retries.
+//! 5. [`tencent`] is the wire: signing, transport, and what answers and errors mean.
+//! 6. [`inventory`] holds what is known of every user, and how fresh it is.
+//! 7. [`metrics`] writes the inventory down, beside the exporter's own counters.
+//! 8. [`web`] answers scrapes and probes.
+//!
+//! Beside the way: [`clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
+//! and [`simulator`] is a fake of the API, for the demo and for tests.
+
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod credentials;
 pub mod environment;
 pub mod inventory;
 pub mod metrics;
 pub mod poll;
+pub mod simulator;
 pub mod tencent;
+pub mod web;

@@ -13,7 +13,7 @@ use thiserror::Error;
 pub struct Endpoint {
     uri: Uri,
     host: String,
-    loopback: bool,
+    cleartext: bool,
 }
 
 /// Why a text is not an [`Endpoint`].
@@ -45,10 +45,10 @@ impl Endpoint {
         &self.host
     }
 
-    /// Whether the address is on this machine, where no proxy is asked.
+    /// Whether it is reached by plain HTTP, on this machine.
     #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        self.loopback
+    pub fn is_cleartext(&self) -> bool {
+        self.cleartext
     }
 }
 
@@ -64,11 +64,11 @@ impl FromStr for Endpoint {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || authority.as_str().contains('@') {
             return Err(NotAnEndpoint::Excess);
         }
-        let loopback = is_loopback(authority.host());
+        let cleartext = *scheme == Scheme::HTTP;
         let own_port = match scheme {
             s if *s == Scheme::HTTPS => 443,
-            s if *s == Scheme::HTTP && loopback => 80,
-            s if *s == Scheme::HTTP => return Err(NotAnEndpoint::Cleartext),
+            _ if cleartext && is_loopback(authority.host()) => 80,
+            _ if cleartext => return Err(NotAnEndpoint::Cleartext),
             _ => return Err(NotAnEndpoint::Malformed),
         };
         let host = match authority.port() {
@@ -78,7 +78,7 @@ impl FromStr for Endpoint {
             None => authority.to_string(),
         };
         let uri = format!("{scheme}://{host}/").parse().map_err(|_| NotAnEndpoint::Malformed)?;
-        Ok(Self { uri, host, loopback })
+        Ok(Self { uri, host, cleartext })
     }
 }
 

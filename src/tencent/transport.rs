@@ -8,7 +8,10 @@ use http::{Request, Response};
 use reqwest::redirect;
 use tower::util::MapRequestLayer;
 
-use super::error::{Error, MAX_RESPONSE_BYTES};
+use super::{
+    Endpoint,
+    error::{Error, MAX_RESPONSE_BYTES},
+};
 
 /// How long a connection may idle in our pool. Tencent Cloud closes idle connections without a word, so we part first;
 /// its own Go SDK does so after 30 s.
@@ -44,6 +47,13 @@ pub trait Transport: Send + Sync {
 /// The real transport: HTTP/1.1 over TLS or, to this machine only, in the clear.
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
+    cleartext: Clients,
+    /// Where there is an endpoint that wants it.
+    secure: Option<Clients>,
+}
+
+#[derive(Clone, Debug)]
+struct Clients {
     pooled: reqwest::Client,
     fresh: reqwest::Client,
 }
@@ -56,23 +66,49 @@ tokio::task_local! {
 // === impl HttpTransport ===
 
 impl HttpTransport {
-    /// For `https` endpoints: trusts the system's certificate authorities and takes the usual proxy variables.
+    /// To `endpoints`. Over TLS it trusts the system's certificate authorities and takes the usual proxy variables.
     ///
     /// # Errors
-    /// No certificate authority could be found on this system.
-    pub fn secure() -> reqwest::Result<Self> {
-        Self::build(|builder| builder)
+    /// TLS is wanted, and no certificate authority could be found on this system.
+    pub fn to<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>) -> reqwest::Result<Self> {
+        let secure = endpoints.into_iter().any(|endpoint| !endpoint.is_cleartext());
+        Ok(Self {
+            cleartext: Clients::new(|builder| builder.no_proxy().tls_certs_only([]))?,
+            secure: secure.then(|| Clients::new(|builder| builder.https_only(true))).transpose()?,
+        })
     }
 
-    /// For `http` endpoints on this machine: no proxy, no TLS.
-    ///
-    /// # Errors
-    /// None that is known.
-    pub fn cleartext() -> reqwest::Result<Self> {
-        Self::build(|builder| builder.no_proxy().tls_certs_only([]))
+    async fn exchange(&self, request: Request<Bytes>, connection: Connection) -> Result<Response<Bytes>, Error> {
+        let clients = match request.uri().scheme_str() {
+            Some("http") => Some(&self.cleartext),
+            _ => self.secure.as_ref(),
+        };
+        let clients = clients.ok_or_else(|| Error::Tls("set up for plain http only".to_owned()))?;
+        let client = match connection {
+            Connection::Pooled => &clients.pooled,
+            Connection::Fresh => &clients.fresh,
+        };
+        let request = request.try_into().map_err(|error: reqwest::Error| Error::Connect(innermost(&error)))?;
+        let (sent, reused) = CONNECTED
+            .scope(Cell::new(false), async {
+                let sent = client.execute(request).await;
+                (sent, !CONNECTED.with(Cell::get))
+            })
+            .await;
+        let answer = sent.map_err(|error| classify(&error, reused))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = read_bounded(answer).await?;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
     }
+}
 
-    fn build(kind: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Result<Self> {
+// === impl Clients ===
+
+impl Clients {
+    fn new(kind: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Result<Self> {
         let builder = || {
             let marks_a_new_connection = MapRequestLayer::new(|request| {
                 // Outside a request of ours there is nobody to tell.
@@ -89,27 +125,6 @@ impl HttpTransport {
                 .connector_layer(marks_a_new_connection)
         };
         Ok(Self { pooled: builder().build()?, fresh: builder().pool_max_idle_per_host(0).build()? })
-    }
-
-    async fn exchange(&self, request: Request<Bytes>, connection: Connection) -> Result<Response<Bytes>, Error> {
-        let client = match connection {
-            Connection::Pooled => &self.pooled,
-            Connection::Fresh => &self.fresh,
-        };
-        let request = request.try_into().map_err(|error: reqwest::Error| Error::Connect(innermost(&error)))?;
-        let (sent, reused) = CONNECTED
-            .scope(Cell::new(false), async {
-                let sent = client.execute(request).await;
-                (sent, !CONNECTED.with(Cell::get))
-            })
-            .await;
-        let answer = sent.map_err(|error| classify(&error, reused))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = read_bounded(answer).await?;
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        Ok(response)
     }
 }
 

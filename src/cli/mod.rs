@@ -1,0 +1,95 @@
+//! The command line: what may be typed, and what it sets going.
+//!
+//! - [`exporter`] runs the daemon.
+//! - [`demo`] runs it on the embedded simulator.
+//! - [`check_config`] reads a configuration and says what is wrong with it.
+//! - [`log`] sets up what all of them log.
+
+mod check_config;
+mod demo;
+mod exporter;
+mod log;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use tencentcloud_cam_exporter::web::{ListenAddress, TelemetryPath};
+
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nrevision:  ",
+    env!("BUILD_REVISION"),
+    "\nrustc:     ",
+    env!("BUILD_RUSTC_VERSION"),
+    "\nplatform:  ",
+    env!("BUILD_TARGET"),
+);
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped by SIGTERM or SIGINT, or the configuration is good
+  1  the configuration is wrong, the exporter cannot start, or a part of it died
+  2  the command line is wrong";
+
+/// Exports the access keys of Tencent Cloud CAM users as Prometheus metrics: counts, ages and status.
+#[derive(Debug, Parser)]
+#[command(version, long_version = LONG_VERSION, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: ConfigFlags,
+    #[command(flatten)]
+    serve: ServeFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the exporter on an embedded simulator of Tencent Cloud: no account needed.
+    Demo(ServeFlags),
+    /// Reads the configuration, and lists everything that is wrong with it.
+    CheckConfig(ConfigFlags),
+}
+
+#[derive(Args, Debug)]
+struct ConfigFlags {
+    /// The configuration. Environment variables CAM_EXPORTER__… are laid over it.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "config.yaml")]
+    file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct ServeFlags {
+    /// Where to listen; may be given several times.
+    #[arg(long = "web.listen-address", value_name = "[HOST]:PORT", default_value = ":10047")]
+    listen_addresses: Vec<ListenAddress>,
+    /// Where the metrics are.
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
+    telemetry_path: TelemetryPath,
+    #[command(flatten)]
+    log: log::Flags,
+}
+
+// === impl Arguments ===
+
+impl Arguments {
+    /// Does what was asked for.
+    pub(crate) fn carry_out(self) -> Result<()> {
+        match self.command {
+            None => exporter::run(&self.config.file, &self.serve),
+            Some(Command::Demo(serve)) => demo::run(&serve),
+            Some(Command::CheckConfig(config)) => check_config::run(&config.file),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,322 @@
+//! A small world for a test: a simulated API on a socket, and the built binary polling it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tencentcloud_cam_exporter::{
+    clock::SystemClock,
+    simulator::{self, Caller, Key, Population, Simulator, User},
+    tencent::Credential,
+};
+use tokio::{net::TcpListener, runtime::Runtime};
+use tokio_util::sync::CancellationToken;
+
+pub const SECRET_ID: &str = "AKIDtestcaller000000000000000000id00";
+pub const SECRET_KEY: &str = "testcallersecretkey0000000000key";
+
+/// The user that most tests poll.
+pub const UIN: u64 = 100_013_065_917;
+
+/// How long something that must happen may take to. Only a test that fails waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct World {
+    pub simulator: Arc<Simulator>,
+    pub endpoint: SocketAddr,
+    pub folder: TempDir,
+    runtime: Runtime,
+    api: CancellationToken,
+}
+
+/// The binary, running. Stopped when dropped.
+pub struct Exporter {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    reader: Option<thread::JoinHandle<()>>,
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+/// An exposition: every series as it is printed, with its value.
+pub struct Metrics(BTreeMap<String, f64>);
+
+// === impl World ===
+
+impl World {
+    /// A world whose account has these users and a caller without a token.
+    pub fn new(users: impl IntoIterator<Item = (u64, User)>) -> Self {
+        Self::of(Population { callers: vec![caller(None)], users: users.into_iter().collect() })
+    }
+
+    /// A world with one user, [`UIN`], who has two keys.
+    pub fn with_one_user() -> Self {
+        let keys = [key("AKIDtest1", "Active", "2024-01-02T03:04:05Z"), key("AKIDtest2", "Inactive", "2023-01-02T03:04:05Z")];
+        Self::new([(UIN, User::with_keys(keys))])
+    }
+
+    pub fn of(population: Population) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
+        let endpoint = listener.local_addr().unwrap();
+        let api = CancellationToken::new();
+        runtime.spawn(simulator::serve(listener, Arc::clone(&simulator), api.clone()));
+        Self { simulator, endpoint, folder: tempfile::tempdir().unwrap(), runtime, api }
+    }
+
+    /// The API goes away: from now on connections to it are refused.
+    pub fn take_the_api_down(&self) {
+        self.api.cancel();
+        while TcpStream::connect(self.endpoint).is_ok() {
+            thread::yield_now();
+        }
+    }
+
+    /// The API comes back at the same place.
+    pub fn bring_the_api_back(&mut self) {
+        let listener = self.runtime.block_on(TcpListener::bind(self.endpoint)).unwrap();
+        self.api = CancellationToken::new();
+        self.runtime.spawn(simulator::serve(listener, Arc::clone(&self.simulator), self.api.clone()));
+    }
+
+    /// A configuration that polls every user of the world as often as may be.
+    pub fn config(&self) -> String {
+        let uins = self.simulator.edit(|population| population.uins());
+        format!(
+            "accounts: [{{name: prod, uins: {uins:?}, endpoint: 'http://{}', credentials: {{env: {{}}}}}}]\n\
+             poll: {{interval: 1s, timeout: 1s, rate_limit: 20}}\n",
+            self.endpoint
+        )
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The binary with [`World::config`].
+    pub fn start(&self) -> Exporter {
+        self.start_with(&self.config(), &[])
+    }
+
+    pub fn start_with(&self, config: &str, flags: &[&str]) -> Exporter {
+        let config = self.write("config.yaml", config);
+        Exporter::start(binary().arg(format!("--config.file={}", config.display())).args(flags))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.api.cancel();
+    }
+}
+
+/// The binary, with a caller's credential in an environment that has nothing else.
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
+    command.env_clear().env("TENCENTCLOUD_SECRET_ID", SECRET_ID).env("TENCENTCLOUD_SECRET_KEY", SECRET_KEY);
+    command
+}
+
+pub fn caller(token: Option<&str>) -> Caller {
+    let token = token.map(Into::into);
+    Caller { uin: 100_000_000_001, credential: Credential { secret_id: SECRET_ID.into(), secret_key: SECRET_KEY.into(), token } }
+}
+
+/// A key whose id is `id`, filled up to the 36 characters of a real one.
+pub fn key(id: &str, status: &str, created: &str) -> Key {
+    Key::new(format!("{id:x<36}"), status, created.parse().unwrap())
+}
+
+// === impl Exporter ===
+
+impl Exporter {
+    /// Starts `command` on a free port of this machine, and waits until it listens.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut address = None;
+        while address.is_none() {
+            let Some(line) = lines.next().map(Result::unwrap) else {
+                panic!("it ended before it listened: {}", log.lock().unwrap());
+            };
+            address = listening(&line);
+            note(&log, &line);
+        }
+        let reader = thread::spawn({
+            let log = Arc::clone(&log);
+            move || lines.map_while(Result::ok).for_each(|line| note(&log, &line))
+        });
+        Self { child, address: address.unwrap(), log, reader: Some(reader) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// Sends `request` as it stands, and reads until the connection ends.
+    pub fn send(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {answer:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    /// A scrape, which must succeed.
+    pub fn scrape(&self) -> String {
+        let answer = self.get("/metrics");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    }
+
+    pub fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.scrape())
+    }
+
+    /// Scrapes until `holds`, which is `what` should come about.
+    pub fn until(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
+        let started = Instant::now();
+        loop {
+            let metrics = self.metrics();
+            if holds(&metrics) {
+                return metrics;
+            }
+            assert!(started.elapsed() < PATIENCE, "never {what}; log:\n{}\nmetrics:\n{metrics:?}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Scrapes until each user of the account has been answered.
+    pub fn until_answered(&self, users: usize) -> Metrics {
+        self.until("all users answered", |metrics| {
+            metrics.count("tencentcloud_cam_user_last_success_timestamp_seconds") == users
+        })
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until the process has ended. Tells how, and all that it logged.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        (status, self.log())
+    }
+
+    /// Stops it as Kubernetes does.
+    pub fn stop(self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        self.wait()
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address in a line that says that it listens, in either format.
+fn listening(line: &str) -> Option<SocketAddr> {
+    let after = |key| line.split_once(key).map(|(_, rest)| rest);
+    let value = after("address=").or_else(|| after("\"address\":\""))?;
+    value.split([' ', '"']).next()?.parse().ok().filter(|_| line.contains("listening"))
+}
+
+fn note(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    log.push_str(line);
+    log.push('\n');
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Reads an exposition, in which no series may stand twice.
+    pub fn parse(text: &str) -> Self {
+        let mut series = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line:?}"));
+            assert!(series.insert(name.to_owned(), value.parse().unwrap()).is_none(), "twice: {name}");
+        }
+        Self(series)
+    }
+
+    /// The value of a series, given without the prefix that all of ours have.
+    pub fn get(&self, series: &str) -> Option<f64> {
+        self.0.get(&format!("tencentcloud_cam_{series}")).copied()
+    }
+
+    /// The value of a series of the user [`UIN`].
+    pub fn of_user(&self, family: &str) -> Option<f64> {
+        self.get(&format!(r#"{family}{{account="prod",uin="{UIN}"}}"#))
+    }
+
+    /// How many polls failed for that reason.
+    pub fn failures(&self, reason: &str) -> f64 {
+        self.get(&format!(r#"poll_failures_total{{account="prod",reason="{reason}"}}"#)).unwrap()
+    }
+
+    /// The series of a family, as printed, with their values.
+    pub fn family(&self, name: &str) -> BTreeMap<&str, f64> {
+        let of_family = |series: &&String| series.split('{').next() == Some(name);
+        self.0.keys().filter(of_family).map(|series| (series.as_str(), self.0[series])).collect()
+    }
+
+    pub fn count(&self, family: &str) -> usize {
+        self.family(family).len()
+    }
+
+    /// All that is known of keys, but for their ages.
+    pub fn keys(&self) -> BTreeMap<&str, f64> {
+        let mut known = self.family("tencentcloud_cam_access_key_created_timestamp_seconds");
+        known.extend(self.family("tencentcloud_cam_access_key_status"));
+        known.extend(self.family("tencentcloud_cam_access_keys"));
+        known
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().filter(|(_, value)| **value != 0.0).try_for_each(|(series, value)| writeln!(f, "{series} {value}"))
+    }
+}
