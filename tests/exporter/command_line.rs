@@ -1,0 +1,116 @@
+//! What may be typed, and what is said to what may not.
+
+use std::process::Output;
+
+use crate::world::{World, binary};
+
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    told(&binary().args(arguments).output().unwrap())
+}
+
+fn told(output: &Output) -> (Option<i32>, String) {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn version_says_what_it_was_built_from() {
+    let (code, text) = run(&["--version"]);
+    assert_eq!(code, Some(0));
+    assert!(text.starts_with(concat!("tencentcloud-cam-exporter ", env!("CARGO_PKG_VERSION"), "\nrevision:")), "{text}");
+}
+
+#[test]
+fn help_tells_every_command_and_exit_code() {
+    let (code, text) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    for told in ["demo", "check-config", "--config.file", "--web.listen-address", "--log.level", "Exit codes:"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_flag_is_named_and_mended() {
+    for (arguments, told) in [
+        (["--config.fil=a"].as_slice(), "'--config.file'"),
+        (&["--web.listen-address=10047"], "expected [host]:port, such as :10047"),
+        (&["--web.telemetry-path=metrics"], "expected / and then"),
+        (&["--log.level=loud"], "trace, debug, info, warn, error"),
+        (&["demo", "--config.file=a"], "unexpected argument '--config.file'"),
+        (&["check"], "'check-config'"),
+    ] {
+        let (code, text) = run(arguments);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains(told), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_good_configuration_is_good() {
+    let world = World::with_one_user();
+    let path = world.write("config.yaml", &world.config());
+    let (code, text) = run(&["check-config", &format!("--config.file={}", path.display())]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("1 account(s), 1 user(s)"), "{text}");
+    assert!(world.simulator.arrivals().is_empty(), "nothing is asked");
+}
+
+/// The configuration of the documentation's list of faults: every one is told, with its path, by both commands.
+#[test]
+fn every_fault_is_told_at_once() {
+    let world = World::with_one_user();
+    let path = world.write(
+        "config.yaml",
+        "
+accounts:
+  - name: prod
+    uins: [100013065917, 12a]
+    rate_limt: 5
+    credentials: {env: {}, file: {secret_id_path: /a, secret_key_path: /b}}
+  - name: prod
+    uins: []
+    credentials: {env: {}}
+poll: {interval: 0s, rate_limit: 21}
+",
+    );
+    let flag = format!("--config.file={}", path.display());
+    for arguments in [["check-config", &flag].as_slice(), &[&flag]] {
+        let (code, text) = run(arguments);
+        assert_eq!(code, Some(1), "{text}");
+        for told in [
+            &path.display().to_string(),
+            "accounts[0].rate_limt: unknown",
+            "accounts[0].uins[1]: \"12a\" is not a UIN: expected an integer, such as 100013065917",
+            "accounts[0].credentials:",
+            "accounts[1].name:",
+            "accounts[1].uins:",
+            "poll.interval:",
+            "poll.rate_limit:",
+        ] {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let (code, text) = run(&["--config.file=/nowhere/config.yaml"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("/nowhere/config.yaml"), "{text}");
+}
+
+#[test]
+fn the_environment_is_laid_over_the_file() {
+    let world = World::with_one_user();
+    let path = world.write("config.yaml", &world.config());
+    let check = |name: &str, value: &str| {
+        let flag = format!("--config.file={}", path.display());
+        told(&binary().args(["check-config", &flag]).env(name, value).output().unwrap())
+    };
+    let (code, text) = check("CAM_EXPORTER__ACCOUNTS__0__UINS", "100013065917,100013065918");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("2 user(s)"), "{text}");
+    let (code, text) = check("CAM_EXPORTER__POLL__RATE_LIMIT", "21");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("poll.rate_limit") && text.contains("CAM_EXPORTER__POLL__RATE_LIMIT"), "{text}");
+}

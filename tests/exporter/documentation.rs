@@ -1,0 +1,69 @@
+//! docs/metrics.md and the exposition say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tencentcloud_cam_exporter::tencent::{Reason, code::DOCUMENTED};
+
+use crate::world::World;
+
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"));
+
+/// The rows of the table that stands under the heading `section`: their cells, without backticks.
+fn table(section: &str) -> Vec<Vec<String>> {
+    let (_, after) = PAGE.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
+    let section = after.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().replace('`', "")).collect()).collect()
+}
+
+fn labels(cell: &str) -> BTreeSet<String> {
+    cell.split(", ").filter(|label| !label.is_empty()).map(str::to_owned).collect()
+}
+
+/// The families of the exposition with their types and labels; those that a histogram adds to its series are its own.
+fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    exporter.until("a sweep", |metrics| metrics.count("tencentcloud_cam_account_last_sweep_duration_seconds") == 1);
+    let text = exporter.scrape();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let families = types.map(|line| line.split_once(' ').unwrap());
+    families
+        .map(|(family, kind)| {
+            let ends: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+            let is_of_family = |line: &&str| {
+                let name = line.split(['{', ' ']).next().unwrap();
+                ends.iter().any(|end| name.strip_suffix(end) == Some(family))
+            };
+            let names = text.lines().filter(is_of_family).filter_map(|line| line.split_once('{')).flat_map(|(_, rest)| {
+                let inside = rest.rsplit_once('}').unwrap().0;
+                inside.split("\",").map(|pair| pair.split_once('=').unwrap().0.to_owned()).collect::<Vec<_>>()
+            });
+            (family.to_owned(), (kind.to_owned(), names.filter(|name| name != "le").collect()))
+        })
+        .collect()
+}
+
+#[test]
+fn every_family_is_documented_and_every_documented_family_is_exposed() {
+    let gauges = table("Inventory").into_iter().map(|row| (row[0].clone(), ("gauge".to_owned(), labels(&row[1]))));
+    let own = table("The exporter's own").into_iter().map(|row| (row[0].clone(), (row[1].clone(), labels(&row[2]))));
+    let documented: BTreeMap<_, _> = gauges.chain(own).collect();
+    assert_eq!(documented, exposed());
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let documented: Vec<(String, bool)> = table("Reasons").iter().map(|row| (row[0].clone(), row[1] == "yes")).collect();
+    let real: Vec<(String, bool)> = Reason::ALL.iter().map(|reason| (reason.label().to_owned(), reason.is_transient())).collect();
+    assert_eq!(documented, real);
+}
+
+#[test]
+fn every_code_is_documented_with_its_reason() {
+    let mut documented = table("Codes");
+    assert_eq!(documented.pop().unwrap()[0], "other");
+    let real: Vec<Vec<String>> =
+        DOCUMENTED.iter().map(|(code, reason)| vec![(*code).to_owned(), reason.label().to_owned()]).collect();
+    assert_eq!(documented, real);
+}

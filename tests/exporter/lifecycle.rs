@@ -1,0 +1,80 @@
+//! Start, probes and stop.
+
+use std::net::TcpListener;
+
+use tencentcloud_cam_exporter::simulator::{Fault, Times};
+
+use crate::world::{World, binary};
+
+fn stops_with_0_on(signal: &str) {
+    let world = World::with_one_user();
+    world.simulator.inject(None, Fault::Hang, Times::UntilCleared);
+    let exporter = world.start();
+    exporter.until("polling", |_| !world.simulator.arrivals().is_empty());
+    exporter.signal(signal);
+    let (status, log) = exporter.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains(&format!("signal=SIG{signal}")) && log.trim_end().ends_with("message=stopped"), "{log}");
+}
+
+#[test]
+fn sigterm_stops_it_though_a_poll_hangs() {
+    stops_with_0_on("TERM");
+}
+
+#[test]
+fn sigint_stops_it_too() {
+    stops_with_0_on("INT");
+}
+
+#[test]
+fn readiness_waits_for_a_poll_attempt_and_not_for_the_api() {
+    let world = World::with_one_user();
+    world.simulator.inject(None, Fault::Hang, Times::UntilCleared);
+    let exporter = world.start();
+    exporter.until("polling", |_| !world.simulator.arrivals().is_empty());
+    let (ready, healthy) = (exporter.get("/-/ready"), exporter.get("/-/healthy"));
+    assert_eq!((ready.status, healthy.status), (503, 200), "the first poll is still under way");
+    exporter.until("timed out", |metrics| metrics.failures("timeout") > 0.0);
+    assert_eq!(exporter.get("/-/ready").status, 200, "it has been attempted");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let world = World::with_one_user();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = world.write("config.yaml", &world.config());
+    let output = binary()
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--web.listen-address={}", taken.local_addr().unwrap()))
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains(&format!("cannot listen on {}", taken.local_addr().unwrap())), "{log}");
+    assert!(log.contains("--web.listen-address"), "{log}");
+}
+
+#[test]
+fn a_rotated_secret_is_used_with_the_next_poll() {
+    let world = World::with_one_user();
+    let id = world.write("id", "AKIDthatisnotknown\n");
+    let key = world.write("key", crate::world::SECRET_KEY);
+    let files = format!("file: {{secret_id_path: {}, secret_key_path: {}}}", id.display(), key.display());
+    let exporter = world.start_with(&world.config().replace("env: {}", &files), &[]);
+    exporter.until("refused", |metrics| metrics.failures("credentials") > 0.0);
+    world.write("id", crate::world::SECRET_ID);
+    exporter.until_answered(1);
+}
+
+#[test]
+fn an_absent_secret_is_a_failure_with_a_reason_and_no_end() {
+    let world = World::with_one_user();
+    let key = world.write("key", crate::world::SECRET_KEY);
+    let absent = world.folder.path().join("id");
+    let files = format!("file: {{secret_id_path: {}, secret_key_path: {}}}", absent.display(), key.display());
+    let exporter = world.start_with(&world.config().replace("env: {}", &files), &[]);
+    exporter.until("failed", |metrics| metrics.failures("credentials") > 0.0);
+    assert!(exporter.log().contains(&absent.display().to_string()), "{}", exporter.log());
+    assert!(world.simulator.arrivals().is_empty(), "nothing is sent unsigned");
+}

@@ -1,0 +1,81 @@
+//! What is answered to whom.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use crate::world::World;
+
+#[test]
+fn the_paths_there_are() {
+    let world = World::with_one_user();
+    let exporter = world.start_with(&world.config(), &["--web.telemetry-path=/cam/metrics"]);
+    let metrics = exporter.get("/cam/metrics");
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", metrics.head);
+    let landing = exporter.get("/");
+    assert_eq!(landing.status, 200);
+    assert!(landing.body.contains(r#"href="/cam/metrics""#), "{}", landing.body);
+    assert!(landing.head.contains("content-security-policy: default-src 'none'"), "{}", landing.head);
+    assert_eq!(exporter.get("/-/healthy").status, 200);
+    for absent in ["/metrics", "/nope", "/-/", "/-/reload", "/cam/metrics/"] {
+        assert_eq!(exporter.get(absent).status, 404, "{absent}");
+    }
+}
+
+#[test]
+fn head_and_get_without_a_body_and_nothing_else() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    let head = exporter.send("HEAD /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let answer = exporter.send(&format!("{method} /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"));
+        assert_eq!(answer.status, 405, "{method}");
+        assert!(answer.head.contains("allow: get, head"), "{}", answer.head);
+    }
+    let body = exporter.send("GET /metrics HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody");
+    assert_eq!(body.status, 413);
+}
+
+#[test]
+fn a_head_has_bounds() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    let with = |headers: &str| format!("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+    let within = format!("X-Long: {}\r\n", "a".repeat(60_000));
+    assert_eq!(exporter.send(&with(&within)).status, 200);
+    let long = format!("X-Long: {}\r\n", "a".repeat(66_000));
+    assert_eq!(exporter.send(&with(&long)).status, 431);
+    let many: String = (0..200).map(|n| format!("X-{n}: a\r\n")).collect();
+    assert_eq!(exporter.send(&with(&many)).status, 431);
+}
+
+#[test]
+fn half_a_head_is_cut_off_and_holds_nobody_up() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    let mut slow = TcpStream::connect(exporter.address()).unwrap();
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: te").unwrap();
+    exporter.scrape();
+    // The test ends when the exporter ends the connection.
+    assert_eq!(slow.read(&mut [0; 1]).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_connection_serves_one_scrape_after_the_other() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    let mut kept = TcpStream::connect(exporter.address()).unwrap();
+    for _ in 0..3 {
+        kept.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        let mut answer = vec![];
+        while !answer.ends_with(b"healthy\n") {
+            let mut byte = [0];
+            kept.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+}
