@@ -5,4 +5,5 @@ pub mod environment;
 pub mod inventory;
 pub mod metrics;
 pub mod poll;
+pub mod simulator;
 pub mod tencent;
