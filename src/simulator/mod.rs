@@ -2,6 +2,7 @@
 //!
 //! It shares no code with what makes our requests: a mistake there must not be made here again.
 //!
+//! - [`server`] puts it on a socket.
 //! - `request` reads what is asked; [`signature`] finds out by whom.
 //! - `window` is the frequency limit; [`arrival`] the log of what arrived.
 //! - [`population`] is who there is, and what is answered about them.
@@ -13,6 +14,7 @@ pub mod arrival;
 pub mod fault;
 pub mod population;
 mod request;
+pub mod server;
 pub mod signature;
 mod window;
 
@@ -29,6 +31,7 @@ pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
 pub use population::{Behaviour, Caller, Key, NoKeys, Population, User};
+pub use server::serve;
 
 use self::{request::Common, signature::Signer};
 use crate::clock::Clock;
@@ -38,7 +41,7 @@ const SERVICE: &str = "cam";
 const VERSION: &str = "2019-01-16";
 const ACTION: &str = "ListAccessKeys";
 
-/// The fake. Hand it requests.
+/// The fake. Hand it requests, or [`serve`] it.
 #[derive(Debug)]
 pub struct Simulator {
     clock: Arc<dyn Clock>,
@@ -138,6 +141,11 @@ impl Simulator {
     /// Changes the population.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Population) -> T) -> T {
         change(&mut self.state.lock().population)
+    }
+
+    /// The answer to a request that is not even read to its end.
+    fn reject(&self, rejection: Rejection) -> Response<Bytes> {
+        answer::response(&Err(rejection), &answer::request_id(), self.clock.now())
     }
 }
 

@@ -7,3 +7,4 @@ mod answers;
 mod signatures;
 #[path = "../support/vectors.rs"]
 mod vectors;
+mod wire;
