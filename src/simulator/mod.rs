@@ -5,12 +5,13 @@
 //! - [`server`] puts it on a socket.
 //! - `request` reads what is asked; [`signature`] finds out by whom.
 //! - `window` is the frequency limit; [`arrival`] the log of what arrived.
-//! - [`population`] is who there is, and what is answered about them.
+//! - [`population`] is who there is, and what is answered about them; [`demo`] an account to look at.
 //! - [`fault`] is what may go wrong on purpose.
 //! - [`answer`] writes answers.
 
 pub mod answer;
 pub mod arrival;
+pub mod demo;
 pub mod fault;
 pub mod population;
 mod request;
