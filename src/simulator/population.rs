@@ -1,0 +1,142 @@
+//! Who is in the account.
+
+use std::collections::BTreeMap;
+
+use jiff::{
+    Timestamp,
+    tz::{self, Offset},
+};
+use serde_json::{Map, Value, json};
+
+use crate::tencent::Credential;
+
+/// The zone that the API prints times in.
+const ZONE: Offset = tz::offset(8);
+
+/// The callers that the API knows, and the users whose keys it lists.
+#[derive(Clone, Debug, Default)]
+pub struct Population {
+    /// Who may call. Several may have the same UIN, and then share its frequency limit.
+    pub callers: Vec<Caller>,
+    /// The users by UIN. One that is not here does not exist.
+    pub users: BTreeMap<u64, User>,
+}
+
+/// Who may call.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The UIN: whose keys are listed when a request names nobody.
+    pub uin: u64,
+    /// What it signs with. A token, where there is one, must be sent along.
+    pub credential: Credential,
+}
+
+/// A user.
+#[derive(Clone, Debug, Default)]
+pub struct User {
+    /// The keys, in the order they are listed.
+    pub keys: Vec<Key>,
+    /// How the answer looks when there are none.
+    pub no_keys: NoKeys,
+    /// What is answered to a request about the user.
+    pub behaviour: Behaviour,
+}
+
+/// An access key, as it is listed.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// `AccessKeyId`.
+    pub access_key_id: String,
+    /// `Status`: `Active`, `Inactive`, or whatever the API may think of.
+    pub status: String,
+    /// `CreateTime`, in +08:00, which is not said.
+    pub create_time: String,
+    /// `Description`.
+    pub description: Option<String>,
+}
+
+/// How an answer without keys looks. The documents say null; all three must be understood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoKeys {
+    /// `"AccessKeys": []`.
+    #[default]
+    Empty,
+    /// `"AccessKeys": null`.
+    Null,
+    /// No such field.
+    Absent,
+}
+
+/// What is answered to a request about a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// The keys.
+    #[default]
+    Answers,
+    /// There is no such user.
+    DoesNotExist,
+    /// The caller may not list the user's keys.
+    Denied,
+    /// The keys, but to every so many-th request an internal error.
+    Flaky {
+        /// Which requests fail: with 3, the third, the sixth and so on.
+        every: u64,
+    },
+}
+
+// === impl Population ===
+
+impl Population {
+    /// The UINs to poll, of every user there is an entry for.
+    #[must_use]
+    pub fn uins(&self) -> Vec<u64> {
+        self.users.keys().copied().collect()
+    }
+}
+
+// === impl User ===
+
+impl User {
+    /// A user with these keys.
+    #[must_use]
+    pub fn with_keys(keys: impl IntoIterator<Item = Key>) -> Self {
+        Self {
+            keys: keys.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The fields of an answer that lists the keys.
+    pub(super) fn listing(&self) -> Map<String, Value> {
+        let rows = match self.no_keys {
+            NoKeys::Absent if self.keys.is_empty() => return Map::new(),
+            NoKeys::Null if self.keys.is_empty() => Value::Null,
+            NoKeys::Empty | NoKeys::Null | NoKeys::Absent => self.keys.iter().map(Key::row).collect(),
+        };
+        Map::from_iter([("AccessKeys".to_owned(), rows)])
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    /// A key of that id and status, made at `created`.
+    #[must_use]
+    pub fn new(access_key_id: impl Into<String>, status: impl Into<String>, created: Timestamp) -> Self {
+        Self {
+            access_key_id: access_key_id.into(),
+            status: status.into(),
+            create_time: ZONE.to_datetime(created).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            description: None,
+        }
+    }
+
+    fn row(&self) -> Value {
+        json!({
+            "AccessKeyId": self.access_key_id,
+            "Status": self.status,
+            "CreateTime": self.create_time,
+            "Description": self.description,
+        })
+    }
+}
