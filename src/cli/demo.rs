@@ -1,8 +1,12 @@
 //! Runs the daemon on the embedded simulator.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     config::Config,
@@ -10,6 +14,7 @@ use tencentcloud_cam_exporter::{
     simulator::{self, Population, Simulator},
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::{ServeFlags, exporter, log};
 
@@ -18,6 +23,45 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
     exporter::in_runtime(async {
         let shutdown = exporter::on_signal()?;
         let listeners = exporter::bind(flags).await?;
-        todo!()
+        let api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen for the simulator")?;
+        let endpoint = api.local_addr().context("cannot listen for the simulator")?;
+
+        let clock = Arc::new(SystemClock);
+        let population = Population::demo(clock.now());
+        let config = config(&population, endpoint)?;
+        say_where_to_look(flags, &listeners, endpoint);
+
+        let simulator = Arc::new(Simulator::new(clock, population));
+        tokio::select! {
+            outcome = exporter::serve(config, environment(), flags, listeners, shutdown) => outcome,
+            // It stops with the exporter, not before: a stop must look here as it does elsewhere.
+            () = simulator::serve(api, simulator, CancellationToken::new()) => Err(anyhow!("the simulator ended")),
+        }
     })
+}
+
+fn config(population: &Population, endpoint: SocketAddr) -> Result<Config> {
+    let uins = population.uins();
+    let text = format!(
+        "accounts: [{{name: demo, uins: {uins:?}, endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}]\n\
+         poll: {{interval: 30s}}\n"
+    );
+    Config::parse(&text, &Environment::default()).map_err(|faults| anyhow!("the demo's configuration: {faults}"))
+}
+
+fn environment() -> Environment {
+    let credential = Population::demo_credential();
+    [("TENCENTCLOUD_SECRET_ID", &credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", &credential.secret_key)]
+        .map(|(name, secret)| (name, secret.expose_secret()))
+        .into_iter()
+        .collect()
+}
+
+fn say_where_to_look(flags: &ServeFlags, listeners: &[TcpListener], endpoint: SocketAddr) {
+    println!("A simulated Tencent Cloud answers on http://{endpoint}: no account is needed, and none is asked.");
+    for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+        let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+        println!("  http://{host}:{}{}", address.port(), flags.telemetry_path);
+    }
+    println!("The first sweep over its users takes two seconds. Ctrl-C stops.");
 }

@@ -133,7 +133,7 @@ async fn answers_carry_the_clocks_date_and_errors_are_200_too() {
 async fn our_client_is_understood() {
     let server = Server::start().await;
     let endpoint = format!("http://{}", server.address).parse().unwrap();
-    let transport = Arc::new(HttpTransport::cleartext().unwrap());
+    let transport = Arc::new(HttpTransport::to([&endpoint]).unwrap());
     let client = Client::new(endpoint, None, tz::offset(8), LONG, transport, Arc::new(Stopped));
     let answer = client
         .list_access_keys(&credential(), Uin::try_from(USER).unwrap(), Connection::Pooled)

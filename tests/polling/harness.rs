@@ -1,0 +1,88 @@
+//! What the tests share: a clock, a transport and an exporter made with them.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use jiff::Timestamp;
+use tencentcloud_cam_exporter::{
+    app::{App, Surroundings},
+    clock::Clock,
+    config::Config,
+    environment::Environment,
+    simulator::{Population, Reply, Simulator},
+    tencent::{Connection, Error, Transport},
+};
+use tokio::time::{Instant, sleep};
+
+/// A wall clock that goes with tokio's, which is paused.
+#[derive(Debug)]
+pub struct TestClock {
+    start: Timestamp,
+    since: Instant,
+}
+
+/// A wire to the simulator on which requests and answers take up to `latency` each, at random.
+pub struct Wire {
+    simulator: Arc<Simulator>,
+    latency: Duration,
+}
+
+// === impl TestClock ===
+
+impl TestClock {
+    pub fn at(start: &str) -> Arc<Self> {
+        Arc::new(Self { start: start.parse().unwrap(), since: Instant::now() })
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        self.start + self.since.elapsed()
+    }
+}
+
+// === impl Wire ===
+
+impl Wire {
+    pub fn to(simulator: &Arc<Simulator>, latency: Duration) -> Arc<Self> {
+        Arc::new(Self { simulator: Arc::clone(simulator), latency })
+    }
+
+    async fn trip(&self) {
+        sleep(self.latency.mul_f64(fastrand::f64())).await;
+    }
+}
+
+impl Transport for Wire {
+    fn send(&self, request: Request<Bytes>, _: Connection) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        Box::pin(async move {
+            self.trip().await;
+            let reply = self.simulator.handle(&request);
+            self.trip().await;
+            match reply {
+                Reply::Response(response) => Ok(response),
+                other => panic!("no test here asks for {other:?}"),
+            }
+        })
+    }
+}
+
+/// An exporter of that configuration whose requests go over `wire`.
+pub fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<Wire>) -> App {
+    let credential = Population::demo_credential();
+    let environment: Environment = {
+        use secrecy::ExposeSecret;
+        let secrets = [("TENCENTCLOUD_SECRET_ID", credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", credential.secret_key)];
+        secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect()
+    };
+    let surroundings = Surroundings {
+        clock,
+        environment: environment.clone(),
+        transport: wire,
+        random: fastrand::Rng::new(),
+    };
+    let config = Config::parse(config, &environment).unwrap_or_else(|faults| panic!("{faults}"));
+    App::build(config, "/metrics".parse().unwrap(), surroundings).unwrap()
+}

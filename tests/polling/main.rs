@@ -1,0 +1,7 @@
+//! The whole exporter in this process, on a clock that the test holds, with the simulator behind a transport of its own.
+
+#![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
+
+mod documented_example;
+mod harness;
+mod sweeps;

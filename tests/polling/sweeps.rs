@@ -1,0 +1,70 @@
+//! The API's limit and the schedule, judged by the simulator's own log of arrivals.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tencentcloud_cam_exporter::simulator::{
+    Arrival, Caller, Key, Outcome, Population, Simulator, User, densest_second,
+};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{TestClock, Wire, exporter};
+
+const USERS: u64 = 400;
+const FIRST: u64 = 100_013_000_000;
+
+/// What arrives within `time`, when that many users are polled with an interval of 30 s and 20 requests a second.
+async fn arrivals(latency: Duration, time: Duration) -> (Instant, Vec<Arrival>) {
+    let clock = TestClock::at("2026-01-01T00:00:00Z");
+    let key = Key::new("AKIDx", "Active", "2025-01-01T00:00:00Z".parse().unwrap());
+    let population = Population {
+        callers: vec![Caller { uin: FIRST - 1, credential: Population::demo_credential() }],
+        users: (FIRST..FIRST + USERS).map(|uin| (uin, User::with_keys([key.clone()]))).collect(),
+    };
+    let uins = population.uins();
+    let simulator = Arc::new(Simulator::new(Arc::clone(&clock) as _, population));
+    let config = format!(
+        "accounts: [{{name: prod, uins: {uins:?}, credentials: {{env: {{}}}}}}]\n\
+         poll: {{interval: 30s, rate_limit: 20, max_in_flight: 64}}\n"
+    );
+    let start = Instant::now();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(exporter(&config, clock, Wire::to(&simulator, latency)).run(vec![], shutdown.clone()));
+    sleep(time).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    (start, simulator.arrivals())
+}
+
+fn by_user(arrivals: &[Arrival]) -> BTreeMap<u64, usize> {
+    arrivals.iter().fold(BTreeMap::new(), |mut counts, arrival| {
+        *counts.entry(arrival.target.unwrap()).or_default() += 1;
+        counts
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_user_once_a_sweep_and_never_more_than_twenty_a_second() {
+    for latency in [0, 20, 200].map(Duration::from_millis) {
+        // The first sweep takes what the budget needs; the second is the interval after it.
+        let (start, arrivals) = arrivals(latency, Duration::from_secs(60)).await;
+        let everybody: BTreeMap<u64, usize> = (FIRST..FIRST + USERS).map(|uin| (uin, 1)).collect();
+        let second = start + Duration::from_secs(30);
+        let (first_sweep, second_sweep): (Vec<_>, Vec<_>) = arrivals.iter().cloned().partition(|arrival| arrival.at < second);
+        assert_eq!(by_user(&first_sweep), everybody, "{latency:?}");
+        assert_eq!(by_user(&second_sweep), everybody, "{latency:?}");
+        assert!(densest_second(&arrivals) <= 20, "{} with {latency:?}", densest_second(&arrivals));
+        assert!(arrivals.iter().all(|arrival| arrival.outcome == Outcome::Answered));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_sweeps_are_spread_over_the_interval() {
+    let (start, arrivals) = arrivals(Duration::ZERO, Duration::from_secs(90)).await;
+    for tenth in 10..30 {
+        let from = start + Duration::from_secs(3) * tenth;
+        let to = from + Duration::from_secs(3);
+        let within = arrivals.iter().filter(|arrival| (from..to).contains(&arrival.at)).count();
+        assert!((39..=41).contains(&within), "{within} of 400 in tenth {tenth}");
+    }
+}
