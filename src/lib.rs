@@ -1,5 +1,6 @@
 //! placeholder while the modules are written
 pub mod clock;
+pub mod config;
 pub mod credentials;
 pub mod environment;
 pub mod inventory;
