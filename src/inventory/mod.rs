@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 
-pub use names::{AccountName, IdLabel, NotAnAccountName};
+pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 
 use crate::tencent::{AccessKey, KeyStatus, Uin};
 

@@ -28,6 +28,11 @@ pub enum IdLabel {
     Hashed,
 }
 
+/// Text that names no [`IdLabel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not an id label: expected masked, full or hashed")]
+pub struct NotAnIdLabel;
+
 // === impl AccountName ===
 
 impl AccountName {
@@ -77,6 +82,19 @@ impl IdLabel {
             Self::Masked => mask(id),
             Self::Full => id.to_owned(),
             Self::Hashed => hash(id, 16),
+        }
+    }
+}
+
+impl FromStr for IdLabel {
+    type Err = NotAnIdLabel;
+
+    fn from_str(text: &str) -> Result<Self, NotAnIdLabel> {
+        match text {
+            "masked" => Ok(Self::Masked),
+            "full" => Ok(Self::Full),
+            "hashed" => Ok(Self::Hashed),
+            _ => Err(NotAnIdLabel),
         }
     }
 }

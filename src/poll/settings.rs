@@ -52,6 +52,36 @@ macro_rules! refuse_unless {
     };
 }
 
+// === impl Settings ===
+
+impl Default for Settings {
+    /// Every 5 minutes, 18 requests a second, 8 at once, 10 seconds each.
+    fn default() -> Self {
+        Self {
+            interval: Interval(Duration::from_mins(5)),
+            rate_limit: RateLimit(const { NonZeroU32::new(18).unwrap() }),
+            max_in_flight: MaxInFlight(8),
+            timeout: Timeout(Duration::from_secs(10)),
+        }
+    }
+}
+
+// === impl OutOfRange ===
+
+impl OutOfRange {
+    /// A value other than these.
+    #[must_use]
+    pub fn expected(allowed: &'static str) -> Self {
+        Self { allowed }
+    }
+
+    /// The values that are taken, in words.
+    #[must_use]
+    pub fn allowed(self) -> &'static str {
+        self.allowed
+    }
+}
+
 // === impl Interval ===
 
 impl Interval {
@@ -112,10 +142,7 @@ impl Timeout {
     /// # Errors
     /// Less than a second or more than a minute.
     pub fn new(timeout: Duration) -> Result<Self, OutOfRange> {
-        refuse_unless!(
-            (Duration::from_secs(1)..=Duration::from_secs(60)).contains(&timeout),
-            "1s to 1m"
-        );
+        refuse_unless!((Duration::from_secs(1)..=Duration::from_secs(60)).contains(&timeout), "1s to 1m");
         Ok(Self(timeout))
     }
 
@@ -129,6 +156,15 @@ impl Timeout {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_defaults_are_within_their_ranges() {
+        let Settings { interval, rate_limit, max_in_flight, timeout } = Settings::default();
+        assert_eq!(Interval::new(interval.get()), Ok(interval));
+        assert_eq!(RateLimit::new(rate_limit.get().get()), Ok(rate_limit));
+        assert_eq!(MaxInFlight::new(max_in_flight.get()), Ok(max_in_flight));
+        assert_eq!(Timeout::new(timeout.get()), Ok(timeout));
+    }
 
     #[test]
     fn ranges_end_where_they_say() {

@@ -23,10 +23,12 @@ pub enum NotAnEndpoint {
     #[error("not an endpoint: expected a scheme and a host, such as https://cam.tencentcloudapi.com")]
     Malformed,
     /// A path, a query or a user name behind the host.
-    #[error("an endpoint has no path, query or user name: end it after the host, as in https://cam.tencentcloudapi.com")]
+    #[error(
+        "more than an endpoint: expected only scheme and host, such as https://cam.tencentcloudapi.com"
+    )]
     Excess,
     /// Plain HTTP to another machine.
-    #[error("plain http is allowed to this machine only (127.0.0.1, [::1], localhost): use https")]
+    #[error("plain http, which is allowed to this machine only (127.0.0.1, [::1], localhost): use https")]
     Cleartext,
 }
 
@@ -49,6 +51,17 @@ impl Endpoint {
     #[must_use]
     pub fn is_cleartext(&self) -> bool {
         self.cleartext
+    }
+}
+
+impl Default for Endpoint {
+    /// CAM, as accounts of the Chinese site reach it.
+    fn default() -> Self {
+        Self {
+            uri: Uri::from_static("https://cam.tencentcloudapi.com/"),
+            host: "cam.tencentcloudapi.com".to_owned(),
+            loopback: false,
+        }
     }
 }
 
@@ -109,6 +122,11 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().host(), host, "{text}");
         }
+    }
+
+    #[test]
+    fn the_default_is_an_endpoint_like_any_other() {
+        assert_eq!("https://cam.tencentcloudapi.com".parse(), Ok(Endpoint::default()));
     }
 
     #[test]

@@ -1,0 +1,115 @@
+//! What the user wants: the configuration file with the environment over it, as values that cannot be wrong.
+//!
+//! [`yaml`] reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
+//! [`variables`] lays `CAM_EXPORTER__…` over it, and [`schema`] walks what results. The merge is our own since that
+//! crate's takes the top level's names for paths (`a[999999999]` becomes a list of that length) and forgets where
+//! tables come from. The walk is our own since serde stops at the first fault.
+
+mod account;
+mod credentials;
+mod fault;
+mod node;
+mod scalar;
+mod schema;
+mod settings;
+mod variables;
+mod yaml;
+
+use std::{collections::BTreeSet, fs::File, io::Read, path::Path, time::Duration};
+
+use jiff::tz::Offset;
+
+pub use credentials::Credentials;
+pub use fault::{Fault, Faults};
+
+use fault::Notes;
+
+use crate::{
+    environment::Environment,
+    inventory::{AccountName, IdLabel},
+    poll,
+    tencent::{Endpoint, Region, Uin},
+};
+
+/// How much of a file is read: some 50 000 users.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// How deep values may be nested. The schema needs 7.
+const MAX_DEPTH: usize = 16;
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The accounts, in the order of the file; at least one, each with a name of its own.
+    pub accounts: Vec<Account>,
+}
+
+/// An account and how it is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The label `account`.
+    pub name: AccountName,
+    /// The users whose keys are listed; at least one.
+    pub uins: BTreeSet<Uin>,
+    /// Where CAM is reached.
+    pub endpoint: Endpoint,
+    /// The region that requests name, where a host wants one.
+    pub region: Option<Region>,
+    /// Where the account's credential comes from.
+    pub credentials: Credentials,
+    /// How its users are polled. The timeout is at most the interval.
+    pub poll: poll::Settings,
+    /// What is expected of its keys.
+    pub keys: Keys,
+}
+
+/// What is expected of an account's keys, and how they are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Keys that a user may have: from 1 to 1000.
+    pub limit: u32,
+    /// The age from which a key is stale: from an hour, below which an alert would only measure the polling, to ten
+    /// years.
+    pub max_age: Duration,
+    /// The time zone of `CreateTime`, which carries none.
+    pub time_zone: Offset,
+    /// How a key's id is shown.
+    pub id_label: IdLabel,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads the file at `path`, and the variables of `environment` over it.
+    ///
+    /// # Errors
+    /// All that is wrong. What is reported does not name the file.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, Faults> {
+        Self::parse(&read(path)?, environment)
+    }
+
+    /// Takes `text` as the file's content, and the variables of `environment` over it.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn parse(text: &str, environment: &Environment) -> Result<Self, Faults> {
+        let mut tree = yaml::read(text)?;
+        let mut notes = Notes::default();
+        variables::lay_over(&mut tree, environment, &mut notes);
+        schema::read(&tree, notes)
+    }
+}
+
+fn read(path: &Path) -> Result<String, Faults> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
+        Faults::of_file(format!("cannot be read: {}: check the path, the mount and the permissions", error.kind()))
+    })?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Faults::of_file("larger than 1 MiB, which no configuration is: check the path"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
+        Faults::of_file(format!("line {line}: not UTF-8: save the file as UTF-8"))
+    })
+}

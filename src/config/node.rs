@@ -1,0 +1,138 @@
+//! A value of the tree and the way to it, from which everything typed is read.
+
+use std::{fmt, str::FromStr};
+
+use ::config::{Value, ValueKind};
+
+use super::{
+    fault::{Notes, Refused},
+    scalar::yes,
+};
+
+/// A value and its path.
+pub(super) struct Node<'a> {
+    path: String,
+    value: &'a Value,
+}
+
+// === impl Node ===
+
+impl<'a> Node<'a> {
+    pub(super) fn root(value: &'a Value) -> Self {
+        Self { path: String::new(), value }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Notes what is wrong with the value, and the variable that it comes from.
+    pub(super) fn refuse(&self, notes: &mut Notes, problem: impl fmt::Display) -> Refused {
+        match self.value.origin() {
+            Some(variable) => notes.add(&self.path, format!("{problem} (from environment variable {variable})")),
+            None => notes.add(&self.path, problem.to_string()),
+        }
+    }
+
+    /// Hands out each field of a table that is not null, in the order of the file. Fields that are not `known` are
+    /// refused, and what they hold stays unsaid: it may be a secret.
+    pub(super) fn each_field(
+        &self,
+        known: &[&[&'static str]],
+        notes: &mut Notes,
+        mut take: impl FnMut(&str, Node<'a>, &mut Notes),
+    ) -> Result<(), Refused> {
+        let ValueKind::Table(table) = &self.value.kind else {
+            return Err(self.mistyped(notes, "fields (name: value)"));
+        };
+        for (key, value) in table {
+            let field = Self { path: path_to(&self.path, key), value };
+            if !known.concat().contains(&key.as_str()) {
+                field.refuse(notes, unknown(key, &known.concat()));
+            } else if value.kind != ValueKind::Nil {
+                take(key, field, notes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The items of a list.
+    pub(super) fn items(&self, notes: &mut Notes) -> Result<Vec<Node<'a>>, Refused> {
+        let ValueKind::Array(items) = &self.value.kind else {
+            return Err(self.mistyped(notes, "a list"));
+        };
+        let item = |(index, value)| Self { path: format!("{}[{index}]", self.path), value };
+        Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    /// A scalar's text, be it a number or a word.
+    pub(super) fn text(&self, notes: &mut Notes) -> Result<&'a str, Refused> {
+        match &self.value.kind {
+            ValueKind::String(text) => Ok(text),
+            _ => Err(self.mistyped(notes, "a single value")),
+        }
+    }
+
+    /// A scalar, by the rules of its type.
+    pub(super) fn parse<T: FromStr<Err: fmt::Display>>(&self, notes: &mut Notes) -> Result<T, Refused> {
+        self.scalar(notes, str::parse)
+    }
+
+    /// A scalar, by the rules of `parse`, whose error says what the text is.
+    pub(super) fn scalar<T, E: fmt::Display>(
+        &self,
+        notes: &mut Notes,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Refused> {
+        let text = self.text(notes)?;
+        parse(text).map_err(|error| self.refuse(notes, format_args!("{} is {error}", quoted(text))))
+    }
+
+    /// Takes `false`, and refuses `true` since nothing does it yet.
+    pub(super) fn refuse_true(&self, notes: &mut Notes, instead: &str) {
+        if self.scalar(notes, yes) == Ok(true) {
+            self.refuse(notes, format_args!("true is not supported yet: {instead}"));
+        }
+    }
+
+    fn mistyped(&self, notes: &mut Notes, expected: &str) -> Refused {
+        let found = match &self.value.kind {
+            ValueKind::Nil => "nothing",
+            ValueKind::Table(_) => "fields",
+            ValueKind::Array(_) => "a list",
+            _ => "a single value",
+        };
+        self.refuse(notes, format_args!("expected {expected}, found {found}"))
+    }
+}
+
+/// The path of the field `key` of what `parent` leads to.
+pub(super) fn path_to(parent: &str, key: &str) -> String {
+    let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    match shortened(key, 24) {
+        key if !plain => format!("{parent}[{key:?}]"),
+        key if parent.is_empty() => key,
+        key => format!("{parent}.{key}"),
+    }
+}
+
+fn unknown(key: &str, known: &[&str]) -> String {
+    let distance = |other: &str| strsim::damerau_levenshtein(&key.to_ascii_lowercase(), other);
+    let nearest =
+        known.iter().filter(|other| distance(other) <= 1.max(other.len() / 3)).min_by_key(|other| distance(other));
+    let meant = nearest.map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default();
+    let allowed = if known.is_empty() { "no field here".to_owned() } else { known.join(", ") };
+    format!("unknown field{meant}: expected {allowed}")
+}
+
+/// A value as found, in quotes. What belongs elsewhere in a URL, such as a password, is nobody's to read.
+fn quoted(text: &str) -> String {
+    if text.contains('@') { "the value".to_owned() } else { format!("{:?}", shortened(text, 64)) }
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,100 @@
+//! The top level of the configuration.
+
+use std::collections::BTreeMap;
+
+use ::config::Value;
+
+use super::{
+    Config,
+    account::Draft,
+    fault::{Faults, Notes},
+    node::Node,
+    settings::{Given, KEYS, POLL},
+};
+
+/// The fields of the top level.
+const ROOT: &[&str] = &["accounts", "poll", "keys", "state_file"];
+
+/// The configuration in `tree`, unless something is noted.
+pub(super) fn read(tree: &Value, mut notes: Notes) -> Result<Config, Faults> {
+    let mut drafts = None;
+    let mut given = Given::default();
+    let root = Node::root(tree).each_field(&[ROOT], &mut notes, |name, field, notes| match name {
+        "accounts" => drafts = Some(accounts(&field, notes)),
+        // What is no table is noted there.
+        "poll" => drop(field.each_field(&[POLL], notes, |name, field, notes| given.take(name, &field, notes))),
+        "keys" => drop(field.each_field(&[KEYS], notes, |name, field, notes| given.take(name, &field, notes))),
+        _ => {
+            field.refuse(notes, "not supported yet: leave it out");
+        }
+    });
+    let drafts = drafts.unwrap_or_else(|| {
+        notes.add("accounts", "no accounts: add one, with a name, uins and credentials");
+        Vec::new()
+    });
+    given.check_times("poll", &mut notes);
+    for draft in &drafts {
+        draft.check_times(given, &mut notes);
+    }
+    let accounts = drafts.into_iter().map(|draft| draft.finish(given)).collect();
+    notes.conclude(root.and(accounts).map(|accounts| Config { accounts }))
+}
+
+fn accounts(node: &Node<'_>, notes: &mut Notes) -> Vec<Draft> {
+    let Ok(items) = node.items(notes) else {
+        return Vec::new();
+    };
+    if items.is_empty() {
+        node.refuse(notes, "no accounts: add one, with a name, uins and credentials");
+    }
+    let mut names = BTreeMap::new();
+    items.iter().filter_map(|item| Draft::read(item, &mut names, notes).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{
+            account::ACCOUNT,
+            credentials::{FILE, SOURCES},
+        },
+        environment::Environment,
+    };
+
+    /// Each section's fields, and YAML in which `{}` stands for one of them.
+    const SECTIONS: &[(&[&str], &str)] = &[
+        (ROOT, "{}"),
+        (ACCOUNT, "accounts: [{{}}]"),
+        (POLL, "accounts: [{{}}]"),
+        (KEYS, "accounts: [{{}}]"),
+        (POLL, "poll: {{}}"),
+        (KEYS, "keys: {{}}"),
+        (SOURCES, "accounts: [{credentials: {{}}}]"),
+        (FILE, "accounts: [{credentials: {file: {{}}}}]"),
+    ];
+
+    #[test]
+    fn no_field_is_known_and_ignored() {
+        for (fields, section) in SECTIONS {
+            for field in *fields {
+                let text = section.replace("{}", &format!("{field}: [[]]"));
+                let faults = Config::parse(&text, &Environment::default()).unwrap_err();
+                let own = |path: &str| path.trim_end_matches("[0]").ends_with(field);
+                assert!(faults.iter().any(|fault| own(&fault.path)), "{text}: {faults}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_example_shows_every_field() {
+        let example = include_str!("../../config.example.yaml");
+        let shown: Vec<&str> = example
+            .lines()
+            .filter_map(|line| line.trim_start_matches([' ', '#', '-']).split_once(':').map(|(field, _)| field))
+            .collect();
+        for field in SECTIONS.iter().flat_map(|(fields, _)| *fields) {
+            assert!(shown.contains(field), "{field}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The fields of `poll` and `keys`, which an account may have too.
+
+use std::time::Duration;
+
+use jiff::tz::Offset;
+
+use super::{
+    Keys,
+    fault::{Notes, Refused},
+    node::Node,
+    scalar::{duration, number, time_zone},
+};
+use crate::{
+    inventory::IdLabel,
+    poll::{self, Interval, MaxInFlight, OutOfRange, RateLimit, Timeout},
+};
+
+/// The fields of `poll`.
+pub(super) const POLL: &[&str] = &["interval", "rate_limit", "max_in_flight", "timeout", "last_used"];
+
+/// The fields of `keys`.
+pub(super) const KEYS: &[&str] = &["limit", "max_age", "time_zone", "id_label"];
+
+type Field<T> = Option<Result<T, Refused>>;
+
+/// The fields that are given, right or wrong.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Given {
+    interval: Field<Interval>,
+    rate_limit: Field<RateLimit>,
+    max_in_flight: Field<MaxInFlight>,
+    timeout: Field<Timeout>,
+    limit: Field<u32>,
+    max_age: Field<Duration>,
+    time_zone: Field<Offset>,
+    id_label: Field<IdLabel>,
+}
+
+// === impl Given ===
+
+impl Given {
+    /// Takes the field called `name`.
+    pub(super) fn take(&mut self, name: &str, field: &Node<'_>, notes: &mut Notes) {
+        match name {
+            "interval" => self.interval = Some(field.scalar(notes, |text| duration(text, Interval::new))),
+            "rate_limit" => self.rate_limit = Some(field.scalar(notes, |text| number(text, RateLimit::new))),
+            "max_in_flight" => {
+                let new = |requests| MaxInFlight::new(usize::try_from(requests).unwrap_or(usize::MAX));
+                self.max_in_flight = Some(field.scalar(notes, |text| number(text, new)));
+            }
+            "timeout" => self.timeout = Some(field.scalar(notes, |text| duration(text, Timeout::new))),
+            "last_used" => field.refuse_true(notes, "leave it out"),
+            "limit" => self.limit = Some(field.scalar(notes, |text| number(text, limit))),
+            "max_age" => self.max_age = Some(field.scalar(notes, |text| duration(text, max_age))),
+            "time_zone" => self.time_zone = Some(field.scalar(notes, time_zone)),
+            "id_label" => self.id_label = Some(field.parse(notes)),
+            _ => {}
+        }
+    }
+
+    /// These fields, and those of `defaults` where they are not given.
+    pub(super) fn over(self, defaults: Self) -> Self {
+        Self {
+            interval: self.interval.or(defaults.interval),
+            rate_limit: self.rate_limit.or(defaults.rate_limit),
+            max_in_flight: self.max_in_flight.or(defaults.max_in_flight),
+            timeout: self.timeout.or(defaults.timeout),
+            limit: self.limit.or(defaults.limit),
+            max_age: self.max_age.or(defaults.max_age),
+            time_zone: self.time_zone.or(defaults.time_zone),
+            id_label: self.id_label.or(defaults.id_label),
+        }
+    }
+
+    /// Whether the interval or the timeout is given.
+    pub(super) fn has_times(&self) -> bool {
+        self.interval.is_some() || self.timeout.is_some()
+    }
+
+    /// Notes a timeout longer than the interval, as fields of what `path` leads to.
+    pub(super) fn check_times(&self, path: &str, notes: &mut Notes) {
+        let Ok(poll::Settings { interval, timeout, .. }) = self.poll() else {
+            return;
+        };
+        if timeout.get() > interval.get() {
+            let [timeout, interval] = [timeout.get(), interval.get()].map(humantime::format_duration);
+            let problem =
+                format!("timeout {timeout} is longer than interval {interval}: shorten it, or poll less often");
+            notes.add(path, problem);
+        }
+    }
+
+    /// How to poll.
+    pub(super) fn poll(&self) -> Result<poll::Settings, Refused> {
+        let defaults = poll::Settings::default();
+        Ok(poll::Settings {
+            interval: self.interval.unwrap_or(Ok(defaults.interval))?,
+            rate_limit: self.rate_limit.unwrap_or(Ok(defaults.rate_limit))?,
+            max_in_flight: self.max_in_flight.unwrap_or(Ok(defaults.max_in_flight))?,
+            timeout: self.timeout.unwrap_or(Ok(defaults.timeout))?,
+        })
+    }
+
+    /// What to expect of keys.
+    pub(super) fn keys(&self) -> Result<Keys, Refused> {
+        let defaults = Keys::default();
+        Ok(Keys {
+            limit: self.limit.unwrap_or(Ok(defaults.limit))?,
+            max_age: self.max_age.unwrap_or(Ok(defaults.max_age))?,
+            time_zone: self.time_zone.unwrap_or(Ok(defaults.time_zone))?,
+            id_label: self.id_label.unwrap_or(Ok(defaults.id_label))?,
+        })
+    }
+}
+
+// === impl Keys ===
+
+impl Default for Keys {
+    /// 2 keys of up to 90 days, made in China, and shown by their ends.
+    fn default() -> Self {
+        Self {
+            limit: 2,
+            max_age: Duration::from_hours(90 * 24),
+            time_zone: Offset::constant(8),
+            id_label: IdLabel::Masked,
+        }
+    }
+}
+
+fn limit(keys: u32) -> Result<u32, OutOfRange> {
+    if (1..=1000).contains(&keys) { Ok(keys) } else { Err(OutOfRange::expected("1 to 1000 keys")) }
+}
+
+fn max_age(age: Duration) -> Result<Duration, OutOfRange> {
+    let allowed = Duration::from_hours(1)..=Duration::from_hours(3650 * 24);
+    if allowed.contains(&age) { Ok(age) } else { Err(OutOfRange::expected("1h to 3650d")) }
+}

@@ -1,0 +1,138 @@
+//! The environment variables `CAM_EXPORTER__…`, laid over the file.
+//!
+//! `__` separates levels and a number is a place in a list: `CAM_EXPORTER__ACCOUNTS__0__NAME=prod`. Case does not
+//! matter behind the prefix. A value is read as if it stood in the file without quotes; an empty one counts as not set,
+//! as manifests have it where a template had nothing to fill in. `{}` is a table without fields, and what is set for a
+//! whole list of users is separated by commas.
+
+use std::{collections::BTreeMap, fmt};
+
+use ::config::{Map, Value, ValueKind};
+
+use super::{MAX_DEPTH, fault::Notes, node::path_to, yaml::plain_scalar};
+use crate::environment::Environment;
+
+const PREFIX: &str = "CAM_EXPORTER__";
+
+/// The one field that is a list of single values.
+const LIST: &str = "uins";
+
+struct Variable<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Place(usize),
+    Field(String),
+}
+
+/// Lays the variables of `environment` over `tree`, and notes those that find no place there.
+pub(super) fn lay_over(tree: &mut Value, environment: &Environment, notes: &mut Notes) {
+    // Outer levels come before inner ones, and the places of a list in their order.
+    let mut found: BTreeMap<Vec<Step>, Vec<Variable<'_>>> = BTreeMap::new();
+    for (name, value) in environment.with_prefix(PREFIX).filter(|(_, value)| !value.trim().is_empty()) {
+        let steps = name[PREFIX.len()..].split("__").map(Step::from).collect();
+        found.entry(steps).or_default().push(Variable { name, value: value.trim() });
+    }
+    for (steps, variables) in found {
+        if let [variable] = variables.as_slice() {
+            if let Err((path, problem)) = variable.lay_over(tree, &steps) {
+                notes.add(path, format!("{problem} (from environment variable {})", variable.name));
+            }
+        } else {
+            let mut names: Vec<&str> = variables.iter().map(|variable| variable.name).collect();
+            names.sort_unstable();
+            notes.add(path(&steps), format!("set by several environment variables: keep one of {}", names.join(", ")));
+        }
+    }
+}
+
+// === impl Variable ===
+
+impl Variable<'_> {
+    /// Sets what `steps` lead to, or says where it got stuck.
+    fn lay_over(&self, tree: &mut Value, steps: &[Step]) -> Result<(), (String, String)> {
+        if steps.len() > MAX_DEPTH {
+            return Err((String::new(), format!("more than {MAX_DEPTH} levels: no field is that deep")));
+        }
+        let mut here = tree;
+        for (depth, step) in steps.iter().enumerate() {
+            here = self.enter(here, step).map_err(|problem| (path(&steps[..depth]), problem))?;
+        }
+        let list = steps.last() == Some(&Step::Field(LIST.to_owned()));
+        *here = match self.value {
+            "{}" => self.value(Map::<String, Value>::new()),
+            text if list => {
+                let items: Vec<Value> =
+                    text.split(',').map(|item| self.value(plain_scalar(item.trim().to_owned()))).collect();
+                self.value(items)
+            }
+            text => self.value(plain_scalar(text.to_owned())),
+        };
+        Ok(())
+    }
+
+    /// What `step` leads to from `here`, made if it is not there yet.
+    fn enter<'a>(&self, here: &'a mut Value, step: &Step) -> Result<&'a mut Value, String> {
+        if here.kind == ValueKind::Nil {
+            *here = match step {
+                Step::Field(_) => self.value(Map::<String, Value>::new()),
+                Step::Place(_) => self.value(Vec::<Value>::new()),
+            };
+        }
+        match (&mut here.kind, step) {
+            (ValueKind::Table(table), Step::Field(name)) => {
+                Ok(table.entry(name.clone()).or_insert_with(|| self.value(ValueKind::Nil)))
+            }
+            (ValueKind::Array(items), Step::Place(place)) => {
+                let next = items.len();
+                if *place == next {
+                    items.push(self.value(ValueKind::Nil));
+                }
+                items.get_mut(*place).ok_or_else(|| format!("no place {step} in the list: the next one is {next}"))
+            }
+            (ValueKind::Array(_), Step::Field(_)) => {
+                Err(format!("a list: expected the number of a place in it before __{step}"))
+            }
+            (ValueKind::Table(_), Step::Place(_)) => {
+                Err(format!("not a list: expected a field's name instead of __{step}"))
+            }
+            _ => Err(format!("a single value, without anything below it such as __{step}")),
+        }
+    }
+
+    fn value(&self, kind: impl Into<ValueKind>) -> Value {
+        Value::new(Some(&self.name.to_owned()), kind)
+    }
+}
+
+// === impl Step ===
+
+impl From<&str> for Step {
+    fn from(text: &str) -> Self {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // What does not fit is past the end of any list.
+            Self::Place(text.parse().unwrap_or(usize::MAX))
+        } else {
+            Self::Field(text.to_ascii_lowercase())
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(place) => place.fmt(f),
+            Self::Field(name) => f.write_str(&name.to_ascii_uppercase()),
+        }
+    }
+}
+
+fn path(steps: &[Step]) -> String {
+    steps.iter().fold(String::new(), |path, step| match step {
+        Step::Place(place) => format!("{path}[{place}]"),
+        Step::Field(name) => path_to(&path, name),
+    })
+}

@@ -1,0 +1,294 @@
+//! The configuration, from the outside: each file of `tests/config` against what is expected of it, the environment
+//! over a file, and files that cannot be read.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use proptest::prelude::*;
+use tencentcloud_cam_exporter::{
+    config::{Account, Config},
+    environment::Environment,
+    tencent::Region,
+};
+
+const ONE: &str = "accounts: [{name: prod, uins: [100013065917], credentials: {env: {}}}]";
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    Config::parse(text, &variables.iter().copied().collect()).map_err(|faults| faults.to_string())
+}
+
+fn load(path: &Path) -> Result<Config, String> {
+    Config::load(path, &Environment::default()).map_err(|faults| faults.to_string())
+}
+
+/// A configuration, one field a line.
+fn describe(config: &Config) -> String {
+    let account = |account: &Account| {
+        let Account { name, uins, endpoint, region, credentials, poll, keys } = account;
+        let uins: Vec<String> = uins.iter().map(ToString::to_string).collect();
+        let region = region.as_ref().map(Region::as_str);
+        format!(
+            "{name}\n  uins: {}\n  endpoint: {endpoint}\n  region: {region:?}\n  credentials: {credentials:?}\n  \
+             poll: {poll:?}\n  keys: {keys:?}",
+            uins.join(", "),
+        )
+    };
+    config.accounts.iter().map(account).collect::<Vec<_>>().join("\n")
+}
+
+/// Compares each file of `folder` with the `.expect.txt` beside it, and reports all that differ.
+fn compare_all(folder: &str, outcome: impl Fn(Result<Config, String>) -> Result<String, String>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(folder);
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let (cases, expectations): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    assert!(!cases.is_empty(), "no cases in {}", folder.display());
+    let mut differ = Vec::new();
+    for case in &cases {
+        let expected = fs::read_to_string(case.with_extension("expect.txt"));
+        let expected = expected.unwrap_or_else(|error| panic!("{}: no expectation: {error}", case.display()));
+        match outcome(load(case)) {
+            Ok(found) if found == expected.trim_end() => {}
+            Ok(found) => differ.push(format!("{}\nfound:\n{found}\nexpected:\n{expected}", case.display())),
+            Err(problem) => differ.push(format!("{}: {problem}", case.display())),
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n\n"));
+    assert_eq!(cases.len(), expectations.len(), "an expectation without a case in {}", folder.display());
+}
+
+#[test]
+fn right_files_load_as_expected() {
+    compare_all("valid", |outcome| outcome.map(|config| describe(&config)));
+}
+
+#[test]
+fn wrong_files_are_refused_with_every_fault() {
+    compare_all("invalid", |outcome| match outcome {
+        Ok(_) => Err("loads, and should not".to_owned()),
+        Err(faults) => Ok(faults),
+    });
+}
+
+#[test]
+fn the_example_loads() {
+    let config = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.yaml")).unwrap();
+    // What it shows as defaults are the defaults.
+    let uins = [("CAM_EXPORTER__ACCOUNTS__0__UINS", "100013065917,100013065918")];
+    assert_eq!(config, parse(ONE, &uins).unwrap());
+}
+
+#[test]
+fn files_that_cannot_be_read_are_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = load(&folder.path().join("absent.yaml")).unwrap_err();
+    assert_eq!(absent, "cannot be read: entity not found: check the path, the mount and the permissions");
+    let directory = load(folder.path()).unwrap_err();
+    assert_eq!(directory, "cannot be read: is a directory: check the path, the mount and the permissions");
+    let large = folder.path().join("large.yaml");
+    fs::write(&large, "#".repeat((1 << 20) - ONE.len() - 1) + "\n" + ONE).unwrap();
+    assert!(load(&large).is_ok());
+    fs::write(&large, "#".repeat((1 << 20) - ONE.len()) + "\n" + ONE).unwrap();
+    let large = load(&large).unwrap_err();
+    assert_eq!(large, "larger than 1 MiB, which no configuration is: check the path");
+}
+
+#[test]
+fn variables_win_over_the_file() {
+    let variables = [
+        ("CAM_EXPORTER__POLL__INTERVAL", "1m"),
+        ("CAM_EXPORTER__KEYS__LIMIT", "5"),
+        ("CAM_EXPORTER__accounts__0__name", "test"),
+        ("CAM_EXPORTER__ACCOUNTS__0__UINS", "1, 2"),
+        ("CAM_EXPORTER__ACCOUNTS__0__UINS__1", "3"),
+        ("CAM_EXPORTER__ACCOUNTS__0__UINS__2", "4"),
+        ("CAM_EXPORTER__ACCOUNTS__0__RATE_LIMIT", "7"),
+        ("CAM_EXPORTER__ACCOUNTS__0__REGION", "null"),
+        ("CAM_EXPORTER__ACCOUNTS__1__NAME", "next"),
+        ("CAM_EXPORTER__ACCOUNTS__1__UINS__0", "5"),
+        ("CAM_EXPORTER__ACCOUNTS__1__CREDENTIALS__ENV", "{}"),
+        ("CAM_EXPORTER__ACCOUNTS__1__ENDPOINT", ""),
+        ("CAM_EXPORTER__NOT_SET", " "),
+        ("CAM_EXPORTER_ELSE", "1"),
+    ];
+    let found = parse(ONE, &variables).unwrap();
+    let file = "
+        accounts:
+          - {name: test, uins: [1, 3, 4], rate_limit: 7, credentials: {env: {}}}
+          - {name: next, uins: [5], credentials: {env: {}}}
+        poll: {interval: 1m}
+        keys: {limit: 5}";
+    assert_eq!(found, parse(file, &[]).unwrap());
+}
+
+#[test]
+fn variables_alone_are_enough() {
+    let variables = [
+        ("CAM_EXPORTER__ACCOUNTS__0__NAME", "prod"),
+        ("CAM_EXPORTER__ACCOUNTS__0__UINS", "100013065917"),
+        ("CAM_EXPORTER__ACCOUNTS__0__CREDENTIALS__ENV", "{}"),
+    ];
+    assert_eq!(parse("", &variables), parse(ONE, &[]));
+}
+
+#[test]
+fn a_fault_names_the_variable_it_comes_from() {
+    for (name, value, fault) in [
+        (
+            "CAM_EXPORTER__POLL__RATE_LIMIT",
+            "21",
+            "poll.rate_limit: \"21\" is out of range: expected 1 to 20 requests a second, the most that the API \
+             answers (from environment variable CAM_EXPORTER__POLL__RATE_LIMIT)",
+        ),
+        (
+            "CAM_EXPORTER__POLL__INTERVALL",
+            "1m",
+            "poll.intervall: unknown field (did you mean interval?): expected interval, rate_limit, max_in_flight, \
+             timeout, last_used (from environment variable CAM_EXPORTER__POLL__INTERVALL)",
+        ),
+        (
+            "CAM_EXPORTER__ACCOUNTS__0__UINS",
+            "1,2,",
+            "accounts[0].uins[2]: expected a single value, found nothing \
+             (from environment variable CAM_EXPORTER__ACCOUNTS__0__UINS)",
+        ),
+        (
+            "CAM_EXPORTER__ACCOUNTS__99999999__NAME",
+            "x",
+            "accounts: no place 99999999 in the list: the next one is 1 \
+             (from environment variable CAM_EXPORTER__ACCOUNTS__99999999__NAME)",
+        ),
+        (
+            "CAM_EXPORTER__ACCOUNTS__99999999999999999999__NAME",
+            "x",
+            "accounts: no place 18446744073709551615 in the list: the next one is 1 \
+             (from environment variable CAM_EXPORTER__ACCOUNTS__99999999999999999999__NAME)",
+        ),
+        (
+            "CAM_EXPORTER__ACCOUNTS__NAME",
+            "x",
+            "accounts: a list: expected the number of a place in it before __NAME \
+             (from environment variable CAM_EXPORTER__ACCOUNTS__NAME)",
+        ),
+        (
+            "CAM_EXPORTER__ACCOUNTS__0__0",
+            "x",
+            "accounts[0]: not a list: expected a field's name instead of __0 \
+             (from environment variable CAM_EXPORTER__ACCOUNTS__0__0)",
+        ),
+        (
+            "CAM_EXPORTER__ACCOUNTS__0__NAME__FIRST",
+            "x",
+            "accounts[0].name: a single value, without anything below it such as __FIRST \
+             (from environment variable CAM_EXPORTER__ACCOUNTS__0__NAME__FIRST)",
+        ),
+        (
+            "CAM_EXPORTER__ACCOUNTS",
+            "x",
+            "accounts: expected a list, found a single value (from environment variable CAM_EXPORTER__ACCOUNTS)",
+        ),
+        (
+            "CAM_EXPORTER__",
+            "x",
+            "[\"\"]: unknown field: expected accounts, poll, keys, state_file \
+             (from environment variable CAM_EXPORTER__)",
+        ),
+    ] {
+        assert_eq!(parse(ONE, &[(name, value)]).unwrap_err(), fault, "{name}");
+    }
+}
+
+#[test]
+fn two_variables_for_one_value_are_refused() {
+    let variables = [("CAM_EXPORTER__POLL__TIMEOUT", "1s"), ("CAM_EXPORTER__poll__timeout", "2s")];
+    assert_eq!(
+        parse(ONE, &variables).unwrap_err(),
+        "poll.timeout: set by several environment variables: keep one of CAM_EXPORTER__POLL__TIMEOUT, \
+         CAM_EXPORTER__poll__timeout",
+    );
+}
+
+#[test]
+fn a_deep_variable_does_not_overflow_the_stack() {
+    let name = format!("CAM_EXPORTER{}", "__A".repeat(30_000));
+    assert!(parse(ONE, &[(&name, "x")]).unwrap_err().starts_with("more than 16 levels"));
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    const SECRET: &str = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE";
+    let account = "accounts: [{name: prod, uins: [100013065917], credentials: ";
+    for text in [
+        format!("secret_key: {SECRET}\n{ONE}"),
+        format!("? {{secret_key: {SECRET}}}\n: 1\n"),
+        SECRET.to_owned(),
+        format!("{SECRET}: 1\n{SECRET}: 2\n{ONE}"),
+        format!("accounts: {SECRET}"),
+        format!("accounts: [{SECRET}]"),
+        format!("accounts: [{{name: prod, uins: [1], secret_key: {SECRET}, credentials: {{env: {{}}}}}}]"),
+        format!("{account} {SECRET}}}]"),
+        format!("{account} [{SECRET}]}}]"),
+        format!("{account} {{{SECRET}}}}}]"),
+        format!("{account} {{secret_key: {SECRET}}}}}]"),
+        format!("{account} {{env: {SECRET}}}}}]"),
+        format!("{account} {{env: {{TENCENTCLOUD_SECRET_KEY: {SECRET}}}}}}}]"),
+        format!("{account} {{file: {SECRET}}}}}]"),
+        format!("{account} {{file: {{secret_key: {SECRET}, secret_key_path: {SECRET}}}}}}}]"),
+        format!("{account} {{profile: {SECRET}}}}}]"),
+        format!("{account} {{assume_role: {{source: {SECRET}}}}}}}]"),
+        format!("{account} {{env: {{}}}}, endpoint: 'https://id:{SECRET}@cam.tencentcloudapi.com'}}]"),
+        format!("{account} {{env: {{}}}}, secret_key: \"{SECRET}"),
+    ] {
+        let faults = parse(&text, &[]).unwrap_err();
+        assert!(!faults.contains(SECRET), "{text}\n{faults}");
+    }
+    for name in [
+        "SECRET_KEY",
+        "POLL",
+        "KEYS__SECRET_KEY",
+        "ACCOUNTS",
+        "ACCOUNTS__0",
+        "ACCOUNTS__7__SECRET_KEY",
+        "ACCOUNTS__0__SECRET_KEY",
+        "ACCOUNTS__0__NAME__SECRET_KEY",
+        "ACCOUNTS__0__CREDENTIALS",
+        "ACCOUNTS__0__CREDENTIALS__ENV",
+        "ACCOUNTS__0__CREDENTIALS__SECRET_KEY",
+        "ACCOUNTS__0__CREDENTIALS__ENV__SECRET_KEY",
+    ] {
+        let faults = parse(ONE, &[(&format!("CAM_EXPORTER__{name}"), SECRET)]).unwrap_err();
+        assert!(faults.contains(name) && !faults.contains(SECRET), "{name}: {faults}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC*", value in "\\PC*") {
+        let _ = parse(&text, &[("CAM_EXPORTER__ACCOUNTS__0__UINS", &value)]);
+    }
+
+    /// Pieces of YAML and of the schema, put together at random.
+    #[test]
+    fn no_pieces_of_yaml_panic(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..60)) {
+        let _ = parse(&pieces.concat(), &[]);
+    }
+
+    #[test]
+    fn no_variable_panics(name in "(_{0,3}(ACCOUNTS|UINS|POLL|0|1|[A-Z0-9.é\\[\\]]{0,3})){0,6}", value in "\\PC*") {
+        let _ = parse(ONE, &[(&format!("CAM_EXPORTER__{name}"), &value)]);
+    }
+}
+
+/// What `no_pieces_of_yaml_panic` puts together.
+#[rustfmt::skip]
+const PIECES: &[&str] = &[
+    "accounts", "name", "uins", "poll", "credentials", "env", "100013065917", "1", ":", ": ", "\n", "\n  ", "\n    ",
+    "- ", "[", "]", "{", "}", ", ", "? ", "'", "\"", "\\", "|", ">", "|2-", "&a ", "*a", "!", "!!int ", "!<a>",
+    "%YAML 1.2", "#", " #", "---", "\n---\n", "...", "\t", "~", "null", "<<", "@", "`", "\r\n", "\u{feff}", "\u{85}",
+    "é", "\0",
+];
