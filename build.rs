@@ -10,9 +10,11 @@ fn main() {
     let revision = env::var("BUILD_REVISION").ok().or_else(|| output("git", &["rev-parse", "--short=12", "HEAD"]));
     let rustc = env::var("RUSTC").ok().and_then(|rustc| output(&rustc, &["--version"]));
     let rustc_version = rustc.and_then(|line| line.split_whitespace().nth(1).map(str::to_owned));
-    for (name, value) in
-        [("BUILD_REVISION", revision), ("BUILD_RUSTC_VERSION", rustc_version), ("BUILD_TARGET", env::var("TARGET").ok())]
-    {
+    for (name, value) in [
+        ("BUILD_REVISION", revision),
+        ("BUILD_RUSTC_VERSION", rustc_version),
+        ("BUILD_TARGET", env::var("TARGET").ok()),
+    ] {
         println!("cargo:rustc-env={name}={}", value.as_deref().unwrap_or("unknown"));
     }
 }

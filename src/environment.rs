@@ -16,7 +16,9 @@ impl Environment {
     /// That of this process. What is not UTF-8 cannot be a setting of ours, and is left out.
     #[must_use]
     pub fn of_this_process() -> Self {
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
     }
 
     /// The value of the variable `name`.
@@ -37,7 +39,9 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(Arc::new(variables.into_iter().map(|(name, value)| (name.into(), SecretString::from(value.into()))).collect()))
+        Self(Arc::new(
+            variables.into_iter().map(|(name, value)| (name.into(), SecretString::from(value.into()))).collect(),
+        ))
     }
 }
 

@@ -17,11 +17,8 @@ fn signs_the_same(vector: &Vector) {
         let header = vector.headers().find(|(sent, _)| sent.eq_ignore_ascii_case(name));
         header.map(|(_, value)| value)
     };
-    let headers: Vec<(&str, &str)> = vector
-        .text("signed_headers")
-        .split(';')
-        .map(|name| (name, sent(name).unwrap()))
-        .collect();
+    let headers: Vec<(&str, &str)> =
+        vector.text("signed_headers").split(';').map(|name| (name, sent(name).unwrap())).collect();
     let covered = Covered {
         method: vector.text("method"),
         query: vector.text("query"),

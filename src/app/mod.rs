@@ -128,7 +128,8 @@ impl App {
             tasks.spawn(name, poller.run(self.stopping.clone()));
         }
         for listener in listeners {
-            let name = listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"));
+            let name =
+                listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"));
             tasks.spawn(name, web::serve(listener, Arc::clone(&self.routes), self.stopping.clone()));
         }
         let outcome = tokio::select! {

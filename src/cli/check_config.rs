@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use tencentcloud_cam_exporter::{config::Config, environment::Environment};
+use tencentcloud_cam_exporter::environment::Environment;
 
 pub(super) fn run(file: &Path) -> Result<()> {
     let config = super::exporter::load(file, &Environment::of_this_process())?;

@@ -71,9 +71,10 @@ pub(super) fn on_signal() -> Result<CancellationToken> {
 pub(super) async fn bind(flags: &ServeFlags) -> Result<Vec<TcpListener>> {
     let mut listeners = vec![];
     for address in &flags.listen_addresses {
-        let listener = address.bind().await.with_context(|| {
-            format!("cannot listen on {address}: choose another with --web.listen-address")
-        })?;
+        let listener = address
+            .bind()
+            .await
+            .with_context(|| format!("cannot listen on {address}: choose another with --web.listen-address"))?;
         let bound = listener.local_addr().with_context(|| format!("cannot listen on {address}"))?;
         info!(address = %bound, "listening");
         listeners.push(listener);

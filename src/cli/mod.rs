@@ -54,7 +54,7 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct ConfigFlags {
-    /// The configuration. Environment variables CAM_EXPORTER__… are laid over it.
+    /// The configuration. Environment variables `CAM_EXPORTER__`… are laid over it.
     #[arg(long = "config.file", value_name = "FILE", default_value = "config.yaml")]
     file: PathBuf,
 }

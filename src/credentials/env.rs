@@ -30,9 +30,7 @@ impl Env {
             secret_key: required(SECRET_KEY)?.into(),
             // Deployments leave the variable in place and empty where there is no token.
             token: match value(TOKEN) {
-                Some(token) if !token.trim().is_empty() => {
-                    Some(secret(token, || Place::Variable(TOKEN))?.into())
-                }
+                Some(token) if !token.trim().is_empty() => Some(secret(token, || Place::Variable(TOKEN))?.into()),
                 _ => None,
             },
         })

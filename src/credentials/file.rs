@@ -81,9 +81,8 @@ impl File {
 }
 
 fn read(path: &PathBuf) -> Result<SecretString, Error> {
-    let text: SecretString = fs::read_to_string(path)
-        .map_err(|error| Error::Unreadable { path: path.clone(), kind: error.kind() })?
-        .into();
+    let text: SecretString =
+        fs::read_to_string(path).map_err(|error| Error::Unreadable { path: path.clone(), kind: error.kind() })?.into();
     Ok(secret(text.expose_secret(), || Place::File(path.clone()))?.into())
 }
 

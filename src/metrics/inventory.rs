@@ -115,11 +115,7 @@ impl Families {
                 "Access keys of the user by status, as last answered by the API, which is polled once every poll interval.",
                 &["account", "uin", "status"],
             )?,
-            access_keys_limit: desc(
-                "access_keys_limit",
-                "Access keys a user may have, as configured.",
-                ACCOUNT,
-            )?,
+            access_keys_limit: desc("access_keys_limit", "Access keys a user may have, as configured.", ACCOUNT)?,
             access_key_max_age: desc(
                 "access_key_max_age_seconds",
                 "Age from which an access key is called stale, as configured.",

@@ -92,9 +92,7 @@ impl Budget {
                 self.under_way += 1;
                 Ok(Permit(()))
             }
-            Err(not_until) => {
-                Err(Refusal::Until(now + not_until.wait_time_from(self.governor.clock().now())))
-            }
+            Err(not_until) => Err(Refusal::Until(now + not_until.wait_time_from(self.governor.clock().now()))),
         }
     }
 
@@ -128,7 +126,9 @@ mod tests {
     fn densest_second(arrivals: &mut [Instant]) -> usize {
         arrivals.sort();
         (0..arrivals.len())
-            .map(|first| arrivals[first..].iter().take_while(|at| **at < arrivals[first] + Duration::from_secs(1)).count())
+            .map(|first| {
+                arrivals[first..].iter().take_while(|at| **at < arrivals[first] + Duration::from_secs(1)).count()
+            })
             .max()
             .unwrap_or(0)
     }
@@ -189,7 +189,7 @@ mod tests {
     fn an_idle_account_saves_up_nothing() {
         paused(async {
             let mut budget = Budget::new(RateLimit::new(20).unwrap());
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             let permit = budget.take().unwrap();
             assert_eq!(budget.take().unwrap_err(), Refusal::Until(Instant::now() + Duration::from_millis(50)));
             budget.give_back(permit);
@@ -201,7 +201,7 @@ mod tests {
         paused(async {
             let mut budget = Budget::new(RateLimit::new(1).unwrap());
             let permit = budget.take().unwrap();
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             assert_eq!(budget.take().unwrap_err(), Refusal::UntilOneEnds);
             budget.give_back(permit);
             assert_eq!(budget.take().unwrap_err(), Refusal::Until(Instant::now() + WINDOW));

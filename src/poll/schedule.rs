@@ -188,12 +188,12 @@ mod tests {
     }
 
     /// The next one, when its time has come, which is told in seconds since the start.
-    async fn next(schedule: &mut Schedule) -> (f64, Slot) {
+    async fn next(schedule: &mut Schedule) -> (u64, Slot) {
         loop {
             match schedule.next() {
                 Next::Now(slot) => {
                     schedule.begin(slot);
-                    return (schedule.start.elapsed().as_secs_f64(), slot);
+                    return (schedule.start.elapsed().as_secs(), slot);
                 }
                 Next::At(at) => sleep_until(at).await,
                 Next::Nobody => panic!("nobody left"),
@@ -210,8 +210,8 @@ mod tests {
             turns.push((at, slot.0));
             schedule.done(slot);
         }
-        let even = |k: f64| [(30.0 * k, 0), (30.0 * k + 10.0, 1), (30.0 * k + 20.0, 2)];
-        assert_eq!(turns, [vec![(0.0, 0), (0.0, 1), (0.0, 2)], even(1.0).into(), even(2.0).into()].concat());
+        let even = |k: u64| [(30 * k, 0), (30 * k + 10, 1), (30 * k + 20, 2)];
+        assert_eq!(turns, [vec![(0, 0), (0, 1), (0, 2)], even(1).into(), even(2).into()].concat());
     }
 
     #[tokio::test(start_paused = true)]
@@ -220,7 +220,7 @@ mod tests {
         let (_, slot) = next(&mut schedule).await;
         advance(Duration::from_secs(100)).await;
         schedule.done(slot);
-        assert_eq!(next(&mut schedule).await.0, 120.0);
+        assert_eq!(next(&mut schedule).await.0, 120);
     }
 
     #[tokio::test(start_paused = true)]
@@ -241,11 +241,11 @@ mod tests {
         let mut schedule = schedule(1);
         let (_, slot) = next(&mut schedule).await;
         schedule.retry(slot, |retry| Duration::from_secs(20 + u64::from(retry)));
-        assert_eq!(next(&mut schedule).await.0, 20.0);
+        assert_eq!(next(&mut schedule).await.0, 20);
         schedule.retry(slot, |retry| Duration::from_secs(20 + u64::from(retry)));
-        assert_eq!(next(&mut schedule).await.0, 30.0, "41 s is past the next turn");
+        assert_eq!(next(&mut schedule).await.0, 30, "41 s is past the next turn");
         schedule.retry(slot, |retry| Duration::from_secs(20 + u64::from(retry)));
-        assert_eq!(next(&mut schedule).await.0, 50.0, "a new turn counts its retries anew");
+        assert_eq!(next(&mut schedule).await.0, 50, "a new turn counts its retries anew");
     }
 
     #[tokio::test(start_paused = true)]

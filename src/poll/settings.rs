@@ -88,7 +88,7 @@ impl Interval {
     /// # Errors
     /// Less than a second or more than a day.
     pub fn new(every: Duration) -> Result<Self, OutOfRange> {
-        refuse_unless!((Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&every), "1s to 1d");
+        refuse_unless!((Duration::from_secs(1)..=Duration::from_hours(24)).contains(&every), "1s to 1d");
         Ok(Self(every))
     }
 
@@ -142,7 +142,7 @@ impl Timeout {
     /// # Errors
     /// Less than a second or more than a minute.
     pub fn new(timeout: Duration) -> Result<Self, OutOfRange> {
-        refuse_unless!((Duration::from_secs(1)..=Duration::from_secs(60)).contains(&timeout), "1s to 1m");
+        refuse_unless!((Duration::from_secs(1)..=Duration::from_mins(1)).contains(&timeout), "1s to 1m");
         Ok(Self(timeout))
     }
 

@@ -25,17 +25,11 @@ impl Rejection {
     /// The error of this code and text.
     #[must_use]
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-        }
+        Self { code: code.into(), message: message.into() }
     }
 
     pub(super) fn missing(name: &str) -> Self {
-        Self::new(
-            "MissingParameter",
-            format!("The request is missing a required parameter `{name}`."),
-        )
+        Self::new("MissingParameter", format!("The request is missing a required parameter `{name}`."))
     }
 }
 
@@ -59,19 +53,14 @@ pub(super) fn response(
     };
     fields.insert("RequestId".to_owned(), request_id.into());
     let mut response = Response::new(json!({"Response": fields}).to_string().into());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     date(response.headers_mut(), now);
     response
 }
 
 /// Tells the server's time, unless the headers tell one.
 pub(super) fn date(headers: &mut HeaderMap, now: Timestamp) {
-    let date = Offset::UTC
-        .to_datetime(now)
-        .strftime("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string();
+    let date = Offset::UTC.to_datetime(now).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     if let Ok(date) = HeaderValue::from_str(&date) {
         headers.entry(header::DATE).or_insert(date);
     }

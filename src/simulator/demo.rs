@@ -62,35 +62,16 @@ const USERS: &[DemoUser] = &[
     with_keys(&[(912.4, INACTIVE)]),
     // Without keys, in the three ways an answer may say so.
     NO_KEYS,
-    DemoUser {
-        no_keys: NoKeys::Null,
-        ..NO_KEYS
-    },
-    DemoUser {
-        no_keys: NoKeys::Absent,
-        ..NO_KEYS
-    },
+    DemoUser { no_keys: NoKeys::Null, ..NO_KEYS },
+    DemoUser { no_keys: NoKeys::Absent, ..NO_KEYS },
     // One that sometimes fails, one that may not be listed, one that was deleted.
-    DemoUser {
-        behaviour: Behaviour::Flaky { every: 4 },
-        ..with_keys(&[(47.2, ACTIVE)])
-    },
-    DemoUser {
-        behaviour: Behaviour::Denied,
-        ..with_keys(&[(210.0, ACTIVE)])
-    },
-    DemoUser {
-        behaviour: Behaviour::DoesNotExist,
-        ..NO_KEYS
-    },
+    DemoUser { behaviour: Behaviour::Flaky { every: 4 }, ..with_keys(&[(47.2, ACTIVE)]) },
+    DemoUser { behaviour: Behaviour::Denied, ..with_keys(&[(210.0, ACTIVE)]) },
+    DemoUser { behaviour: Behaviour::DoesNotExist, ..NO_KEYS },
 ];
 
 const fn with_keys(keys: &'static [(f64, &'static str)]) -> DemoUser {
-    DemoUser {
-        keys,
-        no_keys: NoKeys::Empty,
-        behaviour: Behaviour::Answers,
-    }
+    DemoUser { keys, no_keys: NoKeys::Empty, behaviour: Behaviour::Answers }
 }
 
 // === impl DemoUser ===
@@ -103,11 +84,7 @@ impl DemoUser {
             let created = now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
             Key::new(id(place * 10 + number), status, created)
         });
-        User {
-            keys: keys.collect(),
-            no_keys: self.no_keys,
-            behaviour: self.behaviour,
-        }
+        User { keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
     }
 }
 
@@ -118,27 +95,15 @@ impl Population {
     /// few that cannot be asked. [`Population::uins`] are the users to poll, one of whom does not exist.
     #[must_use]
     pub fn demo(now: Timestamp) -> Self {
-        let users = (0..)
-            .zip(USERS)
-            .map(|(place, user)| (FIRST_UIN + place, user.as_of(now, place)));
-        let caller = Caller {
-            uin: FIRST_UIN,
-            credential: Self::demo_credential(),
-        };
-        Self {
-            callers: vec![caller],
-            users: users.collect(),
-        }
+        let users = (0..).zip(USERS).map(|(place, user)| (FIRST_UIN + place, user.as_of(now, place)));
+        let caller = Caller { uin: FIRST_UIN, credential: Self::demo_credential() };
+        Self { callers: vec![caller], users: users.collect() }
     }
 
     /// The credential that [`Population::demo`] knows.
     #[must_use]
     pub fn demo_credential() -> Credential {
-        Credential {
-            secret_id: id(1).into(),
-            secret_key: "not-a-secret-this-is-a-demo".into(),
-            token: None,
-        }
+        Credential { secret_id: id(1).into(), secret_key: "not-a-secret-this-is-a-demo".into(), token: None }
     }
 }
 

@@ -98,10 +98,7 @@ impl Simulator {
             log: arrival::Log::default(),
             asked: HashMap::new(),
         };
-        Self {
-            clock,
-            state: Mutex::new(state),
-        }
+        Self { clock, state: Mutex::new(state) }
     }
 
     /// Answers a request, which arrives now.
@@ -110,15 +107,8 @@ impl Simulator {
         let mut state = self.state.lock();
         let at = Instant::now();
         let (reply, target, outcome) = state.reply(request, now, at);
-        let action = request::single(request.headers(), "x-tc-action")
-            .unwrap_or_default()
-            .to_owned();
-        state.log.push(Arrival {
-            at,
-            action,
-            target,
-            outcome,
-        });
+        let action = request::single(request.headers(), "x-tc-action").unwrap_or_default().to_owned();
+        state.log.push(Arrival { at, action, target, outcome });
         reply
     }
 
@@ -204,16 +194,10 @@ impl State {
     ) -> Result<Map<String, Value>, Rejection> {
         let Common { action, version } = *common;
         if signer.service == SERVICE && version != VERSION {
-            return Err(Rejection::new(
-                "NoSuchVersion",
-                format!("The version `{version}` does not exist."),
-            ));
+            return Err(Rejection::new("NoSuchVersion", format!("The version `{version}` does not exist.")));
         }
         if signer.service != SERVICE || action != ACTION {
-            return Err(Rejection::new(
-                "InvalidAction",
-                format!("The action `{action}` does not exist."),
-            ));
+            return Err(Rejection::new("InvalidAction", format!("The action `{action}` does not exist.")));
         }
         let uin = parameters?.unwrap_or(signer.caller);
         let asked = self.asked.entry(uin).or_default();
@@ -230,10 +214,9 @@ impl State {
                      operation ({SERVICE}:{ACTION})\nresource (*) has no permission"
                 ),
             )),
-            Behaviour::Flaky { every } if asked.is_multiple_of(every) => Err(Rejection::new(
-                "InternalError",
-                "An internal error has occurred. Retry your request.",
-            )),
+            Behaviour::Flaky { every } if asked.is_multiple_of(every) => {
+                Err(Rejection::new("InternalError", "An internal error has occurred. Retry your request."))
+            }
             Behaviour::Answers | Behaviour::Flaky { .. } => Ok(user.listing()),
         }
     }

@@ -100,10 +100,7 @@ impl User {
     /// A user with these keys.
     #[must_use]
     pub fn with_keys(keys: impl IntoIterator<Item = Key>) -> Self {
-        Self {
-            keys: keys.into_iter().collect(),
-            ..Self::default()
-        }
+        Self { keys: keys.into_iter().collect(), ..Self::default() }
     }
 
     /// The fields of an answer that lists the keys.

@@ -79,9 +79,7 @@ async fn converse(stream: TcpStream, simulator: Arc<Simulator>) {
         let reused = served.swap(true, Ordering::Relaxed);
         Box::pin(exchange(simulator.clone(), request, reused))
     });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     let Err(error) = poll_fn(|cx| connection.poll_without_shutdown(cx)).await else {
         return;
     };
@@ -133,9 +131,7 @@ fn truncated(response: Response<Bytes>) -> Response<Body> {
             half.map(|half| (half, None))
         }))
     });
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
@@ -144,13 +140,9 @@ fn flood(bytes: u64, chunked: bool) -> Response<Body> {
         let size = usize::try_from(left).unwrap_or(usize::MAX).min(FLOOD.len());
         (size > 0).then(|| (Bytes::from_static(&FLOOD[..size]), left - size as u64))
     })));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if !chunked {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
     }
     response
 }

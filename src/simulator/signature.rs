@@ -53,19 +53,16 @@ pub fn verify(request: &Request<Bytes>, now: Timestamp, callers: &[Caller]) -> R
     if timestamp.abs_diff(now.as_second()) > TOLERANCE {
         return Err(expired());
     }
-    let date = Offset::UTC
-        .to_datetime(Timestamp::from_second(timestamp).map_err(|_| expired())?)
-        .date()
-        .to_string();
+    let date = Offset::UTC.to_datetime(Timestamp::from_second(timestamp).map_err(|_| expired())?).date().to_string();
     let caller = callers
         .iter()
         .find(|caller| caller.credential.secret_id.expose_secret() == authorization.secret_id)
         .ok_or_else(|| {
-            Rejection::new(
-                "AuthFailure.SecretIdNotFound",
-                "The SecretId is not found, please ensure that your SecretId is correct.",
-            )
-        })?;
+        Rejection::new(
+            "AuthFailure.SecretIdNotFound",
+            "The SecretId is not found, please ensure that your SecretId is correct.",
+        )
+    })?;
 
     let secret_key = caller.credential.secret_key.expose_secret();
     if authorization.date != date
@@ -78,27 +75,16 @@ pub fn verify(request: &Request<Bytes>, now: Timestamp, callers: &[Caller]) -> R
         ));
     }
     if caller.credential.token.as_ref().map(ExposeSecret::expose_secret) != single(headers, "x-tc-token") {
-        return Err(Rejection::new(
-            "AuthFailure.TokenFailure",
-            "The provided token could not be validated.",
-        ));
+        return Err(Rejection::new("AuthFailure.TokenFailure", "The provided token could not be validated."));
     }
-    Ok(Signer {
-        caller: caller.uin,
-        service: authorization.service.to_owned(),
-    })
+    Ok(Signer { caller: caller.uin, service: authorization.service.to_owned() })
 }
 
 fn timestamp(headers: &HeaderMap) -> Result<i64, Rejection> {
     single(headers, "x-tc-timestamp")
         .ok_or_else(|| Rejection::missing("X-TC-Timestamp"))?
         .parse()
-        .map_err(|_| {
-            Rejection::new(
-                "InvalidParameter",
-                "The parameter `X-TC-Timestamp` should be an integer.",
-            )
-        })
+        .map_err(|_| Rejection::new("InvalidParameter", "The parameter `X-TC-Timestamp` should be an integer."))
 }
 
 fn expired() -> Rejection {
@@ -110,10 +96,7 @@ fn expired() -> Rejection {
 }
 
 fn invalid(why: &str) -> Rejection {
-    Rejection::new(
-        "AuthFailure.InvalidAuthorization",
-        format!("The `Authorization` header is invalid: {why}."),
-    )
+    Rejection::new("AuthFailure.InvalidAuthorization", format!("The `Authorization` header is invalid: {why}."))
 }
 
 /// Whether this is the host of the service, which its first label names. A loopback address serves every one.
@@ -134,20 +117,14 @@ fn canonical_request(request: &Request<Bytes>, signed_headers: &str) -> Result<S
         let value = single(headers, name).ok_or_else(|| invalid("a signed header is not in the request"))?;
         canonical_headers.extend([name, ":", &value.trim().to_lowercase(), "\n"]);
     }
-    let query = if request.method() == Method::GET {
-        request.uri().query().unwrap_or_default()
-    } else {
-        ""
-    };
+    let query = if request.method() == Method::GET { request.uri().query().unwrap_or_default() } else { "" };
     let payload = if single(headers, "x-tc-content-sha256") == Some(UNSIGNED_PAYLOAD) {
         sha256_hex(UNSIGNED_PAYLOAD.as_bytes())
     } else {
         sha256_hex(request.body())
     };
     let method = request.method();
-    Ok(format!(
-        "{method}\n/\n{query}\n{canonical_headers}\n{signed_headers}\n{payload}"
-    ))
+    Ok(format!("{method}\n/\n{query}\n{canonical_headers}\n{signed_headers}\n{payload}"))
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {
@@ -156,9 +133,7 @@ fn sha256_hex(bytes: &[u8]) -> String {
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn hmac(key: &[u8], message: &str) -> Hmac<Sha256> {
-    Hmac::<Sha256>::new_from_slice(key)
-        .expect("any length")
-        .chain_update(message)
+    Hmac::<Sha256>::new_from_slice(key).expect("any length").chain_update(message)
 }
 
 // === impl Authorization ===
@@ -185,13 +160,7 @@ impl<'a> Authorization<'a> {
         let mut parts = credential.split('/');
         let (secret_id, date, service) = (parts.next()?, parts.next()?, parts.next()?);
         let complete = parts.eq([TERMINATOR]) && fields.next().is_none();
-        complete.then_some(Self {
-            secret_id,
-            date,
-            service,
-            signed_headers,
-            signature,
-        })
+        complete.then_some(Self { secret_id, date, service, signed_headers, signature })
     }
 
     /// Whether this is the signature of the request with that key. Compares in constant time.
@@ -200,9 +169,7 @@ impl<'a> Authorization<'a> {
         let digest = sha256_hex(canonical_request.as_bytes());
         let to_sign = format!("{ALGORITHM}\n{timestamp}\n{date}/{service}/{TERMINATOR}\n{digest}");
 
-        let key = hmac(format!("TC3{secret_key}").as_bytes(), date)
-            .finalize()
-            .into_bytes();
+        let key = hmac(format!("TC3{secret_key}").as_bytes(), date).finalize().into_bytes();
         let key = hmac(&key, service).finalize().into_bytes();
         let key = hmac(&key, TERMINATOR).finalize().into_bytes();
         let in_lower_case = !self.signature.bytes().any(|byte| byte.is_ascii_uppercase());

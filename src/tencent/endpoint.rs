@@ -23,9 +23,7 @@ pub enum NotAnEndpoint {
     #[error("not an endpoint: expected a scheme and a host, such as https://cam.tencentcloudapi.com")]
     Malformed,
     /// A path, a query or a user name behind the host.
-    #[error(
-        "more than an endpoint: expected only scheme and host, such as https://cam.tencentcloudapi.com"
-    )]
+    #[error("more than an endpoint: expected only scheme and host, such as https://cam.tencentcloudapi.com")]
     Excess,
     /// Plain HTTP to another machine.
     #[error("plain http, which is allowed to this machine only (127.0.0.1, [::1], localhost): use https")]
@@ -60,7 +58,7 @@ impl Default for Endpoint {
         Self {
             uri: Uri::from_static("https://cam.tencentcloudapi.com/"),
             host: "cam.tencentcloudapi.com".to_owned(),
-            loopback: false,
+            cleartext: false,
         }
     }
 }

@@ -201,7 +201,8 @@ mod tests {
         let row = |time: &str| {
             keys(&format!(r#"{{"AccessKeys":[{{"AccessKeyId":"a","Status":"Active","CreateTime":"{time}"}}]}}"#))
         };
-        for wrong in ["", "soon", "2022-10-10", "2022-13-10 00:00:00", "2022-10-10T15:13:17Z", "2022-10-10 15:13:17 Z"] {
+        for wrong in ["", "soon", "2022-10-10", "2022-13-10 00:00:00", "2022-10-10T15:13:17Z", "2022-10-10 15:13:17 Z"]
+        {
             assert!(row(wrong).unwrap_err().contains("CreateTime"), "{wrong:?}");
         }
         assert!(row("2026-01-01 08:05:00").is_ok());
@@ -210,9 +211,8 @@ mod tests {
 
     #[test]
     fn a_key_listed_twice_is_one_key_unless_the_rows_disagree() {
-        let row = |status: &str| {
-            format!(r#"{{"AccessKeyId":"a","Status":"{status}","CreateTime":"2022-10-10 15:13:17"}}"#)
-        };
+        let row =
+            |status: &str| format!(r#"{{"AccessKeyId":"a","Status":"{status}","CreateTime":"2022-10-10 15:13:17"}}"#);
         let twice = |a: &str, b: &str| keys(&format!(r#"{{"AccessKeys":[{},{}]}}"#, row(a), row(b)));
         assert_eq!(twice("Active", "Active").unwrap().len(), 1);
         assert!(twice("Active", "Inactive").unwrap_err().contains("twice"));

@@ -37,11 +37,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// Whatever keeps the answer from being whole. Only here arises [`Error::StaleConnection`].
-    fn send(
-        &self,
-        request: Request<Bytes>,
-        connection: Connection,
-    ) -> BoxFuture<'_, Result<Response<Bytes>, Error>>;
+    fn send(&self, request: Request<Bytes>, connection: Connection) -> BoxFuture<'_, Result<Response<Bytes>, Error>>;
 }
 
 /// The real transport: HTTP/1.1 over TLS or, to this machine only, in the clear.
@@ -129,11 +125,7 @@ impl Clients {
 }
 
 impl Transport for HttpTransport {
-    fn send(
-        &self,
-        request: Request<Bytes>,
-        connection: Connection,
-    ) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+    fn send(&self, request: Request<Bytes>, connection: Connection) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
         Box::pin(self.exchange(request, connection))
     }
 }
@@ -171,12 +163,10 @@ fn classify(error: &reqwest::Error, reused: bool) -> Error {
     Error::Connection(text)
 }
 
+/// An `io::Error` hides what it wraps from `source`, and may wrap another.
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
-    error.is::<rustls::Error>()
-        || error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .is_some_and(|inner| inner.is::<rustls::Error>())
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_tls(wrapped))
 }
 
 fn is_closed(error: &(dyn StdError + 'static)) -> bool {

@@ -64,7 +64,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
                 }
                 None => Poll::Pending,
             },
-            ended => ended,
+            Poll::Ready(ended) => Poll::Ready(ended),
         }
     }
 }
@@ -158,7 +158,7 @@ mod tests {
             client.write_all(b"head").await.unwrap();
             server.read_exact(&mut [0; 4]).await.unwrap();
             head.reached();
-            let idle = tokio::time::timeout(Duration::from_secs(60), server.read_exact(&mut [0; 1])).await;
+            let idle = tokio::time::timeout(Duration::from_mins(1), server.read_exact(&mut [0; 1])).await;
             assert!(idle.is_err(), "the connection ended while it idled");
         }
     }

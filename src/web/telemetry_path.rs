@@ -15,7 +15,9 @@ pub enum NotATelemetryPath {
     #[error("not a path: expected / and then letters, digits, /, -, _ or ., such as /metrics")]
     Malformed,
     /// The path of something else.
-    #[error("taken: / is the landing page, and paths below /-/ are the exporter's own: choose another, such as /metrics")]
+    #[error(
+        "taken: / is the landing page, and paths below /-/ are the exporter's own: choose another, such as /metrics"
+    )]
     Taken,
 }
 

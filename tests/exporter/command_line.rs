@@ -17,7 +17,10 @@ fn told(output: &Output) -> (Option<i32>, String) {
 fn version_says_what_it_was_built_from() {
     let (code, text) = run(&["--version"]);
     assert_eq!(code, Some(0));
-    assert!(text.starts_with(concat!("tencentcloud-cam-exporter ", env!("CARGO_PKG_VERSION"), "\nrevision:")), "{text}");
+    assert!(
+        text.starts_with(concat!("tencentcloud-cam-exporter ", env!("CARGO_PKG_VERSION"), "\nrevision:")),
+        "{text}"
+    );
 }
 
 #[test]

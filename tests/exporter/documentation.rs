@@ -13,7 +13,7 @@ fn table(section: &str) -> Vec<Vec<String>> {
     let (_, after) = PAGE.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
     let section = after.split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
-    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().replace('`', "")).collect()).collect()
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect()).collect()
 }
 
 fn labels(cell: &str) -> BTreeSet<String> {
@@ -35,10 +35,11 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
                 let name = line.split(['{', ' ']).next().unwrap();
                 ends.iter().any(|end| name.strip_suffix(end) == Some(family))
             };
-            let names = text.lines().filter(is_of_family).filter_map(|line| line.split_once('{')).flat_map(|(_, rest)| {
-                let inside = rest.rsplit_once('}').unwrap().0;
-                inside.split("\",").map(|pair| pair.split_once('=').unwrap().0.to_owned()).collect::<Vec<_>>()
-            });
+            let names =
+                text.lines().filter(is_of_family).filter_map(|line| line.split_once('{')).flat_map(|(_, rest)| {
+                    let inside = rest.rsplit_once('}').unwrap().0;
+                    inside.split("\",").map(|pair| pair.split_once('=').unwrap().0.to_owned()).collect::<Vec<_>>()
+                });
             (family.to_owned(), (kind.to_owned(), names.filter(|name| name != "le").collect()))
         })
         .collect()
@@ -54,8 +55,10 @@ fn every_family_is_documented_and_every_documented_family_is_exposed() {
 
 #[test]
 fn every_reason_is_documented() {
-    let documented: Vec<(String, bool)> = table("Reasons").iter().map(|row| (row[0].clone(), row[1] == "yes")).collect();
-    let real: Vec<(String, bool)> = Reason::ALL.iter().map(|reason| (reason.label().to_owned(), reason.is_transient())).collect();
+    let documented: Vec<(String, bool)> =
+        table("Reasons").iter().map(|row| (row[0].clone(), row[1] == "yes")).collect();
+    let real: Vec<(String, bool)> =
+        Reason::ALL.iter().map(|reason| (reason.label().to_owned(), reason.is_transient())).collect();
     assert_eq!(documented, real);
 }
 

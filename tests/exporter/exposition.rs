@@ -4,7 +4,7 @@ use tencentcloud_cam_exporter::simulator::{NoKeys, User};
 
 use crate::world::{UIN, World, key};
 
-pub fn user_with_one_key() -> User {
+pub(crate) fn user_with_one_key() -> User {
     User::with_keys([key("AKIDtest1", "Active", "2024-01-02T03:04:05Z")])
 }
 
@@ -13,7 +13,9 @@ fn keys_ages_statuses_and_counts() {
     let world = World::with_one_user();
     let exporter = world.start();
     let metrics = exporter.until_answered(1);
-    let of_key = |family: &str, end: &str| metrics.get(&format!(r#"{family}{{account="prod",uin="{UIN}",access_key_id="AKIDtest****xxxx{end}}}"#));
+    let of_key = |family: &str, end: &str| {
+        metrics.get(&format!(r#"{family}{{account="prod",uin="{UIN}",access_key_id="AKIDtest****xxxx{end}}}"#))
+    };
 
     // Two ids that look alike when masked are told apart.
     let created = metrics.family("tencentcloud_cam_access_key_created_timestamp_seconds");
@@ -26,7 +28,11 @@ fn keys_ages_statuses_and_counts() {
     let count = |status: &str| metrics.get(&format!(r#"access_keys{{account="prod",uin="{UIN}",status="{status}"}}"#));
     assert_eq!(["Active", "Inactive", "Unknown"].map(count), [Some(1.0), Some(1.0), Some(0.0)]);
     let statuses = metrics.family("tencentcloud_cam_access_key_status");
-    assert_eq!((statuses.len(), statuses.values().sum::<f64>()), (6, 2.0), "each key has every status, and one of them");
+    assert_eq!(
+        (statuses.len(), statuses.values().sum::<f64>()),
+        (6, 2.0),
+        "each key has every status, and one of them"
+    );
 
     assert_eq!(metrics.of_user("user_up"), Some(1.0));
     let account = |family: &str| metrics.get(&format!(r#"{family}{{account="prod"}}"#));
@@ -61,7 +67,8 @@ fn a_key_that_is_deleted_is_gone_and_one_that_is_made_is_there() {
         population.users.insert(UIN, User::with_keys([key("AKIDnew", "Active", "2025-01-02T03:04:05Z")]));
     });
     let metrics = exporter.until("one key", |metrics| metrics.count("tencentcloud_cam_access_key_age_seconds") == 1);
-    let created = r#"access_key_created_timestamp_seconds{account="prod",uin="100013065917",access_key_id="AKIDnewx****xxxx"}"#;
+    let created =
+        r#"access_key_created_timestamp_seconds{account="prod",uin="100013065917",access_key_id="AKIDnewx****xxxx"}"#;
     assert_eq!(metrics.get(created), Some(1_735_787_045.0));
 }
 

@@ -25,7 +25,8 @@ fn world() -> World {
 fn assert_silent_in_all_weather(world: &World, exporter: Exporter, what: &str) {
     exporter.until_answered(1);
     let quoting = format!("id {SECRET_ID} key {SECRET_KEY} token {TOKEN}");
-    let body = format!(r#"{{"Response":{{"AccessKeys":[{{"AccessKeyId":"{KEY_ID}","Status":7}}],"RequestId":"{quoting}"}}}}"#);
+    let body =
+        format!(r#"{{"Response":{{"AccessKeys":[{{"AccessKeyId":"{KEY_ID}","Status":7}}],"RequestId":"{quoting}"}}}}"#);
     let weather = [
         ("credentials", Fault::Error(Rejection::new("AuthFailure.TokenFailure", &quoting))),
         ("other", Fault::Error(Rejection::new(&quoting, &quoting))),
@@ -66,8 +67,8 @@ fn of_the_environment() {
 #[test]
 fn of_files() {
     let world = world();
-    let [id, key, token] =
-        [("id", SECRET_ID), ("key", SECRET_KEY), ("token", TOKEN)].map(|(name, text)| world.write(name, text).display().to_string());
+    let [id, key, token] = [("id", SECRET_ID), ("key", SECRET_KEY), ("token", TOKEN)]
+        .map(|(name, text)| world.write(name, text).display().to_string());
     let files = format!("file: {{secret_id_path: {id}, secret_key_path: {key}, token_path: {token}}}");
     let exporter = world.start_with(&world.config().replace("env: {}", &files), &["--log.level=trace"]);
     assert_silent_in_all_weather(&world, exporter, "files");
@@ -90,9 +91,13 @@ fn pasted_into_the_configuration() {
     let world = world();
     let endpoint = format!("http://{}", world.endpoint);
     let pasted = [
-        format!("accounts: [{{name: prod, uins: [1], endpoint: '{endpoint}', credentials: {{env: {{secret_key: {SECRET_KEY}}}}}}}]"),
+        format!(
+            "accounts: [{{name: prod, uins: [1], endpoint: '{endpoint}', credentials: {{env: {{secret_key: {SECRET_KEY}}}}}}}]"
+        ),
         format!("accounts: [{{name: prod, uins: [1], credentials: {SECRET_KEY}}}]"),
-        format!("accounts: [{{name: prod, uins: [1], credentials: {{file: {{secret_id: {SECRET_ID}, secret_key: {SECRET_KEY}}}}}}}]"),
+        format!(
+            "accounts: [{{name: prod, uins: [1], credentials: {{file: {{secret_id: {SECRET_ID}, secret_key: {SECRET_KEY}}}}}}}]"
+        ),
         format!("secret_key: {SECRET_KEY}"),
         format!("secret_key: {SECRET_KEY}: {SECRET_ID}"),
         format!("accounts: [{{name: prod, uins: [1], credentials: {{profile: {{token: {TOKEN}}}}}}}]"),
@@ -101,6 +106,9 @@ fn pasted_into_the_configuration() {
         let path = world.write("config.yaml", &config);
         let output = binary().arg("check-config").arg(format!("--config.file={}", path.display())).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{config}");
-        assert_silent(&config.replace(SECRET_KEY, "…"), &String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
+        assert_silent(
+            &config.replace(SECRET_KEY, "…"),
+            &String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        );
     }
 }

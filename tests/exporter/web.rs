@@ -48,7 +48,7 @@ fn a_head_has_bounds() {
     assert_eq!(exporter.send(&with(&within)).status, 200);
     let long = format!("X-Long: {}\r\n", "a".repeat(66_000));
     assert_eq!(exporter.send(&with(&long)).status, 431);
-    let many: String = (0..200).map(|n| format!("X-{n}: a\r\n")).collect();
+    let many = "X-Many: a\r\n".repeat(200);
     assert_eq!(exporter.send(&with(&many)).status, 431);
 }
 

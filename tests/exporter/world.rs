@@ -7,39 +7,40 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tencentcloud_cam_exporter::{
     clock::SystemClock,
     simulator::{self, Caller, Key, Population, Simulator, User},
     tencent::Credential,
 };
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-pub const SECRET_ID: &str = "AKIDtestcaller000000000000000000id00";
-pub const SECRET_KEY: &str = "testcallersecretkey0000000000key";
+pub(crate) const SECRET_ID: &str = "AKIDtestcaller000000000000000000id00";
+pub(crate) const SECRET_KEY: &str = "testcallersecretkey0000000000key";
 
 /// The user that most tests poll.
-pub const UIN: u64 = 100_013_065_917;
+pub(crate) const UIN: u64 = 100_013_065_917;
 
 /// How long something that must happen may take to. Only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct World {
-    pub simulator: Arc<Simulator>,
-    pub endpoint: SocketAddr,
-    pub folder: TempDir,
+pub(crate) struct World {
+    pub(crate) simulator: Arc<Simulator>,
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) folder: TempDir,
     runtime: Runtime,
     api: CancellationToken,
 }
 
 /// The binary, running. Stopped when dropped.
-pub struct Exporter {
+pub(crate) struct Exporter {
     child: Child,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
@@ -48,30 +49,31 @@ pub struct Exporter {
 
 /// An HTTP answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 /// An exposition: every series as it is printed, with its value.
-pub struct Metrics(BTreeMap<String, f64>);
+pub(crate) struct Metrics(BTreeMap<String, f64>);
 
 // === impl World ===
 
 impl World {
     /// A world whose account has these users and a caller without a token.
-    pub fn new(users: impl IntoIterator<Item = (u64, User)>) -> Self {
+    pub(crate) fn new(users: impl IntoIterator<Item = (u64, User)>) -> Self {
         Self::of(Population { callers: vec![caller(None)], users: users.into_iter().collect() })
     }
 
     /// A world with one user, [`UIN`], who has two keys.
-    pub fn with_one_user() -> Self {
-        let keys = [key("AKIDtest1", "Active", "2024-01-02T03:04:05Z"), key("AKIDtest2", "Inactive", "2023-01-02T03:04:05Z")];
+    pub(crate) fn with_one_user() -> Self {
+        let keys =
+            [key("AKIDtest1", "Active", "2024-01-02T03:04:05Z"), key("AKIDtest2", "Inactive", "2023-01-02T03:04:05Z")];
         Self::new([(UIN, User::with_keys(keys))])
     }
 
-    pub fn of(population: Population) -> Self {
+    pub(crate) fn of(population: Population) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
@@ -82,7 +84,7 @@ impl World {
     }
 
     /// The API goes away: from now on connections to it are refused.
-    pub fn take_the_api_down(&self) {
+    pub(crate) fn take_the_api_down(&self) {
         self.api.cancel();
         while TcpStream::connect(self.endpoint).is_ok() {
             thread::yield_now();
@@ -90,14 +92,14 @@ impl World {
     }
 
     /// The API comes back at the same place.
-    pub fn bring_the_api_back(&mut self) {
+    pub(crate) fn bring_the_api_back(&mut self) {
         let listener = self.runtime.block_on(TcpListener::bind(self.endpoint)).unwrap();
         self.api = CancellationToken::new();
         self.runtime.spawn(simulator::serve(listener, Arc::clone(&self.simulator), self.api.clone()));
     }
 
     /// A configuration that polls every user of the world as often as may be.
-    pub fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         let uins = self.simulator.edit(|population| population.uins());
         format!(
             "accounts: [{{name: prod, uins: {uins:?}, endpoint: 'http://{}', credentials: {{env: {{}}}}}}]\n\
@@ -106,18 +108,18 @@ impl World {
         )
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
     /// The binary with [`World::config`].
-    pub fn start(&self) -> Exporter {
+    pub(crate) fn start(&self) -> Exporter {
         self.start_with(&self.config(), &[])
     }
 
-    pub fn start_with(&self, config: &str, flags: &[&str]) -> Exporter {
+    pub(crate) fn start_with(&self, config: &str, flags: &[&str]) -> Exporter {
         let config = self.write("config.yaml", config);
         Exporter::start(binary().arg(format!("--config.file={}", config.display())).args(flags))
     }
@@ -130,19 +132,22 @@ impl Drop for World {
 }
 
 /// The binary, with a caller's credential in an environment that has nothing else.
-pub fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
     command.env_clear().env("TENCENTCLOUD_SECRET_ID", SECRET_ID).env("TENCENTCLOUD_SECRET_KEY", SECRET_KEY);
     command
 }
 
-pub fn caller(token: Option<&str>) -> Caller {
+pub(crate) fn caller(token: Option<&str>) -> Caller {
     let token = token.map(Into::into);
-    Caller { uin: 100_000_000_001, credential: Credential { secret_id: SECRET_ID.into(), secret_key: SECRET_KEY.into(), token } }
+    Caller {
+        uin: 100_000_000_001,
+        credential: Credential { secret_id: SECRET_ID.into(), secret_key: SECRET_KEY.into(), token },
+    }
 }
 
 /// A key whose id is `id`, filled up to the 36 characters of a real one.
-pub fn key(id: &str, status: &str, created: &str) -> Key {
+pub(crate) fn key(id: &str, status: &str, created: &str) -> Key {
     Key::new(format!("{id:x<36}"), status, created.parse().unwrap())
 }
 
@@ -150,7 +155,7 @@ pub fn key(id: &str, status: &str, created: &str) -> Key {
 
 impl Exporter {
     /// Starts `command` on a free port of this machine, and waits until it listens.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
             .stdin(Stdio::null())
@@ -163,7 +168,7 @@ impl Exporter {
         let mut address = None;
         while address.is_none() {
             let Some(line) = lines.next().map(Result::unwrap) else {
-                panic!("it ended before it listened: {}", log.lock().unwrap());
+                panic!("it ended before it listened: {}", log.lock());
             };
             address = listening(&line);
             note(&log, &line);
@@ -175,16 +180,16 @@ impl Exporter {
         Self { child, address: address.unwrap(), log, reader: Some(reader) }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
     }
 
     /// Sends `request` as it stands, and reads until the connection ends.
-    pub fn send(&self, request: &str) -> Answer {
+    pub(crate) fn send(&self, request: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -195,18 +200,18 @@ impl Exporter {
     }
 
     /// A scrape, which must succeed.
-    pub fn scrape(&self) -> String {
+    pub(crate) fn scrape(&self) -> String {
         let answer = self.get("/metrics");
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body
     }
 
-    pub fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self) -> Metrics {
         Metrics::parse(&self.scrape())
     }
 
     /// Scrapes until `holds`, which is `what` should come about.
-    pub fn until(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
+    pub(crate) fn until(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         let started = Instant::now();
         loop {
             let metrics = self.metrics();
@@ -219,30 +224,30 @@ impl Exporter {
     }
 
     /// Scrapes until each user of the account has been answered.
-    pub fn until_answered(&self, users: usize) -> Metrics {
+    pub(crate) fn until_answered(&self, users: usize) -> Metrics {
         self.until("all users answered", |metrics| {
             metrics.count("tencentcloud_cam_user_last_success_timestamp_seconds") == users
         })
     }
 
-    pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().clone()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits until the process has ended. Tells how, and all that it logged.
-    pub fn wait(mut self) -> (ExitStatus, String) {
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         self.reader.take().unwrap().join().unwrap();
         (status, self.log())
     }
 
     /// Stops it as Kubernetes does.
-    pub fn stop(self) -> (ExitStatus, String) {
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
         self.signal("TERM");
         self.wait()
     }
@@ -263,7 +268,7 @@ fn listening(line: &str) -> Option<SocketAddr> {
 }
 
 fn note(log: &Mutex<String>, line: &str) {
-    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut log = log.lock();
     log.push_str(line);
     log.push('\n');
 }
@@ -272,7 +277,7 @@ fn note(log: &Mutex<String>, line: &str) {
 
 impl Metrics {
     /// Reads an exposition, in which no series may stand twice.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut series = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line:?}"));
@@ -282,32 +287,32 @@ impl Metrics {
     }
 
     /// The value of a series, given without the prefix that all of ours have.
-    pub fn get(&self, series: &str) -> Option<f64> {
+    pub(crate) fn get(&self, series: &str) -> Option<f64> {
         self.0.get(&format!("tencentcloud_cam_{series}")).copied()
     }
 
     /// The value of a series of the user [`UIN`].
-    pub fn of_user(&self, family: &str) -> Option<f64> {
+    pub(crate) fn of_user(&self, family: &str) -> Option<f64> {
         self.get(&format!(r#"{family}{{account="prod",uin="{UIN}"}}"#))
     }
 
     /// How many polls failed for that reason.
-    pub fn failures(&self, reason: &str) -> f64 {
+    pub(crate) fn failures(&self, reason: &str) -> f64 {
         self.get(&format!(r#"poll_failures_total{{account="prod",reason="{reason}"}}"#)).unwrap()
     }
 
     /// The series of a family, as printed, with their values.
-    pub fn family(&self, name: &str) -> BTreeMap<&str, f64> {
+    pub(crate) fn family(&self, name: &str) -> BTreeMap<&str, f64> {
         let of_family = |series: &&String| series.split('{').next() == Some(name);
         self.0.keys().filter(of_family).map(|series| (series.as_str(), self.0[series])).collect()
     }
 
-    pub fn count(&self, family: &str) -> usize {
+    pub(crate) fn count(&self, family: &str) -> usize {
         self.family(family).len()
     }
 
     /// All that is known of keys, but for their ages.
-    pub fn keys(&self) -> BTreeMap<&str, f64> {
+    pub(crate) fn keys(&self) -> BTreeMap<&str, f64> {
         let mut known = self.family("tencentcloud_cam_access_key_created_timestamp_seconds");
         known.extend(self.family("tencentcloud_cam_access_key_status"));
         known.extend(self.family("tencentcloud_cam_access_keys"));
@@ -317,6 +322,9 @@ impl Metrics {
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().filter(|(_, value)| **value != 0.0).try_for_each(|(series, value)| writeln!(f, "{series} {value}"))
+        self.0
+            .iter()
+            .filter(|(_, value)| **value != 0.0)
+            .try_for_each(|(series, value)| writeln!(f, "{series} {value}"))
     }
 }

@@ -18,13 +18,13 @@ use tokio::time::{Instant, sleep};
 
 /// A wall clock that goes with tokio's, which is paused.
 #[derive(Debug)]
-pub struct TestClock {
+pub(crate) struct TestClock {
     start: Timestamp,
     since: Instant,
 }
 
 /// A wire to the simulator on which requests and answers take up to `latency` each, at random.
-pub struct Wire {
+pub(crate) struct Wire {
     simulator: Arc<Simulator>,
     latency: Duration,
 }
@@ -32,7 +32,7 @@ pub struct Wire {
 // === impl TestClock ===
 
 impl TestClock {
-    pub fn at(start: &str) -> Arc<Self> {
+    pub(crate) fn at(start: &str) -> Arc<Self> {
         Arc::new(Self { start: start.parse().unwrap(), since: Instant::now() })
     }
 }
@@ -46,7 +46,7 @@ impl Clock for TestClock {
 // === impl Wire ===
 
 impl Wire {
-    pub fn to(simulator: &Arc<Simulator>, latency: Duration) -> Arc<Self> {
+    pub(crate) fn to(simulator: &Arc<Simulator>, latency: Duration) -> Arc<Self> {
         Arc::new(Self { simulator: Arc::clone(simulator), latency })
     }
 
@@ -70,19 +70,16 @@ impl Transport for Wire {
 }
 
 /// An exporter of that configuration whose requests go over `wire`.
-pub fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<Wire>) -> App {
+pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<Wire>) -> App {
     let credential = Population::demo_credential();
     let environment: Environment = {
         use secrecy::ExposeSecret;
-        let secrets = [("TENCENTCLOUD_SECRET_ID", credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", credential.secret_key)];
+        let secrets =
+            [("TENCENTCLOUD_SECRET_ID", credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", credential.secret_key)];
         secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect()
     };
-    let surroundings = Surroundings {
-        clock,
-        environment: environment.clone(),
-        transport: wire,
-        random: fastrand::Rng::new(),
-    };
+    let surroundings =
+        Surroundings { clock, environment: environment.clone(), transport: wire, random: fastrand::Rng::new() };
     let config = Config::parse(config, &environment).unwrap_or_else(|faults| panic!("{faults}"));
     App::build(config, "/metrics".parse().unwrap(), surroundings).unwrap()
 }

@@ -36,21 +36,14 @@ pub(crate) fn simulator() -> Simulator {
     Simulator::new(
         Arc::new(Stopped),
         Population {
-            callers: vec![Caller {
-                uin: CALLER,
-                credential: credential(),
-            }],
+            callers: vec![Caller { uin: CALLER, credential: credential() }],
             users: [(CALLER, user("AKIDcaller")), (USER, user("AKIDuser"))].into(),
         },
     )
 }
 
 pub(crate) fn credential() -> Credential {
-    Credential {
-        secret_id: "AKIDcaller".into(),
-        secret_key: "key".into(),
-        token: None,
-    }
+    Credential { secret_id: "AKIDcaller".into(), secret_key: "key".into(), token: None }
 }
 
 /// A request to list the keys of `uin`, signed.

@@ -19,11 +19,7 @@ async fn twenty_a_second_pass_and_the_second_slides() {
     }
     advance(Duration::from_millis(600)).await;
     for _ in 0..10 {
-        assert_eq!(
-            code(&simulator, &list(CALLER)),
-            Value::Null,
-            "whose keys are asked for makes no difference"
-        );
+        assert_eq!(code(&simulator, &list(CALLER)), Value::Null, "whose keys are asked for makes no difference");
     }
     let refusal = said(&simulator, &list(USER))["Error"].take();
     assert_eq!(
@@ -36,41 +32,21 @@ async fn twenty_a_second_pass_and_the_second_slides() {
     );
     advance(Duration::from_millis(400)).await;
     for _ in 0..9 {
-        assert_eq!(
-            code(&simulator, &list(USER)),
-            Value::Null,
-            "the first ten are a second old"
-        );
+        assert_eq!(code(&simulator, &list(USER)), Value::Null, "the first ten are a second old");
     }
-    assert_eq!(
-        code(&simulator, &list(USER)),
-        "RequestLimitExceeded",
-        "the refused one counts"
-    );
+    assert_eq!(code(&simulator, &list(USER)), "RequestLimitExceeded", "the refused one counts");
 
     let arrivals = simulator.arrivals();
     assert_eq!((arrivals.len(), densest_second(&arrivals)), (31, 21));
-    assert_eq!(
-        arrivals
-            .iter()
-            .filter(|arrival| arrival.outcome == Outcome::TooFrequent)
-            .count(),
-        2
-    );
-    assert_eq!(
-        arrivals.iter().filter(|arrival| arrival.target == Some(CALLER)).count(),
-        10
-    );
+    assert_eq!(arrivals.iter().filter(|arrival| arrival.outcome == Outcome::TooFrequent).count(), 2);
+    assert_eq!(arrivals.iter().filter(|arrival| arrival.target == Some(CALLER)).count(), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_frequency_limit_is_the_callers_whatever_it_signs_with() {
     let simulator = simulator();
     simulator.edit(|population| {
-        let temporary = Caller {
-            uin: CALLER,
-            credential: credential(),
-        };
+        let temporary = Caller { uin: CALLER, credential: credential() };
         population.callers[0].credential.secret_id = "another".into();
         population.callers.push(temporary);
     });
@@ -79,11 +55,7 @@ async fn the_frequency_limit_is_the_callers_whatever_it_signs_with() {
     }
     assert_eq!(code(&simulator, &list(USER)), "RequestLimitExceeded");
     simulator.edit(|population| population.callers[1].uin = USER);
-    assert_eq!(
-        code(&simulator, &list(USER)),
-        Value::Null,
-        "another caller has a limit of its own"
-    );
+    assert_eq!(code(&simulator, &list(USER)), Value::Null, "another caller has a limit of its own");
 }
 
 #[test]
@@ -109,57 +81,31 @@ fn keys_are_listed_as_documented() {
             "Description": "of the build",
         }])
     );
-    assert_ne!(
-        said(&simulator, &list(USER))["RequestId"],
-        said(&simulator, &list(USER))["RequestId"]
-    );
+    assert_ne!(said(&simulator, &list(USER))["RequestId"], said(&simulator, &list(USER))["RequestId"]);
 }
 
 #[test]
 fn nobody_named_is_the_caller() {
-    assert_eq!(
-        said(&simulator(), &post("{}"))["AccessKeys"][0]["AccessKeyId"],
-        "AKIDcaller"
-    );
+    assert_eq!(said(&simulator(), &post("{}"))["AccessKeys"][0]["AccessKeyId"], "AKIDcaller");
 }
 
 #[test]
 fn a_get_is_answered_too() {
-    let get = |query: &str| {
-        signed(
-            Request::get(format!("/?{query}")),
-            "application/x-www-form-urlencoded",
-            HOST,
-            "cam",
-            "",
-        )
-    };
+    let get =
+        |query: &str| signed(Request::get(format!("/?{query}")), "application/x-www-form-urlencoded", HOST, "cam", "");
     let simulator = simulator();
-    assert_eq!(
-        said(&simulator, &get(&format!("TargetUin={USER}")))["AccessKeys"][0]["AccessKeyId"],
-        "AKIDuser"
-    );
+    assert_eq!(said(&simulator, &get(&format!("TargetUin={USER}")))["AccessKeys"][0]["AccessKeyId"], "AKIDuser");
     assert_eq!(code(&simulator, &get("TargetUin=one")), "InvalidParameter");
     assert_eq!(code(&simulator, &get("Uin=1")), "UnknownParameter");
 }
 
 #[test]
 fn no_keys_come_in_three_shapes() {
-    for (no_keys, listed) in [
-        (NoKeys::Empty, Some(json!([]))),
-        (NoKeys::Null, Some(Value::Null)),
-        (NoKeys::Absent, None),
-    ] {
+    for (no_keys, listed) in
+        [(NoKeys::Empty, Some(json!([]))), (NoKeys::Null, Some(Value::Null)), (NoKeys::Absent, None)]
+    {
         let simulator = simulator();
-        simulator.edit(|population| {
-            population.users.insert(
-                USER,
-                User {
-                    no_keys,
-                    ..User::default()
-                },
-            )
-        });
+        simulator.edit(|population| population.users.insert(USER, User { no_keys, ..User::default() }));
         assert_eq!(said(&simulator, &list(USER)).get("AccessKeys"), listed.as_ref());
     }
 }
@@ -172,33 +118,20 @@ fn each_user_behaves_as_told() {
         simulator
     };
     assert_eq!(code(&behaving(Behaviour::Answers), &list(USER)), Value::Null);
-    assert_eq!(
-        code(&behaving(Behaviour::DoesNotExist), &list(USER)),
-        "InvalidParameter.UserNotExist"
-    );
+    assert_eq!(code(&behaving(Behaviour::DoesNotExist), &list(USER)), "InvalidParameter.UserNotExist");
     assert_eq!(code(&simulator(), &list(1)), "InvalidParameter.UserNotExist");
 
     let denied = said(&behaving(Behaviour::Denied), &list(USER));
     assert_eq!(denied["Error"]["Code"], "AuthFailure.UnauthorizedOperation");
     let message = denied["Error"]["Message"].as_str().unwrap();
-    assert!(
-        message.contains("operation (cam:ListAccessKeys)\nresource (*) has no permission"),
-        "{message}"
-    );
+    assert!(message.contains("operation (cam:ListAccessKeys)\nresource (*) has no permission"), "{message}");
     assert!(message.contains(denied["RequestId"].as_str().unwrap()), "{message}");
 
     let flaky = behaving(Behaviour::Flaky { every: 3 });
     let codes: Vec<Value> = (0..6).map(|_| code(&flaky, &list(USER))).collect();
     assert_eq!(
         codes,
-        [
-            json!(null),
-            json!(null),
-            json!("InternalError"),
-            json!(null),
-            json!(null),
-            json!("InternalError")
-        ]
+        [json!(null), json!(null), json!("InternalError"), json!(null), json!(null), json!("InternalError")]
     );
 }
 
@@ -223,18 +156,9 @@ fn what_is_malformed_is_refused_with_the_documented_code() {
     let to = |host: &str, service: &str| signed(Request::post("/"), "application/json", host, service, "{}");
     let form = "application/x-www-form-urlencoded";
     for (request, expected) in [
-        (
-            signed(Request::put("/"), "application/json", HOST, "cam", "{}"),
-            "UnsupportedProtocol",
-        ),
-        (
-            signed(Request::post("/v3"), "application/json", HOST, "cam", "{}"),
-            "InvalidRequest",
-        ),
-        (
-            signed(Request::post("/"), form, HOST, "cam", "TargetUin=1"),
-            "InvalidRequest",
-        ),
+        (signed(Request::put("/"), "application/json", HOST, "cam", "{}"), "UnsupportedProtocol"),
+        (signed(Request::post("/v3"), "application/json", HOST, "cam", "{}"), "InvalidRequest"),
+        (signed(Request::post("/"), form, HOST, "cam", "TargetUin=1"), "InvalidRequest"),
         (without("x-tc-action"), "MissingParameter"),
         (twice("x-tc-action"), "MissingParameter"),
         (without("x-tc-version"), "MissingParameter"),
@@ -287,16 +211,9 @@ fn faults_are_for_whom_and_as_often_as_told() {
     simulator.inject(None, busy, Times::Next(0));
     assert_eq!(code(&simulator, &list(USER)), Value::Null);
 
-    let outcomes: Vec<Outcome> = simulator
-        .arrivals()
-        .into_iter()
-        .map(|arrival| arrival.outcome)
-        .collect();
+    let outcomes: Vec<Outcome> = simulator.arrivals().into_iter().map(|arrival| arrival.outcome).collect();
     let error = Outcome::Error("ResourceUnavailable".to_owned());
-    assert_eq!(
-        outcomes[..4],
-        [Outcome::Faulted, error.clone(), error, Outcome::Faulted]
-    );
+    assert_eq!(outcomes[..4], [Outcome::Faulted, error.clone(), error, Outcome::Faulted]);
 }
 
 #[test]

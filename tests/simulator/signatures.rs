@@ -41,18 +41,12 @@ struct Server {
 
 impl Server {
     fn of(vector: &Vector) -> Self {
-        Self {
-            credential: vector.credential(),
-            now: vector.timestamp(),
-        }
+        Self { credential: vector.credential(), now: vector.timestamp() }
     }
 
     /// Who signed, or the code of the refusal.
     fn judge(&self, request: &Request<Bytes>) -> Result<Signer, String> {
-        let caller = Caller {
-            uin: CALLER,
-            credential: self.credential.clone(),
-        };
+        let caller = Caller { uin: CALLER, credential: self.credential.clone() };
         let now = Timestamp::from_second(self.now).unwrap();
         signature::verify(request, now, &[caller]).map_err(|rejection| rejection.code)
     }
@@ -71,15 +65,9 @@ fn request(vector: &Vector) -> Request<Bytes> {
 }
 
 fn accepted(vector: &Vector) {
-    let signer = Signer {
-        caller: CALLER,
-        service: vector.text("service").to_owned(),
-    };
+    let signer = Signer { caller: CALLER, service: vector.text("service").to_owned() };
     for off in [-300, 0, 300] {
-        let server = Server {
-            now: vector.timestamp() + off,
-            ..Server::of(vector)
-        };
+        let server = Server { now: vector.timestamp() + off, ..Server::of(vector) };
         assert_eq!(server.judge(&request(vector)), Ok(signer.clone()), "{off} s off");
     }
 }
@@ -98,20 +86,11 @@ fn refused_for_what_is_signed(vector: &Vector) {
         *request.uri_mut() = changed(&request.uri().to_string()).parse().unwrap();
         assert_eq!(server.judge(&request), refused("SignatureFailure"));
     } else {
-        assert_eq!(
-            server.judge(&request(vector).map(|body| changed_body(&body))),
-            refused("SignatureFailure")
-        );
+        assert_eq!(server.judge(&request(vector).map(|body| changed_body(&body))), refused("SignatureFailure"));
     }
 
-    assert_eq!(
-        judge_with(vector, "host", &changed(vector.text("host"))),
-        refused("SignatureFailure")
-    );
-    assert_eq!(
-        judge_with(vector, "content-type", &changed(vector.text("content_type"))),
-        refused("SignatureFailure")
-    );
+    assert_eq!(judge_with(vector, "host", &changed(vector.text("host"))), refused("SignatureFailure"));
+    assert_eq!(judge_with(vector, "content-type", &changed(vector.text("content_type"))), refused("SignatureFailure"));
     let timestamp = |time: i64| judge_with(vector, "x-tc-timestamp", &time.to_string());
     assert_eq!(timestamp(vector.timestamp() + 1), refused("SignatureFailure"));
     for far in [vector.timestamp() - 301, vector.timestamp() + 301, i64::MIN, i64::MAX] {
@@ -120,44 +99,15 @@ fn refused_for_what_is_signed(vector: &Vector) {
 }
 
 fn refused_for_who_signs(vector: &Vector) {
-    let judge_as = |credential| {
-        Server {
-            credential,
-            ..Server::of(vector)
-        }
-        .judge(&request(vector))
-    };
+    let judge_as = |credential| Server { credential, ..Server::of(vector) }.judge(&request(vector));
     let secret_id = changed(vector.text("secret_id")).into();
-    assert_eq!(
-        judge_as(Credential {
-            secret_id,
-            ..vector.credential()
-        }),
-        refused("SecretIdNotFound")
-    );
+    assert_eq!(judge_as(Credential { secret_id, ..vector.credential() }), refused("SecretIdNotFound"));
     let secret_key = changed(vector.text("secret_key")).into();
-    assert_eq!(
-        judge_as(Credential {
-            secret_key,
-            ..vector.credential()
-        }),
-        refused("SignatureFailure")
-    );
+    assert_eq!(judge_as(Credential { secret_key, ..vector.credential() }), refused("SignatureFailure"));
     let token = Some("another".into());
-    assert_eq!(
-        judge_as(Credential {
-            token,
-            ..vector.credential()
-        }),
-        refused("TokenFailure"),
-        "none, or a wrong one"
-    );
+    assert_eq!(judge_as(Credential { token, ..vector.credential() }), refused("TokenFailure"), "none, or a wrong one");
     let token = changed(vector.text("token"));
-    assert_eq!(
-        judge_with(vector, "x-tc-token", &token),
-        refused("TokenFailure"),
-        "a wrong one, or one too many"
-    );
+    assert_eq!(judge_with(vector, "x-tc-token", &token), refused("TokenFailure"), "a wrong one, or one too many");
 }
 
 fn refused_for_what_the_header_says(vector: &Vector) {
@@ -167,70 +117,34 @@ fn refused_for_what_the_header_says(vector: &Vector) {
     let (unsigned, signature) = authorization.rsplit_once('=').unwrap();
     for place in 0..signature.len() {
         let forged = changed(&signature[..=place]) + &signature[place + 1..];
-        assert_eq!(
-            judge(&format!("{unsigned}={forged}")),
-            refused("SignatureFailure"),
-            "at {place}"
-        );
+        assert_eq!(judge(&format!("{unsigned}={forged}")), refused("SignatureFailure"), "at {place}");
     }
     for wrong in [&signature.to_uppercase(), &signature[..62], ""] {
-        assert_eq!(
-            judge(&format!("{unsigned}={wrong}")),
-            refused("SignatureFailure"),
-            "{wrong:?}"
-        );
+        assert_eq!(judge(&format!("{unsigned}={wrong}")), refused("SignatureFailure"), "{wrong:?}");
     }
 
     let credential = authorization.split(['=', ',']).nth(1).unwrap();
-    for (part, code) in [
-        "SecretIdNotFound",
-        "SignatureFailure",
-        "SignatureFailure",
-        "InvalidAuthorization",
-    ]
-    .into_iter()
-    .enumerate()
+    for (part, code) in
+        ["SecretIdNotFound", "SignatureFailure", "SignatureFailure", "InvalidAuthorization"].into_iter().enumerate()
     {
         let mut parts: Vec<String> = credential.split('/').map(str::to_owned).collect();
         parts[part] = changed(&parts[part]);
-        assert_eq!(
-            judge(&authorization.replace(credential, &parts.join("/"))),
-            refused(code),
-            "{parts:?}"
-        );
+        assert_eq!(judge(&authorization.replace(credential, &parts.join("/"))), refused(code), "{parts:?}");
     }
 
     let signed = vector.text("signed_headers");
-    for wrong in [
-        "content-type",
-        "host",
-        "host;content-type",
-        "Content-Type;host",
-        "content-type;host;x-tc-none",
-        "",
-    ] {
+    for wrong in ["content-type", "host", "host;content-type", "Content-Type;host", "content-type;host;x-tc-none", ""] {
         let authorization = authorization.replace(&format!("={signed},"), &format!("={wrong},"));
-        assert_eq!(
-            judge(&authorization),
-            refused("InvalidAuthorization"),
-            "{authorization}"
-        );
+        assert_eq!(judge(&authorization), refused("InvalidAuthorization"), "{authorization}");
     }
-    for wrong in [
-        "",
-        "SKIP",
-        unsigned,
-        &authorization.replace("TC3-HMAC-SHA256", "HmacSHA256"),
-    ] {
+    for wrong in ["", "SKIP", unsigned, &authorization.replace("TC3-HMAC-SHA256", "HmacSHA256")] {
         assert_eq!(judge(wrong), refused("InvalidAuthorization"), "{wrong:?}");
     }
 }
 
 fn judge_with(vector: &Vector, header: &'static str, value: &str) -> Result<Signer, String> {
     let mut request = request(vector);
-    request
-        .headers_mut()
-        .insert(header, HeaderValue::from_str(value).unwrap());
+    request.headers_mut().insert(header, HeaderValue::from_str(value).unwrap());
     Server::of(vector).judge(&request)
 }
 
@@ -243,23 +157,16 @@ fn refused(kind: &str) -> Result<Signer, String> {
 fn a_local_day_is_refused() {
     let vector = Vector::named("cam_list_access_keys_intl_region_midnight");
     let authorization_for = |date: &str| {
-        let key = ["cam", "tc3_request"].iter().fold(
-            hmac(format!("TC3{}", vector.text("secret_key")).as_bytes(), date),
-            |key, part| hmac(&key, part),
-        );
+        let key = ["cam", "tc3_request"]
+            .iter()
+            .fold(hmac(format!("TC3{}", vector.text("secret_key")).as_bytes(), date), |key, part| hmac(&key, part));
         let to_sign = vector.text("string_to_sign").replace("2024-12-31", date);
         let (scope, _) = vector.text("authorization").rsplit_once('=').unwrap();
-        format!(
-            "{}={}",
-            scope.replace("2024-12-31", date),
-            hex::encode(hmac(&key, &to_sign))
-        )
+        format!("{}={}", scope.replace("2024-12-31", date), hex::encode(hmac(&key, &to_sign)))
     };
     let judged = |date: &str| {
         let mut request = request(&vector);
-        request
-            .headers_mut()
-            .insert("authorization", authorization_for(date).parse().unwrap());
+        request.headers_mut().insert("authorization", authorization_for(date).parse().unwrap());
         Server::of(&vector).judge(&request)
     };
     assert!(judged("2024-12-31").is_ok());
@@ -267,12 +174,7 @@ fn a_local_day_is_refused() {
 }
 
 fn hmac(key: &[u8], message: &str) -> Vec<u8> {
-    Hmac::<Sha256>::new_from_slice(key)
-        .unwrap()
-        .chain_update(message)
-        .finalize()
-        .into_bytes()
-        .to_vec()
+    Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(message).finalize().into_bytes().to_vec()
 }
 
 /// The text with another last byte.

@@ -43,12 +43,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (simulator, shutdown) = (Arc::new(simulator()), CancellationToken::new());
         let serving = tokio::spawn(simulator::serve(listener, simulator.clone(), shutdown.clone()));
-        Self {
-            simulator,
-            address,
-            shutdown,
-            serving,
-        }
+        Self { simulator, address, shutdown, serving }
     }
 
     /// One whose every answer has this fault.
@@ -89,20 +84,12 @@ async fn receive(connection: &mut BufStream<TcpStream>) -> io::Result<Received> 
         }
     }
     head.make_ascii_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![];
     let end = match length {
         Some(length) => {
             let read = connection.take(length).read_to_end(&mut body).await;
-            read.and_then(|read| {
-                if read as u64 == length {
-                    Ok(())
-                } else {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                }
-            })
+            read.and_then(|read| if read as u64 == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) })
         }
         None => connection.read_to_end(&mut body).await.map(|_| ()),
     };
@@ -115,16 +102,8 @@ async fn answers_carry_the_clocks_date_and_errors_are_200_too() {
     for (request, says) in [(list(USER), "AKIDuser"), (list(1), "InvalidParameter.UserNotExist")] {
         let received = server.ask(&request).await.unwrap();
         assert!(received.head.starts_with("http/1.1 200 "), "{}", received.head);
-        assert!(
-            received.head.contains("content-type: application/json\r\n"),
-            "{}",
-            received.head
-        );
-        assert!(
-            received.head.contains(&format!("date: {}\r\n", DATE.to_lowercase())),
-            "{}",
-            received.head
-        );
+        assert!(received.head.contains("content-type: application/json\r\n"), "{}", received.head);
+        assert!(received.head.contains(&format!("date: {}\r\n", DATE.to_lowercase())), "{}", received.head);
         assert!(String::from_utf8(received.body).unwrap().contains(says));
     }
 }
@@ -135,10 +114,8 @@ async fn our_client_is_understood() {
     let endpoint = format!("http://{}", server.address).parse().unwrap();
     let transport = Arc::new(HttpTransport::to([&endpoint]).unwrap());
     let client = Client::new(endpoint, None, tz::offset(8), LONG, transport, Arc::new(Stopped));
-    let answer = client
-        .list_access_keys(&credential(), Uin::try_from(USER).unwrap(), Connection::Pooled)
-        .await
-        .unwrap();
+    let answer =
+        client.list_access_keys(&credential(), Uin::try_from(USER).unwrap(), Connection::Pooled).await.unwrap();
     assert_eq!(answer.value[0].id.expose(), "AKIDuser");
 }
 
@@ -149,34 +126,21 @@ async fn any_answer_can_take_the_place_of_the_true_one() {
     page.headers_mut().insert("content-type", "text/html".parse().unwrap());
     let received = Server::with(Fault::Answer(page)).await.ask(&list(USER)).await.unwrap();
     assert!(received.head.starts_with("http/1.1 502 "), "{}", received.head);
-    assert!(
-        received.head.contains("content-type: text/html\r\n"),
-        "{}",
-        received.head
-    );
+    assert!(received.head.contains("content-type: text/html\r\n"), "{}", received.head);
     assert_eq!(received.body, b"<html>");
 
     let busy = Fault::Error(Rejection::new("ServiceUnavailable", "Busy."));
     let received = Server::with(busy).await.ask(&list(USER)).await.unwrap();
     assert!(received.head.starts_with("http/1.1 200 "), "{}", received.head);
-    assert!(
-        String::from_utf8(received.body)
-            .unwrap()
-            .contains(r#""Code":"ServiceUnavailable""#)
-    );
+    assert!(String::from_utf8(received.body).unwrap().contains(r#""Code":"ServiceUnavailable""#));
 }
 
 #[tokio::test]
 async fn a_reset_is_one_and_a_close_is_none() {
-    for (fault, kind) in [
-        (Fault::Reset, io::ErrorKind::ConnectionReset),
-        (Fault::Close, io::ErrorKind::UnexpectedEof),
-    ] {
+    for (fault, kind) in [(Fault::Reset, io::ErrorKind::ConnectionReset), (Fault::Close, io::ErrorKind::UnexpectedEof)]
+    {
         let server = Server::with(fault).await;
-        assert_eq!(
-            server.ask(&list(USER)).await.err().map(|error| error.kind()),
-            Some(kind)
-        );
+        assert_eq!(server.ask(&list(USER)).await.err().map(|error| error.kind()), Some(kind));
     }
 }
 
@@ -193,11 +157,7 @@ async fn a_kept_connection_is_closed_unanswered() {
 #[tokio::test]
 async fn a_hanging_request_is_never_answered() {
     let server = Server::with(Fault::Hang).await;
-    assert!(
-        timeout(Duration::from_millis(300), server.ask(&list(USER)))
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(300), server.ask(&list(USER))).await.is_err());
     assert_eq!(server.simulator.arrivals().len(), 1);
 }
 
@@ -207,11 +167,7 @@ async fn a_truncated_answer_ends_after_half_of_its_length() {
     let whole = server.ask(&list(USER)).await.unwrap().body;
     server.simulator.inject(None, Fault::Truncate, Times::Next(1));
     let received = server.ask(&list(USER)).await.unwrap();
-    assert!(
-        received.head.contains(&format!("content-length: {}\r\n", whole.len())),
-        "{}",
-        received.head
-    );
+    assert!(received.head.contains(&format!("content-length: {}\r\n", whole.len())), "{}", received.head);
     assert_eq!(received.body.len(), whole.len() / 2);
     assert!(received.body.starts_with(br#"{"Response":{"AccessKeys":"#));
     assert_eq!(received.end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
@@ -220,32 +176,16 @@ async fn a_truncated_answer_ends_after_half_of_its_length() {
 #[tokio::test]
 async fn a_flood_has_its_length_told_or_not() {
     const BYTES: u64 = 5_000_001;
-    let server = Server::with(Fault::Flood {
-        bytes: BYTES,
-        chunked: false,
-    })
-    .await;
+    let server = Server::with(Fault::Flood { bytes: BYTES, chunked: false }).await;
     let received = server.ask(&list(USER)).await.unwrap();
-    assert!(
-        received.head.contains(&format!("content-length: {BYTES}\r\n")),
-        "{}",
-        received.head
-    );
+    assert!(received.head.contains(&format!("content-length: {BYTES}\r\n")), "{}", received.head);
     assert!(received.end.is_ok());
 
-    let server = Server::with(Fault::Flood {
-        bytes: BYTES,
-        chunked: true,
-    })
-    .await;
+    let server = Server::with(Fault::Flood { bytes: BYTES, chunked: true }).await;
     let mut request = list(USER);
     request.headers_mut().insert("connection", "close".parse().unwrap());
     let received = server.ask(&request).await.unwrap();
-    assert!(
-        received.head.contains("transfer-encoding: chunked\r\n"),
-        "{}",
-        received.head
-    );
+    assert!(received.head.contains("transfer-encoding: chunked\r\n"), "{}", received.head);
     assert!(received.body.len() as u64 > BYTES, "all of it, and what frames it");
     assert!(received.body.ends_with(b"0\r\n\r\n"));
 }
@@ -254,11 +194,7 @@ async fn a_flood_has_its_length_told_or_not() {
 async fn a_request_that_is_too_large_is_refused() {
     let server = Server::start().await;
     let received = server.ask(&post(&" ".repeat((10 << 20) + 1))).await.unwrap();
-    assert!(
-        String::from_utf8(received.body)
-            .unwrap()
-            .contains("RequestSizeLimitExceeded")
-    );
+    assert!(String::from_utf8(received.body).unwrap().contains("RequestSizeLimitExceeded"));
 }
 
 #[tokio::test]

@@ -27,11 +27,7 @@ impl Vector {
 
     /// The headers that are sent, `Authorization` aside.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0["headers"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
+        self.0["headers"].as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
     }
 
     /// Who signed.
