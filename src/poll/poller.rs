@@ -165,16 +165,16 @@ impl Poller {
 
     fn failed(&mut self, slot: Slot, failure: &Failure) {
         let (account, uin, reason) = (&self.wiring.account, self.schedule.uin(slot), failure.reason());
+        if let Failure::Api(ApiError::Api { code, server_time, .. }) = failure {
+            self.wiring.metrics.api_error(code);
+            self.note_skew(*server_time);
+        }
         if reason == Reason::UserNotFound {
             account.not_found(uin, self.wiring.clock.now());
         } else {
             account.failed(uin);
         }
         self.wiring.metrics.poll_failed(reason);
-        if let Failure::Api(ApiError::Api { code, server_time, .. }) = failure {
-            self.wiring.metrics.api_error(code);
-            self.note_skew(*server_time);
-        }
         let (name, label) = (&account.facts().name, reason.label());
         if self.down.insert(slot, reason) == Some(reason) {
             debug!(account = %name, %uin, reason = label, error = %failure, "polling the user still fails");

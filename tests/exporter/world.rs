@@ -210,13 +210,14 @@ impl Exporter {
         Metrics::parse(&self.scrape())
     }
 
-    /// Scrapes until `holds`, which is `what` should come about.
+    /// Scrapes until `holds`, which is `what` should come about, and then once more: a scrape reads one part after the
+    /// other, so the one that first shows a poll may not show all of it.
     pub(crate) fn until(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         let started = Instant::now();
         loop {
             let metrics = self.metrics();
             if holds(&metrics) {
-                return metrics;
+                return self.metrics();
             }
             assert!(started.elapsed() < PATIENCE, "never {what}; log:\n{}\nmetrics:\n{metrics:?}", self.log());
             thread::sleep(Duration::from_millis(10));

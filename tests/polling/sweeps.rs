@@ -36,24 +36,28 @@ async fn arrivals(latency: Duration, time: Duration) -> (Instant, Vec<Arrival>) 
     (start, simulator.arrivals())
 }
 
-fn by_user(arrivals: &[Arrival]) -> BTreeMap<u64, usize> {
-    arrivals.iter().fold(BTreeMap::new(), |mut counts, arrival| {
-        *counts.entry(arrival.target.unwrap()).or_default() += 1;
-        counts
+/// When requests about each user arrive, in seconds since `start`.
+fn by_user(start: Instant, arrivals: &[Arrival]) -> BTreeMap<u64, Vec<f64>> {
+    arrivals.iter().fold(BTreeMap::new(), |mut times, arrival| {
+        let time = arrival.at.duration_since(start).as_secs_f64();
+        times.entry(arrival.target.unwrap()).or_default().push(time);
+        times
     })
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_user_once_a_sweep_and_never_more_than_twenty_a_second() {
     for latency in [0, 20, 200].map(Duration::from_millis) {
-        // The first sweep takes what the budget needs; the second is the interval after it.
-        let (start, arrivals) = arrivals(latency, Duration::from_mins(1)).await;
-        let everybody: BTreeMap<u64, usize> = (FIRST..FIRST + USERS).map(|uin| (uin, 1)).collect();
-        let second = start + Duration::from_secs(30);
-        let (first_sweep, second_sweep): (Vec<_>, Vec<_>) =
-            arrivals.iter().cloned().partition(|arrival| arrival.at < second);
-        assert_eq!(by_user(&first_sweep), everybody, "{latency:?}");
-        assert_eq!(by_user(&second_sweep), everybody, "{latency:?}");
+        let (start, arrivals) = arrivals(latency, Duration::from_secs(61)).await;
+        let late = latency.as_secs_f64();
+        let users = by_user(start, &arrivals);
+        assert_eq!(users.len(), 400);
+        for (uin, times) in users {
+            // The first sweep takes what the budget needs; the second is the interval after it.
+            assert!((0.0..30.0).contains(&times[0]), "{uin}: {times:?}");
+            assert!((30.0..60.0 + late).contains(&times[1]), "{uin}: {times:?}");
+            assert!(times[2..].iter().all(|time| *time >= 60.0), "{uin}: {times:?}");
+        }
         assert!(densest_second(&arrivals) <= 20, "{} with {latency:?}", densest_second(&arrivals));
         assert!(arrivals.iter().all(|arrival| arrival.outcome == Outcome::Answered));
     }
