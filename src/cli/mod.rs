@@ -54,8 +54,12 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct ConfigFlags {
-    /// The configuration. Environment variables `CAM_EXPORTER__`… are laid over it.
-    #[arg(long = "config.file", value_name = "FILE", default_value = "config.yaml")]
+    #[arg(
+        long = "config.file",
+        value_name = "FILE",
+        default_value = "config.yaml",
+        help = "The configuration; environment variables CAM_EXPORTER__... are laid over it"
+    )]
     file: PathBuf,
 }
 

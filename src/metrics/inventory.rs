@@ -302,9 +302,11 @@ fn metric(desc: &Desc, labels: Vec<String>, value: f64) -> Metric {
     metric
 }
 
-/// A key may be answered as a little younger than our clock; no key is younger than nothing.
+/// In whole seconds, as exactly as the API tells creation times. A key may be answered as a little younger than our
+/// clock; no key is younger than nothing.
+#[expect(clippy::cast_precision_loss, reason = "ages are far below 2^52")]
 fn age(key: &Key, now: Timestamp) -> f64 {
-    now.duration_since(key.created).as_secs_f64().max(0.0)
+    now.duration_since(key.created).as_secs().max(0) as f64
 }
 
 /// To the second: that is how exactly the API tells creation times, and how exactly freshness is judged.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tencentcloud_cam_exporter::tencent::{Reason, code::DOCUMENTED};
 
-use crate::world::World;
+use crate::world::{World, binary};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"));
 
@@ -69,4 +69,41 @@ fn every_code_is_documented_with_its_reason() {
     let real: Vec<Vec<String>> =
         DOCUMENTED.iter().map(|(code, reason)| vec![(*code).to_owned(), reason.label().to_owned()]).collect();
     assert_eq!(documented, real);
+}
+
+const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+
+/// The block of the README that begins with `first`, without it.
+fn block(first: &str) -> &'static str {
+    let (_, after) = README.split_once(&format!("{first}\n")).unwrap_or_else(|| panic!("the README has no {first}"));
+    after.split("```").next().unwrap()
+}
+
+fn said_by(arguments: &[&str], folder: &std::path::Path) -> String {
+    let output = binary().args(arguments).current_dir(folder).output().unwrap();
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
+#[test]
+fn the_readme_shows_what_the_binary_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.yaml", "wrong.yaml"] {
+        std::fs::write(folder.path().join(file), block(&format!("# {file}"))).unwrap();
+    }
+    for arguments in ["--help", "check-config --config.file=wrong.yaml"] {
+        let shown = block(&format!("$ target/release/tencentcloud-cam-exporter {arguments}"));
+        assert_eq!(shown, said_by(&arguments.split(' ').collect::<Vec<_>>(), folder.path()));
+    }
+    let good = said_by(&["check-config"], folder.path());
+    assert!(README.contains(&good), "{good}");
+}
+
+#[test]
+#[ignore = "needs promtool"]
+fn the_readme_s_alerts_are_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.yml");
+    std::fs::write(&rules, format!("groups:\n{}", block("```yaml\ngroups:"))).unwrap();
+    let output = std::process::Command::new("promtool").args(["check", "rules"]).arg(&rules).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
