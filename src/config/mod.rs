@@ -1,7 +1,7 @@
 //! What the user wants: the configuration file with the environment over it, as values that cannot be wrong.
 //!
-//! [`yaml`] reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
-//! [`variables`] lays `CAM_EXPORTER__…` over it, and [`schema`] walks what results. The merge is our own since that
+//! `yaml` reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
+//! `variables` lays `CAM_EXPORTER__…` over it, and `schema` walks what results. The merge is our own since that
 //! crate's takes the top level's names for paths (`a[999999999]` becomes a list of that length) and forgets where
 //! tables come from. The walk is our own since serde stops at the first fault.
 

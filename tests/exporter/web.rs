@@ -79,3 +79,26 @@ fn a_connection_serves_one_scrape_after_the_other() {
         assert!(answer.starts_with(b"HTTP/1.1 200"));
     }
 }
+
+#[test]
+fn connections_are_capped_and_served_in_turn() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    };
+    let hear = |stream: &mut TcpStream| {
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200");
+    };
+    let mut kept: Vec<TcpStream> = (0..256).map(|_| TcpStream::connect(exporter.address()).unwrap()).collect();
+    kept.iter_mut().for_each(ask);
+    kept.iter_mut().for_each(hear);
+    let mut waiting: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(exporter.address()).unwrap()).collect();
+    waiting.iter_mut().for_each(ask);
+    let sockets = std::fs::read_dir(format!("/proc/{}/fd", exporter.pid())).unwrap().count();
+    assert!(sockets < 256 + 30, "{sockets} file descriptors");
+    drop(kept);
+    waiting.iter_mut().for_each(hear);
+}
