@@ -1,30 +1,40 @@
-//! Wires the parts together, supervises their tasks, and stops them.
+//! Wires the parts together, supervises their tasks, reloads and stops them.
+//!
+//! - [`ConfigSource`] says where configurations come from.
+//! - `fleet` starts, changes and stops the accounts' pollers.
+//! - `tasks` notices when a task ends that must not.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+mod fleet;
+mod source;
+mod tasks;
 
+use std::{fmt, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
-    task::{Id, JoinError, JoinSet},
-    time::{Duration, timeout},
+    task::{JoinError, spawn_blocking},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info};
 
+pub use source::ConfigSource;
+
+use self::{fleet::Fleet, tasks::Tasks};
 use crate::{
     clock::Clock,
-    config::{self, Config},
-    credentials::{self, Env, File},
+    config::{Config, Faults},
     environment::Environment,
-    inventory::{Account, Facts, Inventory},
+    inventory::Inventory,
     metrics::{Metrics, Own},
-    poll::{Poller, Wiring},
-    tencent::{Client, Transport},
-    web::{self, Readiness, Routes, TelemetryPath},
+    tencent::Transport,
+    web::{self, NotReloaded, Readiness, Reloader, Reloads, Routes, TelemetryPath},
 };
 
-/// The time that tasks have left once the exporter stops; those still there are dropped then.
-const FAREWELL: Duration = Duration::from_millis(700);
+/// How often files are looked at for a change.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What the exporter takes from its surroundings. Tests hand in their own.
 pub struct Surroundings {
@@ -35,23 +45,43 @@ pub struct Surroundings {
     /// What carries requests to the APIs.
     pub transport: Arc<dyn Transport>,
     /// Jitters retries.
-    pub random: fastrand::Rng,
+    pub random: Mutex<fastrand::Rng>,
+}
+
+/// How the exporter is served.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the metrics are.
+    pub telemetry_path: TelemetryPath,
+    /// Whether a request may reload.
+    pub lifecycle: bool,
 }
 
 /// An exporter that is ready to run.
-#[derive(Debug)]
 pub struct App {
-    pollers: Vec<(String, Poller)>,
+    config: Config,
+    source: Arc<ConfigSource>,
+    fleet: Fleet,
     routes: Arc<Routes>,
+    own: Arc<Own>,
+    clock: Arc<dyn Clock>,
+    reloader: Reloader,
+    reloads: Reloads,
     stopping: CancellationToken,
 }
 
 /// Why an exporter cannot start, or stopped without being told to.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// The configuration is wrong.
+    #[error("the configuration cannot be used:\n{0}")]
+    Config(Faults),
     /// Two metrics of one name: a fault of ours.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
+    /// The HTTP client cannot be made.
+    #[error("the HTTP client cannot be made")]
+    Transport(#[from] reqwest::Error),
     /// A task that has no end ended.
     #[error("{0} ended, though nobody told it to")]
     Ended(String),
@@ -68,136 +98,123 @@ pub enum Error {
 // === impl App ===
 
 impl App {
-    /// Wires an exporter of `config`, which serves its metrics at `telemetry_path`. Does nothing yet.
+    /// Wires an exporter of the configuration that `source` gives, now and at each reload. Does nothing yet.
     ///
     /// # Errors
-    /// See [`Error::Metrics`].
-    pub fn build(config: Config, telemetry_path: TelemetryPath, mut surroundings: Surroundings) -> Result<Self, Error> {
+    /// See [`Error::Config`] and [`Error::Metrics`].
+    pub fn build(source: ConfigSource, options: Options, surroundings: Surroundings) -> Result<Self, Error> {
+        let config = source.load().map_err(Error::Config)?;
         let stopping = CancellationToken::new();
         let readiness = Arc::new(Readiness::new(stopping.clone()));
-        let own = Own::new(surroundings.clock.now())?;
+        let clock = Arc::clone(&surroundings.clock);
+        let inventory = Arc::new(Inventory::default());
+        let own = Arc::new(Own::new(clock.now())?);
+        let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock))?);
+        let (reloader, reloads) = Reloader::new();
+        let routes = Arc::new(Routes::new(
+            metrics,
+            Arc::clone(&inventory),
+            Arc::clone(&readiness),
+            options.telemetry_path,
+            options.lifecycle.then(|| reloader.clone()),
+        ));
+        let fleet = Fleet::new(surroundings, inventory, Arc::clone(&own), readiness, stopping.clone());
+        Ok(Self { config, source: Arc::new(source), fleet, routes, own, clock, reloader, reloads, stopping })
+    }
 
-        let mut accounts = vec![];
-        let mut pollers = vec![];
-        for configured in config.accounts {
-            let account = Arc::new(Account::new(facts(&configured), configured.uins));
-            let on_attempt = {
-                let readiness = Arc::clone(&readiness);
-                Box::new(move || readiness.poll_attempted())
-            };
-            let wiring = Wiring {
-                credentials: source(configured.credentials, &surroundings.environment),
-                client: Client::new(
-                    configured.endpoint.clone(),
-                    configured.region,
-                    configured.keys.time_zone,
-                    configured.poll.timeout.get(),
-                    Arc::clone(&surroundings.transport),
-                    Arc::clone(&surroundings.clock),
-                ),
-                account: Arc::clone(&account),
-                metrics: own.account(&configured.name),
-                clock: Arc::clone(&surroundings.clock),
-                on_attempt,
-            };
-            // Each its own: accounts that fail together must not come back together.
-            let poller = Poller::new(wiring, &configured.poll, surroundings.random.fork());
-            pollers.push((format!("the poller of account {}", configured.name), poller));
-            info!(
-                account = %configured.name,
-                users = account.users().len(),
-                endpoint = %configured.endpoint,
-                interval = %humantime::format_duration(configured.poll.interval.get()),
-                "polling"
-            );
-            accounts.push(account);
-        }
-
-        let inventory = Arc::new(Inventory::new(accounts));
-        let metrics = Arc::new(Metrics::new(inventory, &own, Arc::clone(&surroundings.clock))?);
-        Ok(Self { pollers, routes: Arc::new(Routes::new(metrics, readiness, telemetry_path)), stopping })
+    /// Where to ask for a reload.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Polls, and serves on `listeners`, until `shutdown`; then all has stopped within a second.
     ///
     /// # Errors
     /// A task ended or died: better no exporter than half of one.
-    pub async fn run(self, listeners: Vec<TcpListener>, shutdown: CancellationToken) -> Result<(), Error> {
+    pub async fn run(mut self, listeners: Vec<TcpListener>, shutdown: CancellationToken) -> Result<(), Error> {
         let mut tasks = Tasks::default();
-        for (name, poller) in self.pollers {
-            tasks.spawn(name, poller.run(self.stopping.clone()));
-        }
+        self.fleet.set_accounts(std::mem::take(&mut self.config.accounts), &mut tasks);
         for listener in listeners {
-            let name =
+            let at =
                 listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"));
-            tasks.spawn(name, web::serve(listener, Arc::clone(&self.routes), self.stopping.clone()));
+            tasks.spawn(at, web::serve(listener, Arc::clone(&self.routes), self.stopping.clone()));
         }
-        let outcome = tokio::select! {
-            () = shutdown.cancelled() => Ok(()),
-            error = tasks.first_to_end() => Err(error),
+        let look_out = look_out(Arc::clone(&self.source), self.reloader());
+        let stopping = self.stopping.clone();
+        tasks.spawn("the look-out for a changed configuration".to_owned(), async move {
+            stopping.run_until_cancelled(look_out).await;
+        });
+
+        let outcome = loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break Ok(()),
+                error = tasks.first_to_end() => break Err(error),
+                Some(asked) = self.reloads.next() => {
+                    // A file may hang; the exporter stops all the same.
+                    let reload = shutdown.run_until_cancelled(self.reload(&mut tasks));
+                    let outcome = reload.await.unwrap_or(Err(NotReloaded::Stopping));
+                    // Whoever asked may have hung up.
+                    let _ = asked.send(outcome);
+                }
+            }
         };
         self.stopping.cancel();
         tasks.say_farewell().await;
         outcome
     }
-}
 
-fn facts(account: &config::Account) -> Facts {
-    Facts {
-        name: account.name.clone(),
-        key_limit: account.keys.limit,
-        key_max_age: account.keys.max_age,
-        id_label: account.keys.id_label,
-        poll_interval: account.poll.interval.get(),
-        rate_limit: account.poll.rate_limit.get().get(),
+    async fn reload(&mut self, tasks: &mut Tasks) -> web::reload::Outcome {
+        let source = Arc::clone(&self.source);
+        let loaded = spawn_blocking(move || source.load()).await;
+        let refused = match loaded {
+            Ok(Ok(config)) => {
+                self.fleet.set_accounts(config.accounts, tasks);
+                self.own.config_loaded(self.clock.now());
+                info!("the configuration has been reloaded");
+                return Ok(());
+            }
+            Ok(Err(faults)) => faults.to_string(),
+            Err(error) => error.to_string(),
+        };
+        self.own.config_refused();
+        error!(faults = %refused, "the configuration cannot be used: the last good one stays");
+        Err(NotReloaded::Refused(refused))
     }
 }
 
-fn source(configured: config::Credentials, environment: &Environment) -> credentials::Source {
-    match configured {
-        config::Credentials::Env => credentials::Source::Env(Env::new(environment.clone())),
-        config::Credentials::File(paths) => credentials::Source::File(Arc::new(File::new(paths))),
-    }
-}
-
-/// The tasks of an exporter, each with a name.
-#[derive(Default)]
-struct Tasks {
-    set: JoinSet<()>,
-    names: HashMap<Id, String>,
-}
-
-// === impl Tasks ===
-
-impl Tasks {
-    fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) {
-        let id = self.set.spawn(task).id();
-        self.names.insert(id, name);
-    }
-
-    /// Waits until a task has ended, which none does of itself.
-    async fn first_to_end(&mut self) -> Error {
-        match self.set.join_next_with_id().await {
-            Some(Ok((id, ()))) => Error::Ended(self.name(id)),
-            Some(Err(source)) => Error::Died { task: self.name(source.id()), source },
-            None => Error::Ended("every task".to_owned()),
+/// Reloads when the configuration's file has changed.
+async fn look_out(source: Arc<ConfigSource>, reloader: Reloader) {
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let source = Arc::clone(&source);
+        if spawn_blocking(move || source.has_changed()).await.unwrap_or(false) {
+            info!("the configuration's file has changed");
+            // How it went is logged where it is done.
+            let _ = reloader.reload().await;
         }
     }
+}
 
-    async fn say_farewell(&mut self) {
-        let all = async { while self.set.join_next().await.is_some() {} };
-        if timeout(FAREWELL, all).await.is_err() {
-            warn!(tasks = self.set.len(), "not everything stopped in time: dropping the rest");
-        }
-    }
+// === impl Surroundings ===
 
-    fn name(&self, id: Id) -> String {
-        self.names.get(&id).cloned().unwrap_or_else(|| "a task".to_owned())
+impl Surroundings {
+    /// Another source of randomness: accounts that fail together must not come back together.
+    fn random(&self) -> fastrand::Rng {
+        self.random.lock().fork()
     }
 }
 
 impl fmt::Debug for Surroundings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("source", &self.source).finish_non_exhaustive()
     }
 }

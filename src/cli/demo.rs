@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::{
+    app::ConfigSource,
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
@@ -21,32 +22,33 @@ use super::{ServeFlags, exporter, log};
 pub(super) fn run(flags: &ServeFlags) -> Result<()> {
     log::start(&flags.log);
     exporter::in_runtime(async {
-        let shutdown = exporter::on_signal()?;
-        let listeners = exporter::bind(flags).await?;
         let api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen for the simulator")?;
         let endpoint = api.local_addr().context("cannot listen for the simulator")?;
 
         let clock = Arc::new(SystemClock);
         let population = Population::demo(clock.now());
-        let config = config(&population, endpoint)?;
+        let text = config(&population, endpoint);
+        let source = ConfigSource::new(move || Config::parse(&text, &Environment::default()));
+        let app = exporter::build(source, environment(), flags)?;
+        let shutdown = exporter::on_signals(&app.reloader())?;
+        let listeners = exporter::bind(flags).await?;
         say_where_to_look(flags, &listeners, endpoint);
 
         let simulator = Arc::new(Simulator::new(clock, population));
         tokio::select! {
-            outcome = exporter::serve(config, environment(), flags, listeners, shutdown) => outcome,
+            outcome = exporter::serve(app, listeners, shutdown) => outcome,
             // It stops with the exporter, not before: a stop must look here as it does elsewhere.
             () = simulator::serve(api, simulator, CancellationToken::new()) => Err(anyhow!("the simulator ended")),
         }
     })
 }
 
-fn config(population: &Population, endpoint: SocketAddr) -> Result<Config> {
+fn config(population: &Population, endpoint: SocketAddr) -> String {
     let uins = population.uins();
-    let text = format!(
+    format!(
         "accounts: [{{name: demo, uins: {uins:?}, endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}]\n\
          poll: {{interval: 30s}}\n"
-    );
-    Config::parse(&text, &Environment::default()).map_err(|faults| anyhow!("the demo's configuration: {faults}"))
+    )
 }
 
 fn environment() -> Environment {

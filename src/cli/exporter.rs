@@ -1,14 +1,20 @@
 //! Runs the daemon.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow};
+use parking_lot::Mutex;
 use tencentcloud_cam_exporter::{
-    app::{App, Surroundings},
+    app::{App, ConfigSource, Error, Options, Surroundings},
     clock::SystemClock,
-    config::Config,
+    config::Faults,
     environment::Environment,
     tencent::HttpTransport,
+    web::Reloader,
 };
 use tokio::{
     net::TcpListener,
@@ -26,21 +32,24 @@ const WORKERS: usize = 2;
 /// What a thread that hangs in a system call may delay the exit.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-pub(super) fn run(file: &Path, flags: &ServeFlags) -> Result<()> {
+pub(super) fn run(file: PathBuf, flags: &ServeFlags) -> Result<()> {
     log::start(&flags.log);
     let environment = Environment::of_this_process();
-    let config = load(file, &environment)?;
+    let source = ConfigSource::file(file.clone(), environment.clone());
     in_runtime(async {
-        let shutdown = on_signal()?;
+        let app = build(source, environment, flags).map_err(|error| match error {
+            Error::Config(faults) => refused(&file, &faults),
+            other => other.into(),
+        })?;
+        let shutdown = on_signals(&app.reloader())?;
         let listeners = bind(flags).await?;
-        serve(config, environment, flags, listeners, shutdown).await
+        serve(app, listeners, shutdown).await
     })
 }
 
-/// The configuration in `file`, or everything that is wrong with it.
-pub(super) fn load(file: &Path, environment: &Environment) -> Result<Config> {
-    Config::load(file, environment)
-        .map_err(|faults| anyhow!("the configuration {} cannot be used:\n{faults}", file.display()))
+/// The error for a configuration file that is wrong.
+pub(super) fn refused(file: &Path, faults: &Faults) -> anyhow::Error {
+    anyhow!("the configuration {} cannot be used:\n{faults}", file.display())
 }
 
 /// Runs `main` to its end on a runtime of its own.
@@ -52,8 +61,8 @@ pub(super) fn in_runtime(main: impl Future<Output = Result<()>>) -> Result<()> {
     outcome
 }
 
-/// Cancelled by SIGTERM and SIGINT.
-pub(super) fn on_signal() -> Result<CancellationToken> {
+/// Cancelled by SIGTERM and SIGINT. SIGHUP reloads.
+pub(super) fn on_signals(reloader: &Reloader) -> Result<CancellationToken> {
     let token = CancellationToken::new();
     for (name, kind) in [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())] {
         let mut signals = signal(kind).with_context(|| format!("cannot wait for {name}"))?;
@@ -64,6 +73,15 @@ pub(super) fn on_signal() -> Result<CancellationToken> {
             token.cancel();
         });
     }
+    let mut hangups = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+    let reloader = reloader.clone();
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            info!(signal = "SIGHUP", "reloading");
+            // How it went is logged where it is done.
+            let _ = reloader.reload().await;
+        }
+    });
     Ok(token)
 }
 
@@ -82,24 +100,20 @@ pub(super) async fn bind(flags: &ServeFlags) -> Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// Polls and serves until `shutdown`.
-pub(super) async fn serve(
-    config: Config,
-    environment: Environment,
-    flags: &ServeFlags,
-    listeners: Vec<TcpListener>,
-    shutdown: CancellationToken,
-) -> Result<()> {
-    let endpoints = config.accounts.iter().map(|account| &account.endpoint);
+/// Wires the exporter of the configuration that `source` gives.
+pub(super) fn build(source: ConfigSource, environment: Environment, flags: &ServeFlags) -> Result<App, Error> {
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         environment,
-        transport: Arc::new(HttpTransport::to(endpoints).context(
-            "cannot set up TLS: install the certificate authorities (package ca-certificates) or set SSL_CERT_FILE",
-        )?),
-        random: fastrand::Rng::new(),
+        transport: Arc::new(HttpTransport::new()?),
+        random: Mutex::new(fastrand::Rng::new()),
     };
-    let app = App::build(config, flags.telemetry_path.clone(), surroundings)?;
+    let options = Options { telemetry_path: flags.telemetry_path.clone(), lifecycle: flags.lifecycle };
+    App::build(source, options, surroundings)
+}
+
+/// Polls and serves until `shutdown`.
+pub(super) async fn serve(app: App, listeners: Vec<TcpListener>, shutdown: CancellationToken) -> Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
     app.run(listeners, shutdown).await?;
     info!("stopped");

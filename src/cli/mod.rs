@@ -71,6 +71,9 @@ struct ServeFlags {
     /// Where the metrics are.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     telemetry_path: TelemetryPath,
+    /// Lets a POST to /-/reload reload the configuration.
+    #[arg(long = "web.enable-lifecycle")]
+    lifecycle: bool,
     #[command(flatten)]
     log: log::Flags,
 }
@@ -81,7 +84,7 @@ impl Arguments {
     /// Does what was asked for.
     pub(crate) fn carry_out(self) -> Result<()> {
         match self.command {
-            None => exporter::run(&self.config.file, &self.serve),
+            None => exporter::run(self.config.file, &self.serve),
             Some(Command::Demo(serve)) => demo::run(&serve),
             Some(Command::CheckConfig(config)) => check_config::run(&config.file),
         }

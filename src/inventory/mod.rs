@@ -6,37 +6,46 @@
 //! - "no such user" is an answer: the keys go;
 //! - of a user never yet answered nothing is known, which is not the same as no keys.
 
+mod api_clock;
 mod names;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 
+pub use api_clock::ApiClock;
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 
 use crate::tencent::{AccessKey, KeyStatus, Uin};
 
 /// Every account.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inventory {
-    accounts: Vec<Arc<Account>>,
+    accounts: RwLock<Vec<Arc<Account>>>,
 }
 
 /// One account: what is configured of it, and what is known of its users.
 #[derive(Debug)]
 pub struct Account {
-    facts: Facts,
+    name: AccountName,
+    facts: RwLock<Facts>,
     users: RwLock<Users>,
     progress: Mutex<Progress>,
+    changes: AtomicU64,
 }
 
 /// What is configured of an account and exposed beside its keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The label `account`.
-    pub name: AccountName,
     /// Keys a user may have.
     pub key_limit: u32,
     /// The age from which a key is called stale.
@@ -45,8 +54,6 @@ pub struct Facts {
     pub id_label: IdLabel,
     /// How often each user is polled.
     pub poll_interval: Duration,
-    /// Requests a second the account may make.
-    pub rate_limit: u32,
 }
 
 /// The users of an account, in the order of their UINs.
@@ -75,29 +82,36 @@ pub struct Key {
 }
 
 /// How polling an account gets on.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// When the poll that has waited longest was, or will be, due.
-    pub earliest_due: Option<Instant>,
+    /// When the poller last showed that it is alive.
+    pub heartbeat: Instant,
+    /// When the poll that goes next was, or will be, due.
+    pub next_due: Option<Instant>,
     /// How long the last whole sweep over the users took.
     pub last_sweep: Option<Duration>,
-    /// The API's clock less ours, in seconds.
-    pub clock_skew: Option<i64>,
+    /// Requests a second that the account makes at most, as of now.
+    pub rate: Option<f64>,
+    /// The most requests a second that it will make.
+    pub rate_limit: Option<f64>,
+    /// The API's clock.
+    pub api_clock: Option<ApiClock>,
+    /// Whether the file of users was read when it was last looked at, where there is one.
+    pub uins_file_up: Option<bool>,
 }
 
 // === impl Inventory ===
 
 impl Inventory {
-    /// Of these accounts.
-    #[must_use]
-    pub fn new(accounts: Vec<Arc<Account>>) -> Self {
-        Self { accounts }
-    }
-
     /// The accounts, in the order of the configuration.
     #[must_use]
-    pub fn accounts(&self) -> &[Arc<Account>] {
-        &self.accounts
+    pub fn accounts(&self) -> Vec<Arc<Account>> {
+        self.accounts.read().clone()
+    }
+
+    /// These are the accounts from now on.
+    pub fn set_accounts(&self, accounts: Vec<Arc<Account>>) {
+        *self.accounts.write() = accounts;
     }
 }
 
@@ -106,15 +120,48 @@ impl Inventory {
 impl Account {
     /// An account of whose users nothing is known yet.
     #[must_use]
-    pub fn new(facts: Facts, uins: impl IntoIterator<Item = Uin>) -> Self {
+    pub fn new(name: AccountName, facts: Facts, uins: impl IntoIterator<Item = Uin>) -> Self {
         let users = uins.into_iter().map(|uin| (uin, User::default())).collect();
-        Self { facts, users: RwLock::new(users), progress: Mutex::default() }
+        Self {
+            name,
+            facts: RwLock::new(facts),
+            users: RwLock::new(users),
+            progress: Mutex::default(),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// The label `account`.
+    #[must_use]
+    pub fn name(&self) -> &AccountName {
+        &self.name
     }
 
     /// What is configured.
     #[must_use]
-    pub fn facts(&self) -> &Facts {
-        &self.facts
+    pub fn facts(&self) -> Facts {
+        *self.facts.read()
+    }
+
+    /// Something else is configured. Keys that are labelled in another way than before are forgotten: their ids are not
+    /// kept, and the old labels may show what must no longer be shown.
+    pub fn set_facts(&self, facts: Facts) {
+        let mut users = self.users.write();
+        let before = std::mem::replace(&mut *self.facts.write(), facts);
+        if before.id_label != facts.id_label {
+            users.values_mut().for_each(|user| *user = User::default());
+            self.changed();
+        }
+    }
+
+    /// These are the users from now on: what is known of others is forgotten at once.
+    pub fn set_users(&self, uins: &BTreeSet<Uin>) {
+        let mut users = self.users.write();
+        users.retain(|uin, _| uins.contains(uin));
+        for uin in uins {
+            users.entry(*uin).or_default();
+        }
+        self.changed();
     }
 
     /// What is known of the users. Polls wait while it is held.
@@ -133,30 +180,82 @@ impl Account {
         change(&mut self.progress.lock());
     }
 
+    /// The time to go by where the machine's clock says `local` now.
+    #[must_use]
+    pub fn correct(&self, local: Timestamp) -> Timestamp {
+        self.progress.lock().correct(local)
+    }
+
     /// The API listed the user's keys.
     pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) {
-        let labels = self.facts.id_label.labels(keys.iter().map(|key| &key.id));
-        let keys = keys
-            .iter()
-            .zip(labels)
-            .map(|(key, label)| Key { label, status: key.status, created: key.created })
-            .collect();
-        self.change(uin, |user| *user = User { up: Some(true), answered: Some(at), keys: Some(keys) });
+        self.change(uin, |user, id_label| {
+            let labels = id_label.labels(keys.iter().map(|key| &key.id));
+            let keys = keys
+                .iter()
+                .zip(labels)
+                .map(|(key, label)| Key { label, status: key.status, created: key.created })
+                .collect();
+            *user = User { up: Some(true), answered: Some(at), keys: Some(keys) };
+        });
     }
 
     /// The API answered that there is no such user.
     pub fn not_found(&self, uin: Uin, at: Timestamp) {
-        self.change(uin, |user| *user = User { up: Some(false), answered: Some(at), keys: None });
+        self.change(uin, |user, _| *user = User { up: Some(false), answered: Some(at), keys: None });
     }
 
     /// The API gave no answer.
     pub fn failed(&self, uin: Uin) {
-        self.change(uin, |user| user.up = Some(false));
+        self.change(uin, |user, _| user.up = Some(false));
     }
 
-    fn change(&self, uin: Uin, change: impl FnOnce(&mut User)) {
-        if let Some(user) = self.users.write().get_mut(&uin) {
-            change(user);
+    /// How often what is known has changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    fn change(&self, uin: Uin, change: impl FnOnce(&mut User, IdLabel)) {
+        // In this order everywhere: the users, then the facts.
+        let mut users = self.users.write();
+        let id_label = self.facts.read().id_label;
+        if let Some(user) = users.get_mut(&uin) {
+            change(user, id_label);
+            self.changed();
+        }
+    }
+
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// The time to go by where the machine's clock says `local` now.
+    #[must_use]
+    pub fn correct(&self, local: Timestamp) -> Timestamp {
+        self.api_clock.map_or(local, |clock| clock.correct(local))
+    }
+
+    /// How far the API's clock is ahead of the machine's, which says `local` now.
+    #[must_use]
+    pub fn skew(&self, local: Timestamp) -> Option<SignedDuration> {
+        self.api_clock.map(|clock| clock.skew(local))
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            heartbeat: Instant::now(),
+            next_due: None,
+            last_sweep: None,
+            rate: None,
+            rate_limit: None,
+            api_clock: None,
+            uins_file_up: None,
         }
     }
 }
@@ -167,15 +266,13 @@ mod tests {
 
     fn account() -> (Account, Uin) {
         let facts = Facts {
-            name: "prod".parse().unwrap(),
             key_limit: 2,
             key_max_age: Duration::from_secs(1),
             id_label: IdLabel::Masked,
             poll_interval: Duration::from_secs(1),
-            rate_limit: 20,
         };
         let uin = "100013065917".parse().unwrap();
-        (Account::new(facts, [uin]), uin)
+        (Account::new("prod".parse().unwrap(), facts, [uin]), uin)
     }
 
     fn key(id: &str) -> AccessKey {
@@ -213,5 +310,28 @@ mod tests {
         account.listed(uin, &[key("a")], second(1));
         account.not_found(uin, second(2));
         assert_eq!(account.users()[&uin], User { up: Some(false), answered: Some(second(2)), keys: None });
+    }
+
+    #[test]
+    fn users_that_are_taken_out_are_forgotten_and_the_others_kept() {
+        let (account, uin) = account();
+        let other = "100013065918".parse().unwrap();
+        account.listed(uin, &[key("a")], second(1));
+        account.set_users(&[uin, other].into());
+        assert_eq!(account.users()[&uin].answered, Some(second(1)));
+        assert_eq!(account.users()[&other], User::default());
+        account.set_users(&[other].into());
+        account.listed(uin, &[key("a")], second(2));
+        assert!(!account.users().contains_key(&uin), "an answer that comes late brings nobody back");
+    }
+
+    #[test]
+    fn keys_labelled_in_another_way_are_forgotten() {
+        let (account, uin) = account();
+        account.listed(uin, &[key("a")], second(1));
+        account.set_facts(Facts { key_limit: 3, ..account.facts() });
+        assert!(account.users()[&uin].keys.is_some());
+        account.set_facts(Facts { id_label: IdLabel::Hashed, ..account.facts() });
+        assert_eq!(account.users()[&uin], User::default());
     }
 }

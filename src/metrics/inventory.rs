@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::RwLockReadGuard;
 use prometheus::{
     core::{self, Desc},
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{
     clock::Clock,
-    inventory::{Account, Facts, Inventory, Key, Progress, User, Users},
+    inventory::{Account, AccountName, Facts, Inventory, Key, Progress, User, Users},
     tencent::{KeyStatus, Uin},
 };
 
@@ -35,15 +35,21 @@ struct Families {
     account_up: Desc,
     account_users: Desc,
     account_poll_interval: Desc,
+    account_shortest_poll_interval: Desc,
     account_rate_limit: Desc,
     account_schedule_lag: Desc,
     account_last_sweep: Desc,
+    account_uins_file_up: Desc,
     clock_skew: Desc,
 }
 
 /// One account, held still while it is rendered.
 struct View<'a> {
-    facts: &'a Facts,
+    name: &'a AccountName,
+    facts: Facts,
+    /// The time to go by, and how far the machine's clock is off.
+    now: Timestamp,
+    skew: Option<SignedDuration>,
     users: RwLockReadGuard<'a, Users>,
     progress: Progress,
 }
@@ -65,8 +71,8 @@ impl core::Collector for Collector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let views: Vec<View<'_>> = self.inventory.accounts().iter().map(|account| View::of(account)).collect();
-        let (now, instant) = (self.clock.now(), Instant::now());
+        let (now, instant, accounts) = (self.clock.now(), Instant::now(), self.inventory.accounts());
+        let views: Vec<View<'_>> = accounts.iter().map(|account| View::of(account, now)).collect();
         let families = &self.families;
         let rendered = [
             family(&families.access_keys, views.iter().flat_map(View::access_keys)),
@@ -76,7 +82,7 @@ impl core::Collector for Collector {
                 views.iter().map(|view| view.sample(view.facts.key_max_age.as_secs_f64())),
             ),
             family(&families.access_key_created, views.iter().flat_map(|view| view.keys(|key| seconds(key.created)))),
-            family(&families.access_key_age, views.iter().flat_map(|view| view.keys(|key| age(key, now)))),
+            family(&families.access_key_age, views.iter().flat_map(|view| view.keys(|key| age(key, view.now)))),
             family(&families.access_key_status, views.iter().flat_map(View::statuses)),
             family(&families.user_up, views.iter().flat_map(|view| view.each_user(|user| user.up.map(truth)))),
             family(
@@ -89,9 +95,11 @@ impl core::Collector for Collector {
                 &families.account_poll_interval,
                 views.iter().map(|view| view.sample(view.facts.poll_interval.as_secs_f64())),
             ),
-            family(&families.account_rate_limit, views.iter().map(|view| view.sample(view.facts.rate_limit.into()))),
+            family(&families.account_shortest_poll_interval, views.iter().filter_map(View::shortest_interval)),
+            family(&families.account_rate_limit, views.iter().filter_map(View::rate)),
             family(&families.account_schedule_lag, views.iter().filter_map(|view| view.lag(instant))),
             family(&families.account_last_sweep, views.iter().filter_map(View::last_sweep)),
+            family(&families.account_uins_file_up, views.iter().filter_map(View::uins_file_up)),
             family(&families.clock_skew, views.iter().filter_map(View::clock_skew)),
         ];
         rendered.into_iter().flatten().collect()
@@ -153,19 +161,29 @@ impl Families {
                 "Interval at which each user is polled, as configured.",
                 ACCOUNT,
             )?,
+            account_shortest_poll_interval: desc(
+                "account_shortest_poll_interval_seconds",
+                "Shortest interval at which each user can be polled within the rate limit.",
+                ACCOUNT,
+            )?,
             account_rate_limit: desc(
                 "account_rate_limit_requests_per_second",
-                "Requests a second that the account may make.",
+                "Requests a second that the account makes at most; less than configured after the API has throttled it.",
                 ACCOUNT,
             )?,
             account_schedule_lag: desc(
                 "account_schedule_lag_seconds",
-                "Time that the longest waiting poll is overdue at the scrape.",
+                "Time that the poll which goes next is overdue at the scrape.",
                 ACCOUNT,
             )?,
             account_last_sweep: desc(
                 "account_last_sweep_duration_seconds",
                 "Time that the last whole sweep over the users took, first poll to last.",
+                ACCOUNT,
+            )?,
+            account_uins_file_up: desc(
+                "account_uins_file_up",
+                "Whether the file of the account's users was good when it was last looked at.",
                 ACCOUNT,
             )?,
             clock_skew: desc(
@@ -176,7 +194,7 @@ impl Families {
         })
     }
 
-    fn all(&self) -> [&Desc; 15] {
+    fn all(&self) -> [&Desc; 17] {
         [
             &self.access_keys,
             &self.access_keys_limit,
@@ -189,9 +207,11 @@ impl Families {
             &self.account_up,
             &self.account_users,
             &self.account_poll_interval,
+            &self.account_shortest_poll_interval,
             &self.account_rate_limit,
             &self.account_schedule_lag,
             &self.account_last_sweep,
+            &self.account_uins_file_up,
             &self.clock_skew,
         ]
     }
@@ -200,16 +220,17 @@ impl Families {
 // === impl View ===
 
 impl<'a> View<'a> {
-    fn of(account: &'a Account) -> Self {
-        Self { facts: account.facts(), users: account.users(), progress: account.progress() }
+    fn of(account: &'a Account, local: Timestamp) -> Self {
+        let (users, facts, progress) = (account.users(), account.facts(), account.progress());
+        Self { name: account.name(), facts, now: progress.correct(local), skew: progress.skew(local), users, progress }
     }
 
     fn sample(&self, value: f64) -> Sample {
-        (vec![self.facts.name.to_string()], value)
+        (vec![self.name.to_string()], value)
     }
 
     fn labels(&self, uin: Uin) -> Vec<String> {
-        vec![self.facts.name.to_string(), uin.to_string()]
+        vec![self.name.to_string(), uin.to_string()]
     }
 
     fn each_user(&self, value: impl Fn(&User) -> Option<f64>) -> impl Iterator<Item = Sample> {
@@ -255,17 +276,30 @@ impl<'a> View<'a> {
     }
 
     fn lag(&self, now: Instant) -> Option<Sample> {
-        let due = self.progress.earliest_due?;
-        Some(self.sample(now.saturating_duration_since(due).as_secs_f64()))
+        self.progress.rate?;
+        let overdue = self.progress.next_due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        Some(self.sample(overdue.as_secs_f64()))
     }
 
     fn last_sweep(&self) -> Option<Sample> {
         self.progress.last_sweep.map(|sweep: Duration| self.sample(sweep.as_secs_f64()))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "seconds between two clocks of this era are far below 2^52")]
+    fn rate(&self) -> Option<Sample> {
+        self.progress.rate.map(|rate| self.sample(rate))
+    }
+
+    fn shortest_interval(&self) -> Option<Sample> {
+        self.progress.rate_limit.map(|limit| self.sample(count(self.users.len()) / limit))
+    }
+
+    fn uins_file_up(&self) -> Option<Sample> {
+        self.progress.uins_file_up.map(|up| self.sample(truth(up)))
+    }
+
     fn clock_skew(&self) -> Option<Sample> {
-        self.progress.clock_skew.map(|skew| self.sample(skew as f64))
+        // The header is exact to the second, and half a second late on average.
+        self.skew.map(|skew| self.sample(skew.as_secs_f64().round()))
     }
 }
 

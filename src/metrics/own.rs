@@ -29,6 +29,7 @@ pub struct Own {
     build_info: IntGaugeVec,
     config_last_reload_successful: Gauge,
     config_last_reload_success: Gauge,
+    credential_refresh_failures: IntCounterVec,
 }
 
 /// Those of one account.
@@ -39,6 +40,7 @@ pub struct AccountMetrics {
     api_requests: IntCounter,
     api_errors: Arc<HashMap<&'static str, IntCounter>>,
     api_request_duration: Histogram,
+    credential_refresh_failures: IntCounter,
 }
 
 // === impl Own ===
@@ -79,6 +81,11 @@ impl Own {
                 .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
                 &["action"],
             )?,
+            credential_refresh_failures: counters(
+                "tencentcloud_cam_credential_refresh_failures_total",
+                "Times that an account's credential could not be read anew; the last good one is used on.",
+                &["account"],
+            )?,
             build_info: IntGaugeVec::new(
                 Opts::new("tencentcloud_cam_exporter_build_info", "What the exporter was built from; always 1."),
                 &["version", "revision", "rustc_version", "target"],
@@ -100,18 +107,28 @@ impl Own {
                 env!("BUILD_TARGET"),
             ])
             .set(1);
-        own.config_last_reload_successful.set(1.0);
-        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
-        own.config_last_reload_success.set(loaded.as_second() as f64);
+        own.config_loaded(loaded);
         Ok(own)
+    }
+
+    /// The configuration has been loaded, at that time.
+    pub fn config_loaded(&self, at: Timestamp) {
+        self.config_last_reload_successful.set(1.0);
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+        self.config_last_reload_success.set(at.as_second() as f64);
+    }
+
+    /// The configuration could not be loaded, and the last good one stays.
+    pub fn config_refused(&self) {
+        self.config_last_reload_successful.set(0.0);
     }
 
     /// Those of `account`, all its series preset.
     #[must_use]
     pub fn account(&self, account: &AccountName) -> AccountMetrics {
         let account = account.as_str();
-        let codes = DOCUMENTED.iter().map(|(code, _)| *code).chain([OTHER]);
         AccountMetrics {
+            credential_refresh_failures: self.credential_refresh_failures.with_label_values(&[account]),
             polls: self.polls.with_label_values(&[account]),
             poll_failures: Arc::new(
                 Reason::ALL
@@ -120,9 +137,24 @@ impl Own {
             ),
             api_requests: self.api_requests.with_label_values(&[account, ACTION]),
             api_errors: Arc::new(
-                codes.map(|code| (code, self.api_errors.with_label_values(&[account, ACTION, code]))).collect(),
+                codes().map(|code| (code, self.api_errors.with_label_values(&[account, ACTION, code]))).collect(),
             ),
             api_request_duration: self.api_request_duration.with_label_values(&[ACTION]),
+        }
+    }
+
+    /// The account is gone, and its series with it. Those of [`Self::account`] count on, unseen.
+    pub fn forget(&self, account: &AccountName) {
+        let account = account.as_str();
+        // Whatever is not there is as good as removed.
+        let _ = self.polls.remove_label_values(&[account]);
+        let _ = self.credential_refresh_failures.remove_label_values(&[account]);
+        let _ = self.api_requests.remove_label_values(&[account, ACTION]);
+        for reason in Reason::ALL {
+            let _ = self.poll_failures.remove_label_values(&[account, reason.label()]);
+        }
+        for code in codes() {
+            let _ = self.api_errors.remove_label_values(&[account, ACTION, code]);
         }
     }
 
@@ -132,6 +164,7 @@ impl Own {
         registry.register(Box::new(self.api_requests.clone()))?;
         registry.register(Box::new(self.api_errors.clone()))?;
         registry.register(Box::new(self.api_request_duration.clone()))?;
+        registry.register(Box::new(self.credential_refresh_failures.clone()))?;
         registry.register(Box::new(self.build_info.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
         registry.register(Box::new(self.config_last_reload_success.clone()))
@@ -160,10 +193,20 @@ impl AccountMetrics {
         self.api_request_duration.observe(duration.as_secs_f64());
     }
 
+    /// The credential could not be read anew.
+    pub fn credential_refresh_failed(&self) {
+        self.credential_refresh_failures.inc();
+    }
+
     /// The API answered with an error.
     pub fn api_error(&self, code: &Code) {
         if let Some(counter) = self.api_errors.get(code.label()) {
             counter.inc();
         }
     }
+}
+
+/// Every value of the label `code`.
+fn codes() -> impl Iterator<Item = &'static str> {
+    DOCUMENTED.iter().map(|(code, _)| *code).chain([OTHER])
 }

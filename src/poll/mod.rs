@@ -4,13 +4,16 @@
 //! - [`schedule`] says whose turn it is: every user once an interval, evenly spread; retries in between.
 //! - [`budget`] says whether the account may ask now: no sliding second ever holds more than its rate.
 //! - [`backoff`] says how long a retry waits.
+//! - [`outages`] logs what fails, and when it is over.
 //! - [`poller`] brings them together, one task an account.
 
 pub mod backoff;
 pub mod budget;
+mod congestion;
+pub mod outages;
 pub mod poller;
 pub mod schedule;
 pub mod settings;
 
-pub use poller::{Poller, Wiring};
-pub use settings::{Interval, MaxInFlight, OutOfRange, RateLimit, Settings, Timeout};
+pub use poller::{Plan, Poller, Wiring};
+pub use settings::{Interval, MaxInFlight, OutOfRange, Rate, RateLimit, Settings, Timeout};

@@ -1,59 +1,85 @@
-//! Polls the users of one account, for as long as the program runs.
+//! Polls the users of one account, for as long as the account is there.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Settings, backoff,
+    Rate, Settings, backoff,
     budget::{Budget, Permit, Refusal},
-    schedule::{Next, Schedule, Slot},
+    outages::Outages,
+    schedule::{Next, Schedule, Turn},
 };
 use crate::{
     clock::Clock,
     credentials,
-    inventory::Account,
+    inventory::{Account, ApiClock},
     metrics::AccountMetrics,
     tencent::{AccessKey, Answer, Client, Connection, Error as ApiError, Reason},
 };
 
-/// What a poller works with.
+/// How often a poller shows that it is alive, at least.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How far the `Date` of an accepted request may be from the time it was signed with. The API allows five minutes: what
+/// is further off was not said by the API, or says nothing of the time.
+const PLAUSIBLE: SignedDuration = SignedDuration::from_mins(6);
+
+/// What a poller works with for as long as it lives.
 pub struct Wiring {
-    /// Who asks.
-    pub credentials: credentials::Source,
-    /// Whom it asks.
-    pub client: Client,
     /// Where it writes what it learns.
     pub account: Arc<Account>,
     /// Where it counts what it does.
     pub metrics: AccountMetrics,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Jitters retries.
+    pub random: fastrand::Rng,
     /// Told of each poll that has ended, well or not.
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
+    /// How long it waits before its first request.
+    pub pause: Duration,
+}
+
+/// What a reload may change. Each one that comes, even without a change, gives the users that fail for good a new chance.
+#[derive(Debug)]
+pub struct Plan {
+    /// Who asks.
+    pub credentials: Arc<credentials::Source>,
+    /// Whom it asks.
+    pub client: Client,
+    /// How it asks.
+    pub settings: Settings,
+    /// Which part of the account's rate is this poller's: one in so many.
+    pub rate: Rate,
 }
 
 /// Polls one account. Requests under way are futures of its one task: when that stops, they stop.
 pub struct Poller {
-    wiring: Arc<Wiring>,
-    max_in_flight: usize,
+    wiring: Wiring,
+    plans: watch::Receiver<Arc<Plan>>,
+    plan: Arc<Plan>,
     schedule: Schedule,
     budget: Budget,
-    random: fastrand::Rng,
     under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
-    /// Why each user that is down is so, as it was last logged.
-    down: HashMap<Slot, Reason>,
+    outages: Outages,
+    skewed: bool,
 }
 
 /// A request that has ended.
 struct Ended {
-    slot: Slot,
+    turn: Turn,
     permit: Permit,
     connection: Connection,
+    signed_at: Timestamp,
     outcome: Result<Answer<Vec<AccessKey>>, Failure>,
 }
 
@@ -69,49 +95,82 @@ enum Failure {
 // === impl Poller ===
 
 impl Poller {
-    /// A poller of the account in `wiring`, to whose users `settings` apply; `random` jitters its retries.
+    /// A poller of the users that its account has, and of those that it will have with each further plan.
     #[must_use]
-    pub fn new(wiring: Wiring, settings: &Settings, random: fastrand::Rng) -> Self {
-        let uins: Vec<_> = wiring.account.users().keys().copied().collect();
-        Self {
-            wiring: Arc::new(wiring),
-            max_in_flight: settings.max_in_flight.get(),
-            schedule: Schedule::new(uins, settings.interval.get()),
-            budget: Budget::new(settings.rate_limit),
-            random,
+    pub fn new(wiring: Wiring, mut plans: watch::Receiver<Arc<Plan>>) -> Self {
+        let plan = Arc::clone(&plans.borrow_and_update());
+        let name = wiring.account.name().clone();
+        let mut poller = Self {
+            schedule: Schedule::new(name.clone(), plan.settings.interval.get(), wiring.clock.now()),
+            budget: Budget::starting_after(plan.rate, wiring.pause),
+            wiring,
+            plans,
+            plan,
             under_way: FuturesUnordered::new(),
-            down: HashMap::new(),
-        }
+            outages: Outages::of(name),
+            skewed: false,
+        };
+        poller.take_over_users();
+        poller
     }
 
     /// Polls until told to stop. Requests under way are dropped then.
     pub async fn run(mut self, shutdown: CancellationToken) {
         loop {
             let wake = self.start_what_may_start();
-            let earliest_due = self.schedule.earliest_due();
-            self.wiring.account.note(|progress| progress.earliest_due = earliest_due);
+            self.note_progress();
+            let heartbeat = Instant::now() + HEARTBEAT;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
+                Ok(()) = self.plans.changed() => self.take_over_plan(),
                 Some(ended) = self.under_way.next() => self.settle(ended),
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                () = sleep_until(wake.map_or(heartbeat, |wake| wake.min(heartbeat))) => {}
             }
         }
+    }
+
+    fn take_over_plan(&mut self) {
+        self.plan = Arc::clone(&self.plans.borrow_and_update());
+        self.schedule.set_interval(self.plan.settings.interval.get());
+        self.budget.set_limit(self.plan.rate);
+        self.take_over_users();
+        self.schedule.forgive();
+    }
+
+    fn take_over_users(&mut self) {
+        let (now, users) = (self.now(), self.wiring.account.users());
+        self.schedule.set_users(users.iter().map(|(uin, user)| {
+            let ago =
+                user.answered.map(|answered| Duration::try_from(now.duration_since(answered)).unwrap_or_default());
+            (*uin, ago)
+        }));
+        self.outages.retain(|uin| users.contains_key(&uin));
+    }
+
+    fn note_progress(&self) {
+        let (next_due, rate, rate_limit) = (self.schedule.next_due(), self.budget.rate(), self.plan.rate.get());
+        self.wiring.account.note(|progress| {
+            progress.heartbeat = Instant::now();
+            progress.next_due = next_due;
+            progress.rate = Some(rate);
+            progress.rate_limit = Some(rate_limit);
+        });
     }
 
     /// Starts requests until a bound is met. Tells when there may be another; nothing if only the end of one under way
     /// can bring it.
     fn start_what_may_start(&mut self) -> Option<Instant> {
-        while self.under_way.len() < self.max_in_flight {
-            let slot = match self.schedule.next() {
-                Next::Now(slot) => slot,
+        while self.under_way.len() < self.plan.settings.max_in_flight.get() {
+            let turn = match self.schedule.next() {
+                Next::Now(turn) => turn,
                 Next::At(at) => return Some(at),
                 Next::Nobody => return None,
             };
             match self.budget.take() {
                 Ok(permit) => {
-                    let connection = self.schedule.begin(slot);
-                    self.start(slot, permit, connection);
+                    let (turn, connection) = self.schedule.begin(turn);
+                    self.start(turn, permit, connection);
                 }
                 Err(Refusal::Until(at)) => return Some(at),
                 Err(Refusal::UntilOneEnds) => return None,
@@ -120,85 +179,117 @@ impl Poller {
         None
     }
 
-    fn start(&self, slot: Slot, permit: Permit, connection: Connection) {
-        let (wiring, uin) = (Arc::clone(&self.wiring), self.schedule.uin(slot));
+    fn start(&self, turn: Turn, permit: Permit, connection: Connection) {
+        let (plan, metrics, now) = (Arc::clone(&self.plan), self.wiring.metrics.clone(), self.now());
         self.under_way.push(Box::pin(async move {
             let outcome = async {
-                let credential = wiring.credentials.credential().await?;
+                let credential = plan.credentials.credential().await?;
                 let started = Instant::now();
-                let outcome = wiring.client.list_access_keys(&credential, uin, connection).await;
-                wiring.metrics.api_request(started.elapsed());
+                let outcome = plan.client.list_access_keys(&credential, turn.uin(), connection, now).await;
+                metrics.api_request(started.elapsed());
                 Ok(outcome?)
             };
-            Ended { slot, permit, connection, outcome: outcome.await }
+            Ended { turn, permit, connection, signed_at: now, outcome: outcome.await }
         }));
     }
 
     fn settle(&mut self, ended: Ended) {
-        let Ended { slot, permit, connection, outcome } = ended;
+        let Ended { turn, permit, connection, signed_at, outcome } = ended;
         self.budget.give_back(permit);
         match outcome {
+            Ok(answer) => {
+                if answer.server_time.is_some_and(|time| time.duration_since(signed_at).abs() < PLAUSIBLE) {
+                    self.note_time(answer.server_time);
+                }
+                self.succeeded(turn, &answer.value);
+            }
             Err(Failure::Api(ApiError::StaleConnection(cause))) if connection == Connection::Pooled => {
-                debug!(account = %self.wiring.account.facts().name, %cause, "the API closed a kept connection: asking once more");
-                self.schedule.again(slot);
+                debug!(account = %self.wiring.account.name(), %cause, "the API closed a kept connection: asking once more");
+                self.schedule.again(turn);
                 return;
             }
-            Ok(answer) => self.succeeded(slot, &answer),
-            Err(failure) => self.failed(slot, &failure),
-        }
-        if let Some(took) = self.schedule.swept(slot) {
-            self.wiring.account.note(|progress| progress.last_sweep = Some(took));
+            Err(failure) => {
+                if let Failure::Api(ApiError::Api { code, server_time, .. }) = &failure {
+                    self.wiring.metrics.api_error(code);
+                    if failure.reason() == Reason::ClockSkew && self.note_time(*server_time) {
+                        self.schedule.again(turn);
+                        return;
+                    }
+                }
+                if failure.reason() == Reason::Throttled {
+                    self.budget.throttled();
+                    let random = &mut self.wiring.random;
+                    if self.schedule.postpone(turn, |retry| backoff::wait(retry, random)) {
+                        debug!(account = %self.wiring.account.name(), uin = %turn.uin(), error = %failure, "throttled");
+                        return;
+                    }
+                }
+                self.failed(turn, &failure);
+            }
         }
         (self.wiring.on_attempt)();
     }
 
-    fn succeeded(&mut self, slot: Slot, answer: &Answer<Vec<AccessKey>>) {
-        let (account, uin, now) = (&self.wiring.account, self.schedule.uin(slot), self.wiring.clock.now());
-        account.listed(uin, &answer.value, now);
+    fn succeeded(&mut self, turn: Turn, keys: &[AccessKey]) {
+        self.note_sweep(turn);
+        self.wiring.account.listed(turn.uin(), keys, self.now());
         self.wiring.metrics.poll_succeeded();
-        self.note_skew(answer.server_time);
-        if self.down.remove(&slot).is_some() {
-            info!(account = %account.facts().name, %uin, "polling the user succeeds again");
-        }
-        self.schedule.done(slot);
+        self.outages.over(turn.uin());
+        self.schedule.done(turn);
     }
 
-    fn failed(&mut self, slot: Slot, failure: &Failure) {
-        let (account, uin, reason) = (&self.wiring.account, self.schedule.uin(slot), failure.reason());
-        if let Failure::Api(ApiError::Api { code, server_time, .. }) = failure {
-            self.wiring.metrics.api_error(code);
-            self.note_skew(*server_time);
-        }
+    fn failed(&mut self, turn: Turn, failure: &Failure) {
+        let (uin, reason) = (turn.uin(), failure.reason());
         if reason == Reason::UserNotFound {
-            account.not_found(uin, self.wiring.clock.now());
+            self.wiring.account.not_found(uin, self.now());
         } else {
-            account.failed(uin);
+            self.wiring.account.failed(uin);
         }
         self.wiring.metrics.poll_failed(reason);
-        let (name, label) = (&account.facts().name, reason.label());
-        if self.down.insert(slot, reason) == Some(reason) {
-            debug!(account = %name, %uin, reason = label, error = %failure, "polling the user still fails");
-        } else {
-            warn!(account = %name, %uin, reason = label, error = %failure, "polling the user failed");
-        }
+        self.outages.began(uin, reason, failure);
+        self.note_sweep(turn);
         if reason.is_transient() {
-            self.schedule.retry(slot, |retry| backoff::wait(retry, &mut self.random));
+            let random = &mut self.wiring.random;
+            self.schedule.retry(turn, |retry| backoff::wait(retry, random));
+        } else if reason.is_the_user_s() {
+            self.schedule.failed_for_good(turn);
         } else {
-            self.schedule.done(slot);
+            self.schedule.done(turn);
         }
     }
 
-    fn note_skew(&self, server_time: Option<jiff::Timestamp>) {
-        if let Some(server_time) = server_time {
-            let skew = server_time.as_second() - self.wiring.clock.now().as_second();
-            self.wiring.account.note(|progress| progress.clock_skew = Some(skew));
+    fn note_sweep(&mut self, turn: Turn) {
+        if let Some(took) = self.schedule.swept(turn) {
+            self.wiring.account.note(|progress| progress.last_sweep = Some(took));
         }
+    }
+
+    /// The API's clock says so. Tells whether that changes the time we go by.
+    fn note_time(&mut self, server_time: Option<Timestamp>) -> bool {
+        let Some(server_time) = server_time else { return false };
+        let (before, local) = (self.now(), self.wiring.clock.now());
+        self.wiring.account.note(|progress| progress.api_clock = Some(ApiClock::reads(server_time)));
+        let skewed = self.now() != local;
+        if skewed != self.skewed {
+            self.skewed = skewed;
+            let (account, seconds) = (self.wiring.account.name(), server_time.duration_since(local).as_secs());
+            if skewed {
+                warn!(%account, seconds, "this machine's clock is wrong: requests are signed, and ages told, by the API's");
+            } else {
+                info!(%account, "this machine's clock is right again");
+            }
+        }
+        self.now().duration_since(before).abs() > SignedDuration::from_secs(30)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.wiring.account.correct(self.wiring.clock.now())
     }
 }
 
 impl fmt::Debug for Poller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Poller").field("account", &self.wiring.account.facts().name).finish_non_exhaustive()
+        f.debug_struct("Poller").field("account", &self.wiring.account.name()).finish_non_exhaustive()
     }
 }
 

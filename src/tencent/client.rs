@@ -13,7 +13,6 @@ use super::{
     list_access_keys::{self, ACTION, SERVICE, VERSION},
     sign::{self, Covered, Payload},
 };
-use crate::clock::Clock;
 
 const CONTENT_TYPE: &str = "application/json";
 
@@ -30,7 +29,6 @@ pub struct Client {
     zone: Offset,
     timeout: Duration,
     transport: Arc<dyn Transport>,
-    clock: Arc<dyn Clock>,
 }
 
 /// What the API answered.
@@ -77,12 +75,11 @@ impl Client {
         zone: Offset,
         timeout: Duration,
         transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { endpoint, region, zone, timeout, transport, clock }
+        Self { endpoint, region, zone, timeout, transport }
     }
 
-    /// The access keys of the user `target`.
+    /// The access keys of the user `target`. The time of day is `now`.
     ///
     /// # Errors
     /// Whatever kept the API from answering, or its answer from being understood.
@@ -91,19 +88,24 @@ impl Client {
         credential: &Credential,
         target: Uin,
         connection: Connection,
+        now: Timestamp,
     ) -> Result<Answer<Vec<AccessKey>>, Error> {
-        let request = self.request(credential, &list_access_keys::Request::new(target))?;
+        let request = self.request(credential, &list_access_keys::Request::new(target), now)?;
         let response = tokio::time::timeout(self.timeout, self.transport.send(request, connection))
             .await
             .map_err(|_| Error::Timeout(self.timeout))??;
         let answer: Answer<list_access_keys::Response> = read(&response, credential)?;
-        let keys = answer.value.into_keys(self.zone, self.clock.now()).map_err(Error::Malformed)?;
+        let keys = answer.value.into_keys(self.zone, now).map_err(Error::Malformed)?;
         Ok(Answer { value: keys, server_time: answer.server_time })
     }
 
-    fn request(&self, credential: &Credential, parameters: &impl Serialize) -> Result<Request<Bytes>, Error> {
+    fn request(
+        &self,
+        credential: &Credential,
+        parameters: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<Request<Bytes>, Error> {
         let body = Bytes::from(serde_json::to_vec(parameters).map_err(|error| Error::Malformed(error.to_string()))?);
-        let now = self.clock.now();
         let covered = Covered {
             method: "POST",
             query: "",

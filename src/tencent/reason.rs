@@ -79,6 +79,24 @@ impl Reason {
         }
     }
 
+    /// Whether it lies with the one user, and so with none of the others. Such a failure lasts: it takes somebody to
+    /// mend it.
+    #[must_use]
+    pub fn is_the_user_s(self) -> bool {
+        match self {
+            Self::Denied | Self::UserNotFound | Self::Rejected | Self::TooLarge | Self::Malformed | Self::Other => true,
+            Self::Throttled
+            | Self::Credentials
+            | Self::ClockSkew
+            | Self::ServerError
+            | Self::HttpStatus
+            | Self::Connect
+            | Self::Tls
+            | Self::Connection
+            | Self::Timeout => false,
+        }
+    }
+
     /// Whether the same request may well succeed in a moment. The others wait for the user's next turn.
     #[must_use]
     pub fn is_transient(self) -> bool {

@@ -1,6 +1,6 @@
 //! Carries a signed request to the API and brings the answer's bytes back.
 
-use std::{cell::Cell, error::Error as StdError, io, time::Duration};
+use std::{cell::Cell, error::Error as StdError, io, sync::OnceLock, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -8,10 +8,7 @@ use http::{Request, Response};
 use reqwest::redirect;
 use tower::util::MapRequestLayer;
 
-use super::{
-    Endpoint,
-    error::{Error, MAX_RESPONSE_BYTES},
-};
+use super::error::{Error, MAX_RESPONSE_BYTES};
 
 /// How long a connection may idle in our pool. Tencent Cloud closes idle connections without a word, so we part first;
 /// its own Go SDK does so after 30 s.
@@ -44,8 +41,8 @@ pub trait Transport: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
     cleartext: Clients,
-    /// Where there is an endpoint that wants it.
-    secure: Option<Clients>,
+    /// Made when an endpoint first wants it: it needs certificate authorities, which a machine may lack.
+    secure: OnceLock<Clients>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,24 +59,31 @@ tokio::task_local! {
 // === impl HttpTransport ===
 
 impl HttpTransport {
-    /// To `endpoints`. Over TLS it trusts the system's certificate authorities and takes the usual proxy variables.
+    /// Over TLS it trusts the system's certificate authorities and takes the usual proxy variables.
     ///
     /// # Errors
-    /// TLS is wanted, and no certificate authority could be found on this system.
-    pub fn to<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>) -> reqwest::Result<Self> {
-        let secure = endpoints.into_iter().any(|endpoint| !endpoint.is_cleartext());
-        Ok(Self {
-            cleartext: Clients::new(|builder| builder.no_proxy().tls_certs_only([]))?,
-            secure: secure.then(|| Clients::new(|builder| builder.https_only(true))).transpose()?,
-        })
+    /// None that is known.
+    pub fn new() -> reqwest::Result<Self> {
+        let cleartext = Clients::new(|builder| builder.no_proxy().tls_certs_only([]))?;
+        Ok(Self { cleartext, secure: OnceLock::new() })
+    }
+
+    fn secure(&self) -> Result<&Clients, Error> {
+        if let Some(clients) = self.secure.get() {
+            return Ok(clients);
+        }
+        let clients = Clients::new(|builder| builder.https_only(true)).map_err(|error| {
+            let mend = "install the certificate authorities (package ca-certificates) or set SSL_CERT_FILE";
+            Error::Tls(format!("{}: {mend}", innermost(&error)))
+        })?;
+        Ok(self.secure.get_or_init(|| clients))
     }
 
     async fn exchange(&self, request: Request<Bytes>, connection: Connection) -> Result<Response<Bytes>, Error> {
         let clients = match request.uri().scheme_str() {
-            Some("http") => Some(&self.cleartext),
-            _ => self.secure.as_ref(),
+            Some("http") => &self.cleartext,
+            _ => self.secure()?,
         };
-        let clients = clients.ok_or_else(|| Error::Tls("set up for plain http only".to_owned()))?;
         let client = match connection {
             Connection::Pooled => &clients.pooled,
             Connection::Fresh => &clients.fresh,

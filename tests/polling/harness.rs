@@ -6,8 +6,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tencentcloud_cam_exporter::{
-    app::{App, Surroundings},
+    app::{App, ConfigSource, Options, Surroundings},
     clock::Clock,
     config::Config,
     environment::Environment,
@@ -78,8 +79,14 @@ pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<Wire>) -> 
             [("TENCENTCLOUD_SECRET_ID", credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", credential.secret_key)];
         secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect()
     };
-    let surroundings =
-        Surroundings { clock, environment: environment.clone(), transport: wire, random: fastrand::Rng::new() };
-    let config = Config::parse(config, &environment).unwrap_or_else(|faults| panic!("{faults}"));
-    App::build(config, "/metrics".parse().unwrap(), surroundings).unwrap()
+    let surroundings = Surroundings {
+        clock,
+        environment: environment.clone(),
+        transport: wire,
+        random: Mutex::new(fastrand::Rng::new()),
+    };
+    let config = config.to_owned();
+    let source = ConfigSource::new(move || Config::parse(&config, &environment));
+    let options = Options { telemetry_path: "/metrics".parse().unwrap(), lifecycle: false };
+    App::build(source, options, surroundings).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -112,10 +112,17 @@ async fn answers_carry_the_clocks_date_and_errors_are_200_too() {
 async fn our_client_is_understood() {
     let server = Server::start().await;
     let endpoint = format!("http://{}", server.address).parse().unwrap();
-    let transport = Arc::new(HttpTransport::to([&endpoint]).unwrap());
-    let client = Client::new(endpoint, None, tz::offset(8), LONG, transport, Arc::new(Stopped));
-    let answer =
-        client.list_access_keys(&credential(), Uin::try_from(USER).unwrap(), Connection::Pooled).await.unwrap();
+    let transport = Arc::new(HttpTransport::new().unwrap());
+    let client = Client::new(endpoint, None, tz::offset(8), LONG, transport);
+    let answer = client
+        .list_access_keys(
+            &credential(),
+            Uin::try_from(USER).unwrap(),
+            Connection::Pooled,
+            tencentcloud_cam_exporter::clock::Clock::now(&Stopped),
+        )
+        .await
+        .unwrap();
     assert_eq!(answer.value[0].id.expose(), "AKIDuser");
 }
 

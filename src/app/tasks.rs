@@ -1,0 +1,62 @@
+//! The tasks of an exporter: each has a name, and none ends unless it is told to.
+
+use std::collections::HashMap;
+
+use tokio::{
+    task::{Id, JoinSet},
+    time::{Duration, timeout},
+};
+use tracing::warn;
+
+use super::Error;
+
+/// The time that tasks have left once the exporter stops; those still there are dropped then.
+const FAREWELL: Duration = Duration::from_millis(700);
+
+#[derive(Default)]
+pub(super) struct Tasks {
+    set: JoinSet<()>,
+    /// The tasks that must not end.
+    names: HashMap<Id, String>,
+}
+
+// === impl Tasks ===
+
+impl Tasks {
+    pub(super) fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) -> Id {
+        let id = self.set.spawn(task).id();
+        self.names.insert(id, name);
+        id
+    }
+
+    /// The task has been told to end.
+    pub(super) fn retire(&mut self, id: Id) {
+        self.names.remove(&id);
+    }
+
+    /// Waits until a task has ended that was not told to.
+    pub(super) async fn first_to_end(&mut self) -> Error {
+        loop {
+            let (id, ended) = match self.set.join_next_with_id().await {
+                Some(Ok((id, ()))) => (id, None),
+                Some(Err(source)) => (source.id(), Some(source)),
+                None => std::future::pending().await,
+            };
+            match (self.names.remove(&id), ended) {
+                (Some(name), None) => return Error::Ended(name),
+                (name, Some(source)) if source.is_panic() => {
+                    return Error::Died { task: name.unwrap_or_else(|| "a task that was stopping".to_owned()), source };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until all have ended, but not for long.
+    pub(super) async fn say_farewell(&mut self) {
+        let all = async { while self.set.join_next().await.is_some() {} };
+        if timeout(FAREWELL, all).await.is_err() {
+            warn!(tasks = self.set.len(), "not everything stopped in time: dropping the rest");
+        }
+    }
+}
