@@ -19,7 +19,7 @@ fn the_paths_there_are() {
     assert!(landing.body.contains(r#"href="/cam/metrics""#), "{}", landing.body);
     assert!(landing.head.contains("content-security-policy: default-src 'none'"), "{}", landing.head);
     assert_eq!(exporter.get("/-/healthy").status, 200);
-    for absent in ["/metrics", "/nope", "/-/", "/-/reload", "/cam/metrics/"] {
+    for absent in ["/metrics", "/nope", "/-/", "/cam/metrics/"] {
         assert_eq!(exporter.get(absent).status, 404, "{absent}");
     }
 }

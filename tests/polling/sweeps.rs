@@ -13,9 +13,10 @@ use crate::harness::{TestClock, Wire, exporter};
 const USERS: u64 = 400;
 const FIRST: u64 = 100_013_000_000;
 
-/// What arrives within `time`, when that many users are polled with an interval of 30 s and 20 requests a second.
-async fn arrivals(latency: Duration, time: Duration) -> (Instant, Vec<Arrival>) {
-    let clock = TestClock::at("2026-01-01T00:00:00Z");
+/// What arrives within `time`, when that many users are polled with an interval of 30 s and 20 requests a second, from
+/// the time of day `start` on.
+async fn arrivals(start: &str, latency: Duration, time: Duration) -> (Instant, Vec<Arrival>) {
+    let clock = TestClock::at(start);
     let key = Key::new("AKIDx", "Active", "2025-01-01T00:00:00Z".parse().unwrap());
     let population = Population {
         callers: vec![Caller { uin: FIRST - 1, credential: Population::demo_credential() }],
@@ -48,15 +49,15 @@ fn by_user(start: Instant, arrivals: &[Arrival]) -> BTreeMap<u64, Vec<f64>> {
 #[tokio::test(start_paused = true)]
 async fn every_user_once_a_sweep_and_never_more_than_twenty_a_second() {
     for latency in [0, 20, 200].map(Duration::from_millis) {
-        let (start, arrivals) = arrivals(latency, Duration::from_secs(61)).await;
-        let late = latency.as_secs_f64();
+        let (start, arrivals) = arrivals("2026-01-01T00:00:00Z", latency, Duration::from_mins(3)).await;
         let users = by_user(start, &arrivals);
         assert_eq!(users.len(), 400);
         for (uin, times) in users {
-            // The first sweep takes what the budget needs; the second is the interval after it.
-            assert!((0.0..30.0).contains(&times[0]), "{uin}: {times:?}");
-            assert!((30.0..60.0 + late).contains(&times[1]), "{uin}: {times:?}");
-            assert!(times[2..].iter().all(|time| *time >= 60.0), "{uin}: {times:?}");
+            // The first sweep takes what the budget needs; then everybody waits for a phase, and has one.
+            assert!(times[0] < 400.0 / 16.0, "{uin}: {times:?}");
+            let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(gaps[..2].iter().all(|gap| (14.0..=46.0).contains(gap)), "{uin}: {times:?}");
+            assert!(gaps.len() >= 4 && gaps[2..].iter().all(|gap| (gap - 30.0).abs() < 6.0), "{uin}: {times:?}");
         }
         assert!(densest_second(&arrivals) <= 20, "{} with {latency:?}", densest_second(&arrivals));
         assert!(arrivals.iter().all(|arrival| arrival.outcome == Outcome::Answered));
@@ -65,11 +66,29 @@ async fn every_user_once_a_sweep_and_never_more_than_twenty_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn later_sweeps_are_spread_over_the_interval() {
-    let (start, arrivals) = arrivals(Duration::ZERO, Duration::from_secs(90)).await;
-    for tenth in 10..30 {
-        let from = start + Duration::from_secs(3) * tenth;
+    let (start, arrivals) = arrivals("2026-01-01T00:00:00Z", Duration::ZERO, Duration::from_mins(3)).await;
+    for slice in 20..60 {
+        let from = start + Duration::from_secs(3) * slice;
         let to = from + Duration::from_secs(3);
         let within = arrivals.iter().filter(|arrival| (from..to).contains(&arrival.at)).count();
-        assert!((39..=41).contains(&within), "{within} of 400 in tenth {tenth}");
+        assert!((20..=60).contains(&within), "{within} of 400 in the 3 s from {}", 3 * slice);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_moves_nobody() {
+    // The same user at two runs, which start at different places of an interval: the time of its last poll.
+    let last = |start, arrivals: &[Arrival]| {
+        by_user(start, arrivals)
+            .into_iter()
+            .map(|(uin, times)| (uin, *times.last().unwrap()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let (start, before) = arrivals("2026-01-01T00:00:00Z", Duration::ZERO, Duration::from_mins(3)).await;
+    let before = last(start, &before);
+    let (start, after) = arrivals("2026-01-01T07:13:11Z", Duration::ZERO, Duration::from_mins(3)).await;
+    for (uin, time) in last(start, &after) {
+        let moved = (time + 11.0 - before[&uin]).rem_euclid(30.0);
+        assert!(moved.min(30.0 - moved) < 3.0, "{uin} by {moved} s");
     }
 }
