@@ -154,6 +154,18 @@ impl Account {
         self.change(uin, |user| user.up = Some(false));
     }
 
+    /// This was known of the user before a restart. Returns whether it is now: of a user of whom anything has been learnt
+    /// since, that stays.
+    pub fn restore(&self, uin: Uin, user: User) -> bool {
+        match self.users.write().get_mut(&uin) {
+            Some(known) if *known == User::default() => {
+                *known = user;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn change(&self, uin: Uin, change: impl FnOnce(&mut User)) {
         if let Some(user) = self.users.write().get_mut(&uin) {
             change(user);
@@ -212,6 +224,18 @@ mod tests {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
         account.not_found(uin, second(2));
+        assert_eq!(account.users()[&uin], User { up: Some(false), answered: Some(second(2)), keys: None });
+    }
+
+    #[test]
+    fn what_was_known_before_fills_only_what_is_not_known() {
+        let (account, uin) = account();
+        let before = User { up: Some(true), answered: Some(second(1)), keys: Some(vec![]) };
+        assert!(!account.restore("100013065918".parse().unwrap(), before.clone()));
+        assert!(account.restore(uin, before.clone()));
+        assert_eq!(*account.users(), Users::from([(uin, before.clone())]));
+        account.not_found(uin, second(2));
+        assert!(!account.restore(uin, before));
         assert_eq!(account.users()[&uin], User { up: Some(false), answered: Some(second(2)), keys: None });
     }
 }
