@@ -8,8 +8,9 @@
 //! 4. [`poll`] says when whom is asked: the schedule, the API budget, retries.
 //! 5. [`tencent`] is the wire: signing, transport, and what answers and errors mean.
 //! 6. [`inventory`] holds what is known of every user, and how fresh it is.
-//! 7. [`metrics`] writes the inventory down, beside the exporter's own counters.
-//! 8. [`web`] answers scrapes and probes.
+//! 7. [`state`] keeps that in a file over a restart.
+//! 8. [`metrics`] writes the inventory down, beside the exporter's own counters.
+//! 9. [`web`] answers scrapes and probes.
 //!
 //! Beside the way: [`clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
 //! and [`simulator`] is a fake of the API, for the demo and for tests.
@@ -23,5 +24,6 @@ pub mod inventory;
 pub mod metrics;
 pub mod poll;
 pub mod simulator;
+pub mod state;
 pub mod tencent;
 pub mod web;

@@ -6,11 +6,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::Id};
+use tokio::{
+    sync::{mpsc, watch},
+    task::Id,
+};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use super::{Surroundings, tasks::Tasks};
+use super::{
+    Surroundings,
+    tasks::Tasks,
+    users_file::{Followed, Listing, News},
+};
 use crate::{
     config,
     credentials::{Env, File, Source},
@@ -31,16 +38,24 @@ pub(super) struct Fleet {
     own: Arc<Own>,
     readiness: Arc<Readiness>,
     stopping: CancellationToken,
-    started: bool,
+    news: mpsc::Sender<News>,
     members: BTreeMap<AccountName, Member>,
 }
 
 struct Member {
     configured: config::Account,
-    /// The users that were last read from the account's file.
-    from_file: BTreeSet<Uin>,
+    /// The users that the account's file listed when it was last good.
+    from_file: Arc<BTreeSet<Uin>>,
     account: Arc<Account>,
-    credentials: Arc<Source>,
+    /// Once it is polled.
+    polled: Option<Polled>,
+    /// The task that follows the file, where there is one.
+    follower: Option<(Id, CancellationToken)>,
+}
+
+struct Polled {
+    /// What is configured, and what it is.
+    credentials: (config::Credentials, Arc<Source>),
     plans: watch::Sender<Arc<Plan>>,
     stop: CancellationToken,
     task: Id,
@@ -55,22 +70,31 @@ impl Fleet {
         own: Arc<Own>,
         readiness: Arc<Readiness>,
         stopping: CancellationToken,
+        news: mpsc::Sender<News>,
     ) -> Self {
-        Self { surroundings, inventory, own, readiness, stopping, started: false, members: BTreeMap::new() }
+        Self { surroundings, inventory, own, readiness, stopping, news, members: BTreeMap::new() }
     }
 
-    /// These accounts are polled from now on, each as configured. What is known of users that stay is kept, and their
-    /// requests under way go on. Users that failed for good are asked again.
-    pub(super) fn set_accounts(&mut self, configured: Vec<config::Account>, tasks: &mut Tasks) {
-        let pause = if std::mem::replace(&mut self.started, true) { PAUSE } else { Duration::ZERO };
+    /// These accounts are there from now on, each as configured. What is known of users that stay is kept. Polling, and
+    /// how it is done, waits for [`Self::poll`].
+    pub(super) async fn set_accounts(&mut self, configured: Vec<config::Account>, tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.members);
         let mut accounts = vec![];
         for configured in configured {
             let name = configured.name.clone();
-            let member = match before.remove(&name) {
-                Some(member) => self.change(member, configured),
-                None => self.start(configured, pause, tasks),
+            let old_file = before.get(&name).and_then(|member| member.configured.uins_file.clone());
+            let new_file = configured.uins_file.clone();
+            let mut member = match before.remove(&name) {
+                Some(member) => {
+                    member.account.set_facts(facts(&configured));
+                    Member { configured, ..member }
+                }
+                None => Member::new(configured),
             };
+            if old_file != new_file {
+                self.follow(&mut member, tasks).await;
+            }
+            member.account.set_users(&member.users());
             warn_if_short(&member);
             accounts.push(Arc::clone(&member.account));
             self.members.insert(name, member);
@@ -78,19 +102,42 @@ impl Fleet {
         self.inventory.set_accounts(accounts);
         for (name, member) in before {
             info!(account = %name, "polling no longer");
-            tasks.retire(member.task);
-            member.stop.cancel();
+            member.stop(tasks);
             self.own.forget(&name);
         }
     }
 
-    fn start(&self, configured: config::Account, pause: Duration, tasks: &mut Tasks) -> Member {
-        let credentials = Arc::new(self.credentials(&configured));
-        let account = Arc::new(Account::new(configured.name.clone(), facts(&configured), configured.uins.clone()));
-        let (plans, plan) = watch::channel(Arc::new(self.plan(&configured, &credentials)));
+    /// Polls the accounts as they are configured now. Requests under way go on; users that failed for good are asked
+    /// again.
+    pub(super) fn poll(&mut self, tasks: &mut Tasks) {
+        let pause = if self.members.values().any(|member| member.polled.is_some()) { PAUSE } else { Duration::ZERO };
+        let mut members = std::mem::take(&mut self.members);
+        for member in members.values_mut() {
+            member.polled = Some(match member.polled.take() {
+                Some(polled) => self.change(member, polled),
+                None => self.start(member, pause, tasks),
+            });
+        }
+        self.members = members;
+    }
+
+    /// A file has come to list other users, or has become unusable.
+    pub(super) fn heard(&mut self, News { account, listing }: News) {
+        let Some(mut member) = self.members.remove(&account) else { return };
+        member.listed(listing);
+        member.account.set_users(&member.users());
+        warn_if_short(&member);
+        member.polled = member.polled.take().map(|polled| self.change(&member, polled));
+        self.members.insert(account, member);
+    }
+
+    fn start(&self, member: &Member, pause: Duration, tasks: &mut Tasks) -> Polled {
+        let configured = &member.configured;
+        let credentials = Arc::new(self.credentials(configured));
+        let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
         let readiness = Arc::clone(&self.readiness);
         let wiring = Wiring {
-            account: Arc::clone(&account),
+            account: Arc::clone(&member.account),
             metrics: self.own.account(&configured.name),
             clock: Arc::clone(&self.surroundings.clock),
             random: self.surroundings.random(),
@@ -102,28 +149,46 @@ impl Fleet {
         let task = tasks.spawn(format!("the poller of account {}", configured.name), poller);
         info!(
             account = %configured.name,
-            users = account.users().len(),
+            users = member.account.users().len(),
             endpoint = %configured.endpoint,
             interval = %humantime::format_duration(configured.poll.interval.get()),
             "polling"
         );
-        Member { configured, from_file: BTreeSet::new(), account, credentials, plans, stop, task }
+        Polled { credentials: (configured.credentials.clone(), credentials), plans, stop, task }
     }
 
-    fn change(&self, mut member: Member, configured: config::Account) -> Member {
-        if configured.credentials != member.configured.credentials {
-            member.credentials = Arc::new(self.credentials(&configured));
+    fn change(&self, member: &Member, mut polled: Polled) -> Polled {
+        // The same source goes on: it may hold the last good credential of files that are gone.
+        if polled.credentials.0 != member.configured.credentials {
+            let source = Arc::new(self.credentials(&member.configured));
+            polled.credentials = (member.configured.credentials.clone(), source);
         }
-        member.account.set_facts(facts(&configured));
-        member.configured = configured;
-        self.take_over(&member);
-        member
+        polled.plans.send_replace(Arc::new(self.plan(&member.configured, &polled.credentials.1)));
+        polled
     }
 
-    /// Tells the inventory and the poller what the member is now.
-    fn take_over(&self, member: &Member) {
-        member.account.set_users(&member.configured.uins);
-        member.plans.send_replace(Arc::new(self.plan(&member.configured, &member.credentials)));
+    /// Follows the member's file instead of the one before.
+    async fn follow(&self, member: &mut Member, tasks: &mut Tasks) {
+        if let Some((task, stop)) = member.follower.take() {
+            tasks.retire(task);
+            stop.cancel();
+        }
+        member.account.note(|progress| progress.uins_file_up = None);
+        let Some(path) = member.configured.uins_file.clone() else {
+            member.from_file = Arc::default();
+            return;
+        };
+        let clock = &self.surroundings.clock;
+        let name = format!("the reader of {}", path.display());
+        let (followed, listing) = Followed::first(path, clock).await;
+        member.listed(listing);
+        let follow = followed.follow(member.configured.name.clone(), Arc::clone(clock), self.news.clone());
+        let stop = self.stopping.child_token();
+        let stopped = stop.clone();
+        let task = tasks.spawn(name, async move {
+            stopped.run_until_cancelled(follow).await;
+        });
+        member.follower = Some((task, stop));
     }
 
     fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
@@ -137,14 +202,53 @@ impl Fleet {
                 Arc::clone(&self.surroundings.transport),
             ),
             settings: configured.poll,
-            rate: Rate::from(configured.poll.rate_limit),
+            rate: rate(configured),
         }
     }
 
     fn credentials(&self, configured: &config::Account) -> Source {
         match &configured.credentials {
             config::Credentials::Env => Source::Env(Env::new(self.surroundings.environment.clone())),
-            config::Credentials::File(paths) => Source::File(Arc::new(File::new(paths.clone()))),
+            config::Credentials::File(paths) => {
+                Source::File(Arc::new(File::new(paths.clone(), Arc::clone(&self.surroundings.clock))))
+            }
+        }
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    fn new(configured: config::Account) -> Self {
+        let account = Arc::new(Account::new(configured.name.clone(), facts(&configured), []));
+        Self { configured, from_file: Arc::default(), account, polled: None, follower: None }
+    }
+
+    /// Everybody who is polled for the account, here.
+    fn users(&self) -> BTreeSet<Uin> {
+        let all = self.configured.uins.iter().chain(self.from_file.iter());
+        all.copied().filter(|uin| self.configured.owns(*uin)).collect()
+    }
+
+    fn listed(&mut self, listing: Listing) {
+        let up = listing.is_ok();
+        self.account.note(|progress| progress.uins_file_up = Some(up));
+        match listing {
+            Ok(users) => {
+                info!(account = %self.configured.name, users = users.len(), "the users' file has been read");
+                self.from_file = users;
+            }
+            Err(error) => {
+                error!(account = %self.configured.name, %error, "the users' file cannot be used: the last good list stays");
+            }
+        }
+    }
+
+    fn stop(self, tasks: &mut Tasks) {
+        let follower = self.follower.into_iter();
+        for (task, stop) in follower.chain(self.polled.map(|polled| (polled.task, polled.stop))) {
+            tasks.retire(task);
+            stop.cancel();
         }
     }
 }
@@ -158,11 +262,15 @@ fn facts(configured: &config::Account) -> Facts {
     }
 }
 
+fn rate(configured: &config::Account) -> Rate {
+    Rate::from(configured.poll.rate_limit).share(configured.rate_share)
+}
+
 fn warn_if_short(member: &Member) {
     let users = member.account.users().len();
-    let (interval, rate) = (member.configured.poll.interval.get(), Rate::from(member.configured.poll.rate_limit).get());
+    let interval = member.configured.poll.interval.get();
     #[expect(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
-    let needed = Duration::from_secs_f64((users as f64 / rate).ceil());
+    let needed = Duration::from_secs_f64((users as f64 / rate(&member.configured).get()).ceil());
     if needed > interval {
         warn!(
             account = %member.configured.name,

@@ -2,18 +2,23 @@
 //!
 //! - [`ConfigSource`] says where configurations come from.
 //! - `fleet` starts, changes and stops the accounts' pollers.
+//! - `users_file` follows the files that list users.
+//! - `memory` keeps what is known over a restart.
 //! - `tasks` notices when a task ends that must not.
 
 mod fleet;
+mod memory;
 mod source;
 mod tasks;
+mod users_file;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
+    sync::{mpsc, watch},
     task::{JoinError, spawn_blocking},
     time::{MissedTickBehavior, interval},
 };
@@ -22,19 +27,23 @@ use tracing::{error, info};
 
 pub use source::ConfigSource;
 
-use self::{fleet::Fleet, tasks::Tasks};
+use self::{fleet::Fleet, tasks::Tasks, users_file::News};
 use crate::{
     clock::Clock,
     config::{Config, Faults},
     environment::Environment,
     inventory::Inventory,
     metrics::{Metrics, Own},
+    state::Refused,
     tencent::Transport,
     web::{self, NotReloaded, Readiness, Reloader, Reloads, Routes, TelemetryPath},
 };
 
 /// How often files are looked at for a change.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// News of users' files that may wait for their turn.
+const NEWS: usize = 16;
 
 /// What the exporter takes from its surroundings. Tests hand in their own.
 pub struct Surroundings {
@@ -62,6 +71,9 @@ pub struct App {
     config: Config,
     source: Arc<ConfigSource>,
     fleet: Fleet,
+    inventory: Arc<Inventory>,
+    state_file: watch::Sender<Option<PathBuf>>,
+    news: mpsc::Receiver<News>,
     routes: Arc<Routes>,
     own: Arc<Own>,
     clock: Arc<dyn Clock>,
@@ -76,6 +88,9 @@ pub enum Error {
     /// The configuration is wrong.
     #[error("the configuration cannot be used:\n{0}")]
     Config(Faults),
+    /// The state file cannot be read, and may be good.
+    #[error("{0}: mend that, move it away, or name another state_file")]
+    State(#[from] Refused),
     /// Two metrics of one name: a fault of ours.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
@@ -107,7 +122,7 @@ impl App {
         let stopping = CancellationToken::new();
         let readiness = Arc::new(Readiness::new(stopping.clone()));
         let clock = Arc::clone(&surroundings.clock);
-        let inventory = Arc::new(Inventory::default());
+        let inventory = Arc::new(Inventory::new(vec![]));
         let own = Arc::new(Own::new(clock.now())?);
         let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock))?);
         let (reloader, reloads) = Reloader::new();
@@ -118,8 +133,25 @@ impl App {
             options.telemetry_path,
             options.lifecycle.then(|| reloader.clone()),
         ));
-        let fleet = Fleet::new(surroundings, inventory, Arc::clone(&own), readiness, stopping.clone());
-        Ok(Self { config, source: Arc::new(source), fleet, routes, own, clock, reloader, reloads, stopping })
+        let (tell, news) = mpsc::channel(NEWS);
+        let fleet =
+            Fleet::new(surroundings, Arc::clone(&inventory), Arc::clone(&own), readiness, stopping.clone(), tell);
+        let state_file = watch::Sender::new(config.state_file.clone());
+        let source = Arc::new(source);
+        Ok(Self {
+            config,
+            source,
+            fleet,
+            inventory,
+            state_file,
+            news,
+            routes,
+            own,
+            clock,
+            reloader,
+            reloads,
+            stopping,
+        })
     }
 
     /// Where to ask for a reload.
@@ -128,28 +160,39 @@ impl App {
         self.reloader.clone()
     }
 
+    /// What it serves.
+    #[must_use]
+    pub fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes)
+    }
+
     /// Polls, and serves on `listeners`, until `shutdown`; then all has stopped within a second.
     ///
     /// # Errors
     /// A task ended or died: better no exporter than half of one.
     pub async fn run(mut self, listeners: Vec<TcpListener>, shutdown: CancellationToken) -> Result<(), Error> {
         let mut tasks = Tasks::default();
-        self.fleet.set_accounts(std::mem::take(&mut self.config.accounts), &mut tasks);
+        self.fleet.set_accounts(std::mem::take(&mut self.config.accounts), &mut tasks).await;
+        self.recall().await?;
+        self.fleet.poll(&mut tasks);
         for listener in listeners {
             let at =
                 listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"));
             tasks.spawn(at, web::serve(listener, Arc::clone(&self.routes), self.stopping.clone()));
         }
-        let look_out = look_out(Arc::clone(&self.source), self.reloader());
+        let look_out = look_out(Arc::clone(&self.source), Arc::clone(&self.clock), self.reloader());
         let stopping = self.stopping.clone();
         tasks.spawn("the look-out for a changed configuration".to_owned(), async move {
             stopping.run_until_cancelled(look_out).await;
         });
+        let keep = memory::keep(Arc::clone(&self.inventory), self.state_file.subscribe(), self.stopping.clone());
+        tasks.spawn("the keeper of the state file".to_owned(), keep);
 
         let outcome = loop {
             tokio::select! {
                 () = shutdown.cancelled() => break Ok(()),
                 error = tasks.first_to_end() => break Err(error),
+                Some(news) = self.news.recv() => self.fleet.heard(news),
                 Some(asked) = self.reloads.next() => {
                     // A file may hang; the exporter stops all the same.
                     let reload = shutdown.run_until_cancelled(self.reload(&mut tasks));
@@ -164,12 +207,27 @@ impl App {
         outcome
     }
 
+    /// Takes up what was known before the restart.
+    async fn recall(&self) -> Result<(), Error> {
+        let Some(path) = self.state_file.borrow().clone() else { return Ok(()) };
+        let inventory = Arc::clone(&self.inventory);
+        // One that panics has restored nothing.
+        spawn_blocking(move || memory::recall(&path, &inventory)).await.unwrap_or(Ok(()))?;
+        Ok(())
+    }
+
     async fn reload(&mut self, tasks: &mut Tasks) -> web::reload::Outcome {
         let source = Arc::clone(&self.source);
         let loaded = spawn_blocking(move || source.load()).await;
         let refused = match loaded {
             Ok(Ok(config)) => {
-                self.fleet.set_accounts(config.accounts, tasks);
+                self.fleet.set_accounts(config.accounts, tasks).await;
+                self.fleet.poll(tasks);
+                self.state_file.send_if_modified(|path| {
+                    let moved = *path != config.state_file;
+                    *path = config.state_file;
+                    moved
+                });
                 self.own.config_loaded(self.clock.now());
                 info!("the configuration has been reloaded");
                 return Ok(());
@@ -184,13 +242,13 @@ impl App {
 }
 
 /// Reloads when the configuration's file has changed.
-async fn look_out(source: Arc<ConfigSource>, reloader: Reloader) {
+async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, reloader: Reloader) {
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let source = Arc::clone(&source);
-        if spawn_blocking(move || source.has_changed()).await.unwrap_or(false) {
+        let (source, now) = (Arc::clone(&source), clock.now());
+        if spawn_blocking(move || source.has_changed(now)).await.unwrap_or(false) {
             info!("the configuration's file has changed");
             // How it went is logged where it is done.
             let _ = reloader.reload().await;

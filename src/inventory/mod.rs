@@ -28,7 +28,7 @@ pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 use crate::tencent::{AccessKey, KeyStatus, Uin};
 
 /// Every account.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inventory {
     accounts: RwLock<Vec<Arc<Account>>>,
 }
@@ -103,10 +103,25 @@ pub struct Progress {
 // === impl Inventory ===
 
 impl Inventory {
+    /// Of these accounts, in the order of the configuration.
+    #[must_use]
+    pub fn new(accounts: Vec<Arc<Account>>) -> Self {
+        Self { accounts: RwLock::new(accounts) }
+    }
+
     /// The accounts, in the order of the configuration.
     #[must_use]
     pub fn accounts(&self) -> Vec<Arc<Account>> {
         self.accounts.read().clone()
+    }
+
+    /// A number that is another one whenever anything that is known has changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.accounts
+            .read()
+            .iter()
+            .fold(0, |changes, account| changes.wrapping_mul(31).wrapping_add(account.changes() + 1))
     }
 
     /// These are the accounts from now on.
@@ -209,9 +224,21 @@ impl Account {
         self.change(uin, |user, _| user.up = Some(false));
     }
 
+    /// This was known of the user before a restart. Returns whether it is now: of a user of whom anything has been learnt
+    /// since, that stays.
+    pub fn restore(&self, uin: Uin, user: User) -> bool {
+        match self.users.write().get_mut(&uin) {
+            Some(known) if *known == User::default() => {
+                *known = user;
+                self.changed();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// How often what is known has changed.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
+    fn changes(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
     }
 
@@ -309,6 +336,18 @@ mod tests {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
         account.not_found(uin, second(2));
+        assert_eq!(account.users()[&uin], User { up: Some(false), answered: Some(second(2)), keys: None });
+    }
+
+    #[test]
+    fn what_was_known_before_fills_only_what_is_not_known() {
+        let (account, uin) = account();
+        let before = User { up: Some(true), answered: Some(second(1)), keys: Some(vec![]) };
+        assert!(!account.restore("100013065918".parse().unwrap(), before.clone()));
+        assert!(account.restore(uin, before.clone()));
+        assert_eq!(*account.users(), Users::from([(uin, before.clone())]));
+        account.not_found(uin, second(2));
+        assert!(!account.restore(uin, before));
         assert_eq!(account.users()[&uin], User { up: Some(false), answered: Some(second(2)), keys: None });
     }
 

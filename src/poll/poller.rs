@@ -72,6 +72,8 @@ pub struct Poller {
     under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
     outages: Outages,
     skewed: bool,
+    /// What is wrong with the credential's source, as it was last logged.
+    credential_problem: Option<credentials::Error>,
 }
 
 /// A request that has ended.
@@ -80,6 +82,8 @@ struct Ended {
     permit: Permit,
     connection: Connection,
     signed_at: Timestamp,
+    /// Why the credential may be an old one.
+    credential_problem: Option<credentials::Error>,
     outcome: Result<Answer<Vec<AccessKey>>, Failure>,
 }
 
@@ -109,6 +113,7 @@ impl Poller {
             under_way: FuturesUnordered::new(),
             outages: Outages::of(name),
             skewed: false,
+            credential_problem: None,
         };
         poller.take_over_users();
         poller
@@ -182,20 +187,23 @@ impl Poller {
     fn start(&self, turn: Turn, permit: Permit, connection: Connection) {
         let (plan, metrics, now) = (Arc::clone(&self.plan), self.wiring.metrics.clone(), self.now());
         self.under_way.push(Box::pin(async move {
+            let fetched = plan.credentials.credential().await;
+            let credential_problem = fetched.as_ref().ok().and_then(|fetched| fetched.problem.clone());
             let outcome = async {
-                let credential = plan.credentials.credential().await?;
+                let credential = fetched?.credential;
                 let started = Instant::now();
                 let outcome = plan.client.list_access_keys(&credential, turn.uin(), connection, now).await;
                 metrics.api_request(started.elapsed());
                 Ok(outcome?)
             };
-            Ended { turn, permit, connection, signed_at: now, outcome: outcome.await }
+            Ended { turn, permit, connection, signed_at: now, credential_problem, outcome: outcome.await }
         }));
     }
 
     fn settle(&mut self, ended: Ended) {
-        let Ended { turn, permit, connection, signed_at, outcome } = ended;
+        let Ended { turn, permit, connection, signed_at, credential_problem, outcome } = ended;
         self.budget.give_back(permit);
+        self.note_credential(credential_problem);
         match outcome {
             Ok(answer) => {
                 if answer.server_time.is_some_and(|time| time.duration_since(signed_at).abs() < PLAUSIBLE) {
@@ -256,6 +264,21 @@ impl Poller {
         } else {
             self.schedule.done(turn);
         }
+    }
+
+    fn note_credential(&mut self, problem: Option<credentials::Error>) {
+        if problem.is_some() {
+            self.wiring.metrics.credential_refresh_failed();
+        }
+        if problem == self.credential_problem {
+            return;
+        }
+        let account = self.wiring.account.name();
+        match &problem {
+            Some(error) => warn!(%account, %error, "the credential cannot be read: the last good one is used on"),
+            None => info!(%account, "the credential can be read again"),
+        }
+        self.credential_problem = problem;
     }
 
     fn note_sweep(&mut self, turn: Turn) {

@@ -187,8 +187,7 @@ mod tests {
             poll_interval: Duration::from_secs(1),
         };
         let account = Arc::new(Account::new("prod".parse().unwrap(), facts, []));
-        let inventory = Arc::new(Inventory::default());
-        inventory.set_accounts(vec![Arc::clone(&account)]);
+        let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
         let own = Own::new(jiff::Timestamp::UNIX_EPOCH).unwrap();
         let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::new(SystemClock)).unwrap());
         let readiness = Arc::new(Readiness::new(CancellationToken::new()));

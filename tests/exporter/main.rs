@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod clock;
 mod command_line;
 mod demo;
 mod documentation;
 mod exposition;
 mod faults;
 mod lifecycle;
+mod reload;
 mod secrets;
+mod state;
 mod web;
 mod world;

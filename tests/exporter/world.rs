@@ -15,7 +15,7 @@ use std::{
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tencentcloud_cam_exporter::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     simulator::{self, Caller, Key, Population, Simulator, User},
     tencent::Credential,
 };
@@ -74,8 +74,13 @@ impl World {
     }
 
     pub(crate) fn of(population: Population) -> Self {
+        Self::at(Arc::new(SystemClock), population)
+    }
+
+    /// A world whose API has a clock of its own.
+    pub(crate) fn at(clock: Arc<dyn Clock>, population: Population) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
+        let simulator = Arc::new(Simulator::new(clock, population));
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let endpoint = listener.local_addr().unwrap();
         let api = CancellationToken::new();

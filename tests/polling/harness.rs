@@ -71,7 +71,7 @@ impl Transport for Wire {
 }
 
 /// An exporter of that configuration whose requests go over `wire`.
-pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<Wire>) -> App {
+pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> App {
     let credential = Population::demo_credential();
     let environment: Environment = {
         use secrecy::ExposeSecret;

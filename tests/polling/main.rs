@@ -4,4 +4,5 @@
 
 mod documented_example;
 mod harness;
+mod month;
 mod sweeps;

@@ -1,0 +1,85 @@
+//! Keeps what is known over a restart.
+//!
+//! It is saved when it has changed, every half minute, and once more at the end: a start then shows the last good keys
+//! at once, with their old success times.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    inventory::Inventory,
+    state::{Refused, State, StateFile},
+};
+
+/// How often it is saved, at most.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// Fills `inventory` with what the file at `path` knows of its users. Blocks for as long as the file does.
+///
+/// # Errors
+/// The file cannot be read, though it may be good: nothing must be written over it.
+pub(super) fn recall(path: &PathBuf, inventory: &Inventory) -> Result<(), Refused> {
+    match StateFile::new(path.clone()).load() {
+        Ok(None) => info!(path = %path.display(), "no state file yet"),
+        Ok(Some(state)) => {
+            let users = state.restore(inventory);
+            info!(path = %path.display(), users, "took up what was known before the restart");
+        }
+        Err(refused @ Refused::Unreadable { .. }) => return Err(refused),
+        Err(refused) => warn!("{refused}"),
+    }
+    Ok(())
+}
+
+/// Saves what `inventory` knows into the file that `paths` names, until `stopping`, and then once more.
+pub(super) async fn keep(
+    inventory: Arc<Inventory>,
+    mut paths: watch::Receiver<Option<PathBuf>>,
+    stopping: CancellationToken,
+) {
+    let mut file = file(&mut paths);
+    let mut saved = None;
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => break,
+            Ok(()) = paths.changed() => {
+                file = self::file(&mut paths);
+                saved = None;
+            }
+            _ = ticks.tick() => {}
+        }
+        save(&inventory, file.as_ref(), &mut saved).await;
+    }
+    save(&inventory, file.as_ref(), &mut saved).await;
+}
+
+fn file(paths: &mut watch::Receiver<Option<PathBuf>>) -> Option<Arc<StateFile>> {
+    paths.borrow_and_update().clone().map(|path| Arc::new(StateFile::new(path)))
+}
+
+/// Saves, unless nothing has changed since `saved`.
+async fn save(inventory: &Arc<Inventory>, file: Option<&Arc<StateFile>>, saved: &mut Option<u64>) {
+    let Some(file) = file else { return };
+    let changes = inventory.changes();
+    if *saved == Some(changes) {
+        return;
+    }
+    let (inventory, writing) = (Arc::clone(inventory), Arc::clone(file));
+    let outcome = spawn_blocking(move || writing.save(&State::of(&inventory))).await;
+    match outcome.map_err(std::io::Error::other).flatten() {
+        Ok(()) => *saved = Some(changes),
+        Err(error) => {
+            error!(path = %file.path().display(), %error, "cannot save the state: check that its folder can be written");
+        }
+    }
+}

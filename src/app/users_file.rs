@@ -1,0 +1,67 @@
+//! Follows the files that list users.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+
+use super::LOOK;
+use crate::{clock::Clock, config::UinsFile, inventory::AccountName, tencent::Uin};
+
+/// How long a start or a reload waits for a file. A mount that hangs is waited for in the background.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a file lists now, or what is wrong with it.
+pub(super) type Listing = Result<Arc<BTreeSet<Uin>>, String>;
+
+/// A file that has been read once.
+pub(super) struct Followed {
+    file: UinsFile,
+    last: Listing,
+}
+
+/// What an account's file has come to list.
+pub(super) struct News {
+    pub(super) account: AccountName,
+    pub(super) listing: Listing,
+}
+
+// === impl Followed ===
+
+impl Followed {
+    /// The file at `path`, read for the first time.
+    pub(super) async fn first(path: PathBuf, clock: &Arc<dyn Clock>) -> (Self, Listing) {
+        let hanging = || Err(format!("{}: reading it takes too long: check the mount", path.display()));
+        let first = timeout(PATIENCE, read(UinsFile::new(path.clone()), Arc::clone(clock))).await;
+        let (file, last) = first.ok().flatten().unwrap_or_else(|| (UinsFile::new(path.clone()), hanging()));
+        (Self { file, last: last.clone() }, last)
+    }
+
+    /// Tells of every change, for ever.
+    pub(super) async fn follow(self, account: AccountName, clock: Arc<dyn Clock>, tell: mpsc::Sender<News>) {
+        let Self { mut file, mut last } = self;
+        loop {
+            sleep(LOOK).await;
+            // Whatever panicked took the file with it; the look-out ends, and with it the process, which says so.
+            let Some((read, listing)) = read(file, Arc::clone(&clock)).await else { return };
+            file = read;
+            if listing != last {
+                last = listing.clone();
+                if tell.send(News { account: account.clone(), listing }).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn read(mut file: UinsFile, clock: Arc<dyn Clock>) -> Option<(UinsFile, Listing)> {
+    let reading = spawn_blocking(move || {
+        let listing = file.read(clock.now()).map_err(|error| error.to_string());
+        (file, listing)
+    });
+    reading.await.ok()
+}

@@ -1,0 +1,295 @@
+//! The file: read whole, replaced whole, or put aside.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Read as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use super::{
+    State,
+    format::{self, Fault, MAX_BYTES},
+};
+
+/// Nobody else needs to know who has keys.
+const MODE: u32 = 0o600;
+
+/// A file that a state is kept in.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    /// Held by the one who saves: the temporary file has one name.
+    saving: Mutex<()>,
+}
+
+/// Why there is no state, though there is a file.
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// It cannot be read. It is where it was, and may be good: it should not be saved over.
+    #[error("cannot read the state file {}: {error}: check the path, the mount and the permissions", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// What it holds is of no use. It has been put aside.
+    #[error(
+        "the state file {} {fault}. It is now {}. Starting without it: keys appear as they are polled",
+        path.display(), aside.display()
+    )]
+    PutAside {
+        /// Where it was.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: Fault,
+        /// Where it is.
+        aside: PathBuf,
+    },
+    /// What it holds is of no use, and it could not be put aside.
+    #[error(
+        "the state file {} {fault}. It cannot be moved to {}: {error}. Starting without it: keys appear as they are \
+        polled, and the file is replaced when they are saved",
+        path.display(), aside.display()
+    )]
+    InTheWay {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: Fault,
+        /// Where it should be.
+        aside: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+// === impl StateFile ===
+
+impl StateFile {
+    /// At this path.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, saving: Mutex::default() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The state last saved, or nothing if there is no file. A file that holds no state is renamed to `<name>.unusable`,
+    /// over an earlier one.
+    ///
+    /// # Errors
+    /// Why there is no state, and what has become of the file.
+    pub fn load(&self) -> Result<Option<State>, Refused> {
+        match self.read() {
+            Ok(bytes) => format::read(&bytes).map(Some).map_err(|fault| self.put_aside(fault)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Refused::Unreadable { path: self.path.clone(), error }),
+        }
+    }
+
+    /// Replaces the file: whenever the program or the machine stops, there is the old state or the new.
+    ///
+    /// # Errors
+    /// Those of the file system, and that there is more than can be read again. Unless it was the last step that failed,
+    /// the old file is still there.
+    pub fn save(&self, state: &State) -> io::Result<()> {
+        let _one = self.saving.lock();
+        let temporary = self.sibling(".", ".tmp");
+        // A crash may have left one.
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let replaced = write(state, &temporary).and_then(|()| fs::rename(&temporary, &self.path));
+        if replaced.is_err() {
+            // Above all where the disk is full. Should it fail, the next save tries again.
+            let _ = fs::remove_file(&temporary);
+        }
+        replaced?;
+        // Without this the old file may come back after a power failure.
+        let folder = self.path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        // A pipe would be waited for, and a device must not be put aside.
+        if !fs::metadata(&self.path)?.is_file() {
+            return Err(io::Error::other("not a file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(&self.path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn put_aside(&self, fault: Fault) -> Refused {
+        let (path, aside) = (self.path.clone(), self.sibling("", ".unusable"));
+        match fs::rename(&path, &aside) {
+            Ok(()) => Refused::PutAside { path, fault, aside },
+            Err(error) => Refused::InTheWay { path, fault, aside, error },
+        }
+    }
+
+    fn sibling(&self, before: &str, after: &str) -> PathBuf {
+        let mut name = OsString::from(before);
+        name.push(self.path.file_name().unwrap_or_default());
+        name.push(after);
+        self.path.with_file_name(name)
+    }
+}
+
+fn write(state: &State, path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
+    // The umask may have taken even the owner's bits.
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    format::write(state, &mut file)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use jiff::Timestamp;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{
+        inventory::{IdLabel, Key, User},
+        state::Saved,
+        tencent::KeyStatus,
+    };
+
+    fn place() -> (TempDir, StateFile) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::new(folder.path().join("state"));
+        (folder, file)
+    }
+
+    fn state(label: &str) -> State {
+        let key = Key { label: label.to_owned(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH };
+        let user = User { up: Some(true), answered: Some(Timestamp::UNIX_EPOCH), keys: Some(vec![key]) };
+        let mut state = State::default();
+        state.insert("a".parse().unwrap(), 7.try_into().unwrap(), Saved { id_label: IdLabel::Full, user });
+        state
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn absent_is_no_fault_and_the_last_save_is_what_is_there() {
+        let (folder, file) = place();
+        assert_eq!(file.load().unwrap(), None);
+        for state in [state("a longer one"), state("b"), State::default()] {
+            file.save(&state).unwrap();
+            assert_eq!(file.load().unwrap(), Some(state));
+        }
+        assert_eq!(names(&folder), ["state"]);
+    }
+
+    #[test]
+    fn whatever_bit_flips_and_wherever_it_is_cut_short_it_is_put_aside() {
+        let (folder, file) = place();
+        file.save(&state("k")).unwrap();
+        let good = fs::read(file.path()).unwrap();
+        let flips = (0..good.len() * 8).map(|bit| {
+            let mut flipped = good.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            flipped
+        });
+        for bad in flips.chain((0..good.len()).map(|length| good[..length].to_vec())) {
+            fs::write(file.path(), &bad).unwrap();
+            let refused = file.load();
+            assert!(matches!(refused, Err(Refused::PutAside { .. })), "{refused:?}: {}", bad.escape_ascii());
+            assert_eq!(names(&folder), ["state.unusable"]);
+            assert_eq!(fs::read(folder.path().join("state.unusable")).unwrap(), bad);
+        }
+    }
+
+    #[test]
+    fn says_what_was_wrong_and_where_the_file_is() {
+        let (folder, file) = place();
+        let folder_name = folder.path().display();
+        let refused = |content: &str| {
+            fs::write(file.path(), content).unwrap();
+            file.load().unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused("groceries"),
+            format!(
+                "the state file {folder_name}/state is not a state file of this exporter. It is now \
+                {folder_name}/state.unusable. Starting without it: keys appear as they are polled"
+            )
+        );
+        let newer = refused("tencentcloud-cam-exporter state 2 and so on\n");
+        assert!(newer.contains("was written by a newer version of this exporter, in format 2"), "{newer}");
+
+        fs::remove_file(folder.path().join("state.unusable")).unwrap();
+        fs::create_dir(folder.path().join("state.unusable")).unwrap();
+        let stuck = refused("groceries");
+        assert!(stuck.contains("It cannot be moved to") && stuck.contains("Is a directory"), "{stuck}");
+        file.save(&state("k")).unwrap();
+        assert_eq!(file.load().unwrap(), Some(state("k")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_stays_where_it_is() {
+        let (folder, file) = place();
+        let stays = || {
+            let refused = file.load().unwrap_err();
+            assert!(matches!(refused, Refused::Unreadable { .. }), "{refused}");
+            assert_eq!(names(&folder), ["state"]);
+        };
+        fs::create_dir(file.path()).unwrap();
+        stays();
+        fs::remove_dir(file.path()).unwrap();
+        symlink(file.path(), file.path()).unwrap();
+        stays();
+        fs::remove_file(file.path()).unwrap();
+        symlink("/dev/null", file.path()).unwrap();
+        stays();
+        fs::remove_file(file.path()).unwrap();
+        fs::write(file.path(), "foreign").unwrap();
+        fs::set_permissions(file.path(), Permissions::from_mode(0o000)).unwrap();
+        // Not for root, who may read everything.
+        if File::open(file.path()).is_err() {
+            stays();
+        }
+    }
+
+    #[test]
+    fn what_a_crash_or_an_enemy_left_is_not_written_through() {
+        let (folder, file) = place();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, file.path()).unwrap();
+        symlink(&victim, folder.path().join(".state.tmp")).unwrap();
+        file.save(&state("k")).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(file.load().unwrap(), Some(state("k")));
+        assert_eq!(names(&folder), ["state", "victim"]);
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_nothing_behind() {
+        let (folder, file) = place();
+        fs::create_dir_all(file.path().join("in the way")).unwrap();
+        assert!(file.save(&state("k")).is_err());
+        assert_eq!(names(&folder), ["state"]);
+        assert!(StateFile::new(folder.path().join("no/such/folder")).save(&state("k")).is_err());
+    }
+}

@@ -1,0 +1,265 @@
+//! The bytes of a state file: a header, then a line of JSON for each user.
+//!
+//! ```text
+//! tencentcloud-cam-exporter state 1 sha256:<64 digits, of all that follows this line>
+//! {"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":[…]}
+//! ```
+//!
+//! Times are in whole seconds, as they are exposed. An old version is to be read for as long as files of it may exist.
+
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    io::{self, Write},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::{Saved, State};
+use crate::{
+    inventory::{IdLabel, Key, User},
+    tencent::{KeyStatus, Uin},
+};
+
+/// No more is read, or written: some million users. Whatever is larger is not ours.
+pub(super) const MAX_BYTES: usize = 256 << 20;
+
+const MAGIC: &[u8] = b"tencentcloud-cam-exporter state ";
+const VERSION: u32 = 1;
+
+/// Longer than any label made here. One beyond Prometheus's limits would cost the whole scrape.
+const MAX_LABEL_BYTES: usize = 200;
+
+/// Why bytes are not a state. serde's own messages quote values, and are not passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// They do not start as a state file does.
+    #[error("is not a state file of this exporter")]
+    Foreign,
+    /// The format is of a version that is not known here.
+    #[error("was written by a newer version of this exporter, in format {0}")]
+    Newer(u32),
+    /// Bytes are missing, or not those that were written.
+    #[error("is damaged: it was cut short or changed after it was written")]
+    Damaged,
+    /// There are more than are read.
+    #[error("is larger than {} MiB", MAX_BYTES >> 20)]
+    TooLarge,
+    /// A value that nothing here has written.
+    #[error("is unusable: line {line}: {what}")]
+    Wrong {
+        /// Counted from 1, the header.
+        line: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Row<'a> {
+    account: Cow<'a, str>,
+    #[serde(with = "IdLabelName")]
+    id_label: IdLabel,
+    uin: u64,
+    up: Option<bool>,
+    answered: Option<i64>,
+    keys: Option<Vec<KeyRow<'a>>>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct KeyRow<'a> {
+    label: Cow<'a, str>,
+    #[serde(with = "KeyStatusName")]
+    status: KeyStatus,
+    created: i64,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(remote = "IdLabel", rename_all = "lowercase")]
+enum IdLabelName {
+    Masked,
+    Full,
+    Hashed,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(remote = "KeyStatus")]
+enum KeyStatusName {
+    Active,
+    Inactive,
+    Unknown,
+}
+
+/// Writes a state file. More than could be read again is an error.
+pub(super) fn write(state: &State, mut to: impl Write) -> io::Result<()> {
+    // In memory first, for the checksum comes before what it covers. Next to the exposition of as many users it is little.
+    let mut body = Vec::new();
+    for (account, users) in &state.accounts {
+        for (uin, saved) in users {
+            serde_json::to_writer(&mut body, &Row::of(account.as_str(), *uin, saved))?;
+            body.push(b'\n');
+        }
+    }
+    let header = [MAGIC, format!("{VERSION} {}\n", checksum(&body)).as_bytes()].concat();
+    if header.len() + body.len() > MAX_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    to.write_all(&header)?;
+    to.write_all(&body)
+}
+
+/// Reads a state file, or says why it is none.
+pub(super) fn read(bytes: &[u8]) -> Result<State, Fault> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Fault::TooLarge);
+    }
+    let bytes = bytes.strip_prefix(MAGIC).ok_or(Fault::Foreign)?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(Fault::Damaged)?;
+    let (header, body) = (&bytes[..end], &bytes[end + 1..]);
+    let (version, sum) = str::from_utf8(header).ok().and_then(|text| text.split_once(' ')).ok_or(Fault::Damaged)?;
+    match version.parse() {
+        Ok(newer) if newer > VERSION => return Err(Fault::Newer(newer)),
+        _ if version == VERSION.to_string() && sum == checksum(body) => {}
+        _ => return Err(Fault::Damaged),
+    }
+    let mut state = State::default();
+    for (index, line) in body.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let row: Result<Row<'_>, _> = serde_json::from_slice(line);
+        let entered = row.map_err(|_| "not what is written of a user").and_then(|row| row.enter(&mut state));
+        entered.map_err(|what| Fault::Wrong { line: index + 2, what })?;
+    }
+    Ok(state)
+}
+
+fn checksum(body: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(body)))
+}
+
+// === impl Row ===
+
+impl<'a> Row<'a> {
+    fn of(account: &'a str, uin: Uin, Saved { id_label, user }: &'a Saved) -> Self {
+        Self {
+            account: account.into(),
+            id_label: *id_label,
+            uin: uin.get(),
+            up: user.up,
+            answered: user.answered.map(Timestamp::as_second),
+            keys: user.keys.as_ref().map(|keys| keys.iter().map(KeyRow::of).collect()),
+        }
+    }
+
+    fn enter(self, state: &mut State) -> Result<(), &'static str> {
+        let account = self.account.parse().map_err(|_| "no account's name")?;
+        let uin = self.uin.try_into().map_err(|_| "no UIN")?;
+        let keys: Option<Vec<Key>> =
+            self.keys.map(|keys| keys.into_iter().map(KeyRow::into_key).collect()).transpose()?;
+        let mut labels = HashSet::new();
+        if !keys.iter().flatten().all(|key| labels.insert(&key.label)) {
+            return Err("two keys of one label");
+        }
+        let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys };
+        match state.insert(account, uin, Saved { id_label: self.id_label, user }) {
+            None => Ok(()),
+            Some(_) => Err("a user for the second time"),
+        }
+    }
+}
+
+// === impl KeyRow ===
+
+impl<'a> KeyRow<'a> {
+    fn of(key: &'a Key) -> Self {
+        Self { label: key.label.as_str().into(), status: key.status, created: key.created.as_second() }
+    }
+
+    fn into_key(self) -> Result<Key, &'static str> {
+        if !(1..=MAX_LABEL_BYTES).contains(&self.label.len()) {
+            return Err("a label that is empty or too long");
+        }
+        Ok(Key { label: self.label.into_owned(), status: self.status, created: time(self.created)? })
+    }
+}
+
+fn time(second: i64) -> Result<Timestamp, &'static str> {
+    Timestamp::from_second(second).map_err(|_| "no time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"account":"a","id_label":"full","uin":7,"up":true,"answered":1,"keys":[{"label":"k","status":"Active","created":0}]}"#;
+
+    fn file(version: &str, body: &str) -> Vec<u8> {
+        [MAGIC, format!("{version} {}\n{body}", checksum(body.as_bytes())).as_bytes()].concat()
+    }
+
+    /// Files of version 1 will be read for years: a change of the writer must not go unnoticed.
+    #[test]
+    fn the_bytes_are_those_of_version_1() {
+        let key = |label: &str, status| Key { label: label.to_owned(), status, created: Timestamp::UNIX_EPOCH };
+        let keys = vec![key("AKIDz8kr****MPLE", KeyStatus::Active), key("\"\né", KeyStatus::Unknown)];
+        let listed =
+            User { up: Some(true), answered: Some("2026-01-01T00:00:00.9Z".parse().unwrap()), keys: Some(keys) };
+        let failed = User { up: Some(false), answered: None, keys: None };
+        let mut state = State::default();
+        for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {
+            let uin = Uin::try_from(number).unwrap();
+            state.insert("prod".parse().unwrap(), uin, Saved { id_label, user });
+        }
+        let mut bytes = Vec::new();
+        write(&state, &mut bytes).unwrap();
+        let body = concat!(
+            r#"{"account":"prod","id_label":"hashed","uin":7,"up":false,"answered":null,"keys":null}"#,
+            "\n",
+            r#"{"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":["#,
+            r#"{"label":"AKIDz8kr****MPLE","status":"Active","created":0},"#,
+            r#"{"label":"\"\né","status":"Unknown","created":0}]}"#,
+            "\n",
+        );
+        assert_eq!(String::from_utf8(bytes), String::from_utf8(file("1", body)));
+    }
+
+    #[test]
+    fn only_version_1_is_read() {
+        assert!(read(&file("1", GOOD)).is_ok());
+        assert_eq!(read(&file("2", "whatever it may be")), Err(Fault::Newer(2)));
+        for damaged in ["0", "01", "+1", "", "-1", "1 ", "x", "99999999999"] {
+            assert_eq!(read(&file(damaged, GOOD)), Err(Fault::Damaged), "{damaged:?}");
+        }
+        for foreign in ["", "{}", "tencentcloud-cam-exporter", GOOD, "\u{feff}tencentcloud-cam-exporter state 1"] {
+            assert_eq!(read(foreign.as_bytes()), Err(Fault::Foreign), "{foreign:?}");
+        }
+        assert_eq!(read(&vec![0; MAX_BYTES + 1]), Err(Fault::TooLarge));
+    }
+
+    #[test]
+    fn one_wrong_value_spoils_it_whole() {
+        let long = format!(r#""label":"{}""#, "é".repeat(101));
+        let twice = r#""keys":[{"label":"k","status":"Inactive","created":5},"#;
+        for (right, wrong, what) in [
+            (r#""a""#, r#""a b""#, "no account's name"),
+            ("7", "0", "no UIN"),
+            ("7", "-7", "not what is written of a user"),
+            (r#""answered":1"#, r#""answered":300000000000"#, "no time"),
+            (r#""created":0"#, r#""created":-9223372036854775808"#, "no time"),
+            (r#""label":"k""#, r#""label":"""#, "a label that is empty or too long"),
+            (r#""label":"k""#, &long, "a label that is empty or too long"),
+            (r#""keys":["#, twice, "two keys of one label"),
+            ("full", "plain", "not what is written of a user"),
+            ("Active", "active", "not what is written of a user"),
+            (r#""up""#, r#""down""#, "not what is written of a user"),
+            ("7", "8}", "not what is written of a user"),
+            ("7", "6", "a user for the second time"),
+        ] {
+            let body = [&GOOD.replace('7', "6"), "\n", &GOOD.replace(right, wrong), "\n"].concat();
+            assert_eq!(read(&file("1", &body)), Err(Fault::Wrong { line: 3, what }), "{wrong}");
+        }
+    }
+}
