@@ -86,7 +86,7 @@ impl App {
                 Box::new(move || readiness.poll_attempted())
             };
             let wiring = Wiring {
-                credentials: source(configured.credentials, &surroundings.environment),
+                credentials: source(configured.credentials, &surroundings),
                 client: Client::new(
                     configured.endpoint.clone(),
                     configured.region,
@@ -153,10 +153,12 @@ fn facts(account: &config::Account) -> Facts {
     }
 }
 
-fn source(configured: config::Credentials, environment: &Environment) -> credentials::Source {
+fn source(configured: config::Credentials, surroundings: &Surroundings) -> credentials::Source {
     match configured {
-        config::Credentials::Env => credentials::Source::Env(Env::new(environment.clone())),
-        config::Credentials::File(paths) => credentials::Source::File(Arc::new(File::new(paths))),
+        config::Credentials::Env => credentials::Source::Env(Env::new(surroundings.environment.clone())),
+        config::Credentials::File(paths) => {
+            credentials::Source::File(Arc::new(File::new(paths, Arc::clone(&surroundings.clock))))
+        }
     }
 }
 
