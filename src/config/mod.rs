@@ -12,6 +12,7 @@ mod node;
 mod scalar;
 mod schema;
 mod settings;
+mod uins_file;
 mod variables;
 mod yaml;
 
@@ -21,6 +22,7 @@ use jiff::tz::Offset;
 
 pub use credentials::Credentials;
 pub use fault::{Fault, Faults};
+pub use uins_file::{Error as UinsFileError, UinsFile};
 
 use fault::Notes;
 
