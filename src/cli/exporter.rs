@@ -2,11 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use tencentcloud_cam_exporter::{
     app::{App, Surroundings},
     clock::SystemClock,
-    config::Config,
+    config::{Config, Faults},
     environment::Environment,
     tencent::HttpTransport,
 };
@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{ServeFlags, log};
+use super::{ConfigFlags, ServeFlags, log};
 
 /// The exporter waits for the network nearly all the time, and shares its machine with an application.
 const WORKERS: usize = 2;
@@ -26,10 +26,11 @@ const WORKERS: usize = 2;
 /// What a thread that hangs in a system call may delay the exit.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-pub(super) fn run(file: &Path, flags: &ServeFlags) -> Result<()> {
+pub(super) fn run(config: &ConfigFlags, flags: &ServeFlags) -> Result<()> {
+    let shard = config.shard();
     log::start(&flags.log);
     let environment = Environment::of_this_process();
-    let config = load(file, &environment)?;
+    let config = load(&config.file, &environment)?.shard(shard);
     in_runtime(async {
         let shutdown = on_signal()?;
         let listeners = bind(flags).await?;
@@ -38,9 +39,13 @@ pub(super) fn run(file: &Path, flags: &ServeFlags) -> Result<()> {
 }
 
 /// The configuration in `file`, or everything that is wrong with it.
-pub(super) fn load(file: &Path, environment: &Environment) -> Result<Config> {
-    Config::load(file, environment)
-        .map_err(|faults| anyhow!("the configuration {} cannot be used:\n{faults}", file.display()))
+fn load(file: &Path, environment: &Environment) -> Result<Config> {
+    Config::load(file, environment).map_err(|faults| unusable(file, &faults))
+}
+
+/// Everything that is wrong with the configuration in `file`.
+pub(super) fn unusable(file: &Path, faults: &Faults) -> Error {
+    anyhow!("the configuration {} cannot be used:\n{faults}", file.display())
 }
 
 /// Runs `main` to its end on a runtime of its own.
