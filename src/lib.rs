@@ -13,13 +13,14 @@
 //! 9. [`web`] answers scrapes and probes.
 //!
 //! Beside the way: [`clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
-//! and [`simulator`] is a fake of the API, for the demo and for tests.
+//! [`files`] reads what somebody may be writing, and [`simulator`] is a fake of the API, for the demo and for tests.
 
 pub mod app;
 pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod environment;
+pub mod files;
 pub mod inventory;
 pub mod metrics;
 pub mod poll;

@@ -8,9 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use tencentcloud_cam_exporter::{
-    config::{Account, Config},
+    config::{Account, Config, Shard},
     environment::Environment,
     tencent::Region,
 };
@@ -28,16 +29,19 @@ fn load(path: &Path) -> Result<Config, String> {
 /// A configuration, one field a line.
 fn describe(config: &Config) -> String {
     let account = |account: &Account| {
-        let Account { name, uins, endpoint, region, credentials, poll, keys } = account;
+        let Account { name, uins, uins_file, endpoint, region, credentials, poll, keys, shard_by, shard } = account;
+        assert_eq!(*shard, Shard::WHOLE);
         let uins: Vec<String> = uins.iter().map(ToString::to_string).collect();
         let region = region.as_ref().map(Region::as_str);
         format!(
-            "{name}\n  uins: {}\n  endpoint: {endpoint}\n  region: {region:?}\n  credentials: {credentials:?}\n  \
-             poll: {poll:?}\n  keys: {keys:?}",
+            "{name}\n  uins: [{}]\n  uins_file: {uins_file:?}\n  endpoint: {endpoint}\n  region: {region:?}\n  credentials: {credentials:?}\n  \
+             poll: {poll:?}\n  keys: {keys:?}\n  shard_by: {shard_by:?}",
             uins.join(", "),
         )
     };
-    config.accounts.iter().map(account).collect::<Vec<_>>().join("\n")
+    let Config { accounts, state_file } = config;
+    let accounts: Vec<String> = accounts.iter().map(account).collect();
+    format!("{}\nstate_file: {state_file:?}", accounts.join("\n"))
 }
 
 /// Compares each file of `folder` with the `.expect.txt` beside it, and reports all that differ.
@@ -99,6 +103,50 @@ fn files_that_cannot_be_read_are_said_to_be() {
 }
 
 #[test]
+fn a_check_reads_the_users_in_files_and_a_start_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = format!(
+        "
+        accounts:
+          - {{name: file, uins_file: {}, credentials: {{env: {{}}}}}}
+          - {{name: both, uins_file: {}, uins: [100], credentials: {{env: {{}}}}}}
+        poll: {{rate_limit: RATE}}",
+        path("file.txt").display(),
+        path("both.txt").display(),
+    );
+    let config = path("config.yaml");
+    let environment = Environment::default();
+    let check = |rate| {
+        fs::write(&config, text.replace("RATE", rate)).unwrap();
+        Config::check(&config, &environment, Timestamp::UNIX_EPOCH).map_err(|faults| faults.to_string())
+    };
+    let absent = |name: &str| {
+        format!("cannot read {}: entity not found: check the path, the mount and the permissions", path(name).display())
+    };
+    let (file, both) = (absent("file.txt"), absent("both.txt"));
+    let expected = format!("accounts[0].uins_file: {file}\naccounts[1].uins_file: {both}");
+    assert_eq!(check("5").unwrap_err(), expected);
+    assert!(load(&config).is_ok());
+
+    fs::write(path("file.txt"), "300\n100\n").unwrap();
+    fs::write(path("both.txt"), "100013065917\n12a\n0\n").unwrap();
+    let both = path("both.txt").display().to_string();
+    let not_a_uin = "is not a UIN: expected an integer, such as 100013065917";
+    // Beside what is wrong with the configuration itself.
+    let expected = format!(
+        "poll.rate_limit: \"21\" is out of range: expected 1 to 20 requests a second, the most that the API answers\n\
+         accounts[1].uins_file: {both}:2: \"12a\" {not_a_uin}\n\
+         accounts[1].uins_file: {both}:3: \"0\" {not_a_uin}"
+    );
+    assert_eq!(check("21").unwrap_err(), expected);
+
+    fs::write(path("both.txt"), "100 # again\n200\n").unwrap();
+    let good = describe(&check("5").unwrap());
+    assert!(good.contains("  uins: [100, 300]\n") && good.contains("  uins: [100, 200]\n"), "{good}");
+}
+
+#[test]
 fn variables_win_over_the_file() {
     let variables = [
         ("CAM_EXPORTER__POLL__INTERVAL", "1m"),
@@ -149,7 +197,7 @@ fn a_fault_names_the_variable_it_comes_from() {
             "CAM_EXPORTER__POLL__INTERVALL",
             "1m",
             "poll.intervall: unknown field (did you mean interval?): expected interval, rate_limit, max_in_flight, \
-             timeout, last_used (from environment variable CAM_EXPORTER__POLL__INTERVALL)",
+             timeout, last_used, shard_by (from environment variable CAM_EXPORTER__POLL__INTERVALL)",
         ),
         (
             "CAM_EXPORTER__ACCOUNTS__0__UINS",

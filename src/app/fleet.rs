@@ -263,7 +263,7 @@ fn facts(configured: &config::Account) -> Facts {
 }
 
 fn rate(configured: &config::Account) -> Rate {
-    Rate::from(configured.poll.rate_limit).share(configured.rate_share)
+    Rate::from(configured.poll.rate_limit).share(configured.rate_share())
 }
 
 fn warn_if_short(member: &Member) {

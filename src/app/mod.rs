@@ -138,20 +138,7 @@ impl App {
             Fleet::new(surroundings, Arc::clone(&inventory), Arc::clone(&own), readiness, stopping.clone(), tell);
         let state_file = watch::Sender::new(config.state_file.clone());
         let source = Arc::new(source);
-        Ok(Self {
-            config,
-            source,
-            fleet,
-            inventory,
-            state_file,
-            news,
-            routes,
-            own,
-            clock,
-            reloader,
-            reloads,
-            stopping,
-        })
+        Ok(Self { config, source, fleet, inventory, state_file, news, routes, own, clock, reloader, reloads, stopping })
     }
 
     /// Where to ask for a reload.

@@ -1,10 +1,6 @@
 //! Runs the daemon.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
@@ -24,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{ServeFlags, log};
+use super::{ConfigFlags, ServeFlags, log};
 
 /// The exporter waits for the network nearly all the time, and shares its machine with an application.
 const WORKERS: usize = 2;
@@ -32,13 +28,14 @@ const WORKERS: usize = 2;
 /// What a thread that hangs in a system call may delay the exit.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-pub(super) fn run(file: PathBuf, flags: &ServeFlags) -> Result<()> {
+pub(super) fn run(config: &ConfigFlags, flags: &ServeFlags) -> Result<()> {
+    let shard = config.shard();
     log::start(&flags.log);
     let environment = Environment::of_this_process();
-    let source = ConfigSource::file(file.clone(), environment.clone());
+    let source = ConfigSource::file(config.file.clone(), environment.clone(), shard);
     in_runtime(async {
         let app = build(source, environment, flags).map_err(|error| match error {
-            Error::Config(faults) => refused(&file, &faults),
+            Error::Config(faults) => refused(&config.file, &faults),
             other => other.into(),
         })?;
         let shutdown = on_signals(&app.reloader())?;

@@ -13,8 +13,11 @@ mod log;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
-use tencentcloud_cam_exporter::web::{ListenAddress, TelemetryPath};
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use tencentcloud_cam_exporter::{
+    config::Shard,
+    web::{ListenAddress, TelemetryPath},
+};
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -61,6 +64,16 @@ struct ConfigFlags {
         help = "The configuration; environment variables CAM_EXPORTER__... are laid over it"
     )]
     file: PathBuf,
+    /// Which of the exporters that share the work this is, counted from 0.
+    #[arg(long = "shard", value_name = "N", default_value_t = 0)]
+    shard: u32,
+    #[arg(
+        long = "total-shards",
+        value_name = "N",
+        default_value_t = 1,
+        help = "How many exporters share the work; poll.shard_by says what is divided"
+    )]
+    total_shards: u32,
 }
 
 #[derive(Args, Debug)]
@@ -84,19 +97,29 @@ impl Arguments {
     /// Does what was asked for.
     pub(crate) fn carry_out(self) -> Result<()> {
         match self.command {
-            None => exporter::run(self.config.file, &self.serve),
+            None => exporter::run(&self.config, &self.serve),
             Some(Command::Demo(serve)) => demo::run(&serve),
-            Some(Command::CheckConfig(config)) => check_config::run(&config.file),
+            Some(Command::CheckConfig(config)) => check_config::run(&config),
         }
+    }
+}
+
+// === impl ConfigFlags ===
+
+impl ConfigFlags {
+    /// The shard that this exporter is. Numbers that cannot be one end the program, as other wrong flags do.
+    fn shard(&self) -> Shard {
+        Shard::new(self.shard, self.total_shards)
+            .unwrap_or_else(|error| Arguments::command().error(ErrorKind::ValueValidation, error).exit())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_command_line_does_not_contradict_itself() {
-        super::Arguments::command().debug_assert();
+        Arguments::command().debug_assert();
     }
 }

@@ -3,13 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
+    path::PathBuf,
     str::FromStr,
 };
 
+use jiff::Timestamp;
+
 use super::{
-    Account, Credentials, credentials,
+    Account, Credentials, Shard, UinsFile, credentials,
     fault::{Notes, Refused},
-    node::Node,
+    node::{Node, path_to},
     settings::{Given, KEYS, POLL},
 };
 use crate::{
@@ -21,7 +24,7 @@ use crate::{
 pub(super) const ACCOUNT: &[&str] =
     &["name", "uins", "uins_file", "include_self", "discover", "endpoint", "sts_endpoint", "region", "credentials"];
 
-const NO_USERS: &str = "no users: list their UINs, such as uins: [100013065917]";
+const NO_USERS: &str = "no users: list their UINs, such as uins: [100013065917], or name a uins_file";
 
 /// An account as it stands in the file, before the defaults.
 #[derive(Default)]
@@ -29,6 +32,7 @@ pub(super) struct Draft {
     path: String,
     name: Option<Result<AccountName, Refused>>,
     uins: Option<Result<BTreeSet<Uin>, Refused>>,
+    uins_file: Option<Result<PathBuf, Refused>>,
     endpoint: Option<Result<Endpoint, Refused>>,
     region: Option<Result<Region, Refused>>,
     credentials: Option<Result<Credentials, Refused>>,
@@ -51,8 +55,11 @@ impl Draft {
         if draft.name.is_none() {
             node.refuse(notes, "no name: add one, such as name: prod");
         }
-        if draft.uins.is_none() {
-            node.refuse(notes, NO_USERS);
+        match &draft.uins {
+            _ if draft.uins_file.is_some() => {}
+            None => drop(node.refuse(notes, NO_USERS)),
+            Some(Ok(uins)) if uins.is_empty() => drop(notes.add(path_to(&draft.path, "uins"), NO_USERS)),
+            Some(_) => {}
         }
         if draft.credentials.is_none() {
             node.refuse(
@@ -67,16 +74,16 @@ impl Draft {
         match name {
             "name" => self.name = Some(unique(field, names, notes)),
             "uins" => self.uins = Some(uins(field, notes)),
+            "uins_file" => self.uins_file = Some(field.file_path(notes)),
             "endpoint" => self.endpoint = Some(field.parse(notes)),
             "region" => self.region = Some(field.parse(notes)),
             "credentials" => self.credentials = Some(credentials::read(field, notes)),
-            "uins_file" => {
-                field.refuse(notes, "not supported yet: leave it out, and list the users under uins");
-            }
             "sts_endpoint" => {
                 field.refuse(notes, "not supported yet: leave it out");
             }
-            "include_self" | "discover" => field.refuse_true(notes, "leave it out, and list the users under uins"),
+            "include_self" | "discover" => {
+                field.refuse_true(notes, "leave it out, and list the users under uins or in a uins_file");
+            }
             _ => self.given.take(name, field, notes),
         }
     }
@@ -89,26 +96,45 @@ impl Draft {
         }
     }
 
+    /// Takes the users of the account's file into its list, and notes what is wrong with that file.
+    pub(super) fn read_uins_file(&mut self, now: Timestamp, notes: &mut Notes) {
+        let Some(Ok(path)) = &self.uins_file else {
+            return;
+        };
+        match UinsFile::new(path.clone()).read(now) {
+            Ok(more) => {
+                if let Ok(uins) = self.uins.get_or_insert_with(|| Ok(BTreeSet::new())) {
+                    uins.extend(more.iter());
+                }
+            }
+            Err(error) => {
+                for problem in error.to_string().lines() {
+                    notes.add(path_to(&self.path, "uins_file"), problem);
+                }
+            }
+        }
+    }
+
     /// The account, given the top level's fields.
     pub(super) fn finish(self, defaults: Given) -> Result<Account, Refused> {
         let given = self.given.over(defaults);
         Ok(Account {
             name: self.name.unwrap_or(Err(Refused))?,
-            uins: self.uins.unwrap_or(Err(Refused))?,
+            uins: self.uins.transpose()?.unwrap_or_default(),
+            uins_file: self.uins_file.transpose()?,
             endpoint: self.endpoint.unwrap_or_else(|| Ok(Endpoint::default()))?,
             region: self.region.transpose()?,
             credentials: self.credentials.unwrap_or(Err(Refused))?,
             poll: given.poll()?,
             keys: given.keys()?,
+            shard_by: given.shard_by()?,
+            shard: Shard::WHOLE,
         })
     }
 }
 
 fn uins(node: &Node<'_>, notes: &mut Notes) -> Result<BTreeSet<Uin>, Refused> {
     let items = node.items(notes)?;
-    if items.is_empty() {
-        return Err(node.refuse(notes, NO_USERS));
-    }
     let mut found = BTreeMap::new();
     let mut all = Ok(());
     for item in items {

@@ -44,10 +44,7 @@ pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Re
 fn file(node: &Node<'_>, notes: &mut Notes) -> Result<Paths, Refused> {
     let [mut secret_id, mut secret_key, mut token] = [const { None }; 3];
     node.each_field(&[FILE], notes, |name, field, notes| {
-        let path = field.text(notes).and_then(|text| match text {
-            "" => Err(field.refuse(notes, "empty: expected the path of a file")),
-            path => Ok(path.into()),
-        });
+        let path = field.file_path(notes);
         match name {
             "secret_id_path" => secret_id = Some(path),
             "secret_key_path" => secret_key = Some(path),

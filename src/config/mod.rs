@@ -12,15 +12,26 @@ mod node;
 mod scalar;
 mod schema;
 mod settings;
+mod shard;
+mod uins_file;
 mod variables;
 mod yaml;
 
-use std::{collections::BTreeSet, fs::File, io::Read, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::Read,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use jiff::tz::Offset;
+use jiff::{Timestamp, tz::Offset};
 
 pub use credentials::Credentials;
 pub use fault::{Fault, Faults};
+pub use shard::{NotAShard, NotAShardBy, Shard, ShardBy};
+pub use uins_file::{Error as UinsFileError, UinsFile};
 
 use fault::Notes;
 
@@ -32,7 +43,7 @@ use crate::{
 };
 
 /// How much of a file is read: some 50 000 users.
-const MAX_BYTES: u64 = 1 << 20;
+pub const MAX_BYTES: u64 = 1 << 20;
 
 /// How deep values may be nested. The schema needs 7.
 const MAX_DEPTH: usize = 16;
@@ -40,8 +51,11 @@ const MAX_DEPTH: usize = 16;
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The accounts, in the order of the file; at least one, each with a name of its own.
+    /// The accounts, in the order of the file, each with a name of its own; at least one, before they are divided
+    /// between shards.
     pub accounts: Vec<Account>,
+    /// Where the inventory is kept over a restart.
+    pub state_file: Option<PathBuf>,
 }
 
 /// An account and how it is watched.
@@ -49,8 +63,10 @@ pub struct Config {
 pub struct Account {
     /// The label `account`.
     pub name: AccountName,
-    /// The users whose keys are listed; at least one.
+    /// The users whose keys are listed; at least one, unless there is a file or they are divided between shards.
     pub uins: BTreeSet<Uin>,
+    /// The file that lists more of them.
+    pub uins_file: Option<PathBuf>,
     /// Where CAM is reached.
     pub endpoint: Endpoint,
     /// The region that requests name, where a host wants one.
@@ -61,6 +77,10 @@ pub struct Account {
     pub poll: poll::Settings,
     /// What is expected of its keys.
     pub keys: Keys,
+    /// What of the account is divided between shards.
+    pub shard_by: ShardBy,
+    /// Whose part of its users this is.
+    pub shard: Shard,
 }
 
 /// What is expected of an account's keys, and how they are shown.
@@ -88,15 +108,58 @@ impl Config {
         Self::parse(&read(path)?, environment)
     }
 
+    /// As [`Config::load`], with the users of each `uins_file` among the `uins`: a daemon waits for such a file, and a
+    /// check does not.
+    ///
+    /// # Errors
+    /// All that is wrong, in those files as well.
+    pub fn check(path: &Path, environment: &Environment, now: Timestamp) -> Result<Self, Faults> {
+        Self::read(&read(path)?, environment, Some(now))
+    }
+
     /// Takes `text` as the file's content, and the variables of `environment` over it.
     ///
     /// # Errors
     /// All that is wrong.
     pub fn parse(text: &str, environment: &Environment) -> Result<Self, Faults> {
+        Self::read(text, environment, None)
+    }
+
+    fn read(text: &str, environment: &Environment, files_as_of: Option<Timestamp>) -> Result<Self, Faults> {
         let mut tree = yaml::read(text)?;
         let mut notes = Notes::default();
         variables::lay_over(&mut tree, environment, &mut notes);
-        schema::read(&tree, notes)
+        schema::read(&tree, notes, files_as_of)
+    }
+
+    /// The part of it that is `shard`'s. There may be none.
+    #[must_use]
+    pub fn shard(mut self, shard: Shard) -> Self {
+        self.accounts.retain_mut(|account| match account.shard_by {
+            ShardBy::Account => shard.owns_account(&account.name),
+            ShardBy::User => {
+                account.shard = shard;
+                account.uins.retain(|uin| shard.owns_user(&account.name, *uin));
+                true
+            }
+        });
+        self
+    }
+}
+
+// === impl Account ===
+
+impl Account {
+    /// Whether a user of the account, wherever it is listed, is polled here and not by another shard.
+    #[must_use]
+    pub fn owns(&self, uin: Uin) -> bool {
+        self.shard.owns_user(&self.name, uin)
+    }
+
+    /// Among how many exporters the account's rate limit is divided: each polls some of its users.
+    #[must_use]
+    pub fn rate_share(&self) -> NonZeroU32 {
+        self.shard.total()
     }
 }
 

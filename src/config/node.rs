@@ -1,6 +1,6 @@
 //! A value of the tree and the way to it, from which everything typed is read.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use ::config::{Value, ValueKind};
 
@@ -86,6 +86,14 @@ impl<'a> Node<'a> {
     ) -> Result<T, Refused> {
         let text = self.text(notes)?;
         parse(text).map_err(|error| self.refuse(notes, format_args!("{} is {error}", quoted(text))))
+    }
+
+    /// The path of a file. What is no path is not quoted: it may be a secret.
+    pub(super) fn file_path(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
+        match self.text(notes)? {
+            "" => Err(self.refuse(notes, "empty: expected the path of a file")),
+            path => Ok(path.into()),
+        }
     }
 
     /// Takes `false`, and refuses `true` since nothing does it yet.

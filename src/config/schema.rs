@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::config::Value;
+use jiff::Timestamp;
 
 use super::{
     Config,
@@ -15,20 +16,19 @@ use super::{
 /// The fields of the top level.
 const ROOT: &[&str] = &["accounts", "poll", "keys", "state_file"];
 
-/// The configuration in `tree`, unless something is noted.
-pub(super) fn read(tree: &Value, mut notes: Notes) -> Result<Config, Faults> {
+/// The configuration in `tree`, unless something is noted. `files_as_of` is when to read the files that list users.
+pub(super) fn read(tree: &Value, mut notes: Notes, files_as_of: Option<Timestamp>) -> Result<Config, Faults> {
     let mut drafts = None;
+    let mut state_file = None;
     let mut given = Given::default();
     let root = Node::root(tree).each_field(&[ROOT], &mut notes, |name, field, notes| match name {
         "accounts" => drafts = Some(accounts(&field, notes)),
         // What is no table is noted there.
         "poll" => drop(field.each_field(&[POLL], notes, |name, field, notes| given.take(name, &field, notes))),
         "keys" => drop(field.each_field(&[KEYS], notes, |name, field, notes| given.take(name, &field, notes))),
-        _ => {
-            field.refuse(notes, "not supported yet: leave it out");
-        }
+        _ => state_file = Some(field.file_path(notes)),
     });
-    let drafts = drafts.unwrap_or_else(|| {
+    let mut drafts = drafts.unwrap_or_else(|| {
         notes.add("accounts", "no accounts: add one, with a name, uins and credentials");
         Vec::new()
     });
@@ -36,8 +36,17 @@ pub(super) fn read(tree: &Value, mut notes: Notes) -> Result<Config, Faults> {
     for draft in &drafts {
         draft.check_times(given, &mut notes);
     }
-    let accounts = drafts.into_iter().map(|draft| draft.finish(given)).collect();
-    notes.conclude(root.and(accounts).map(|accounts| Config { accounts }))
+    if let Some(now) = files_as_of {
+        for draft in &mut drafts {
+            draft.read_uins_file(now, &mut notes);
+        }
+    }
+    let config = || {
+        root?;
+        let accounts = drafts.into_iter().map(|draft| draft.finish(given)).collect::<Result<_, _>>()?;
+        Ok(Config { accounts, state_file: state_file.transpose()? })
+    };
+    notes.conclude(config())
 }
 
 fn accounts(node: &Node<'_>, notes: &mut Notes) -> Vec<Draft> {

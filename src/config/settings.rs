@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::Offset;
 
 use super::{
-    Keys,
+    Keys, ShardBy,
     fault::{Notes, Refused},
     node::Node,
     scalar::{duration, number, time_zone},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The fields of `poll`.
-pub(super) const POLL: &[&str] = &["interval", "rate_limit", "max_in_flight", "timeout", "last_used"];
+pub(super) const POLL: &[&str] = &["interval", "rate_limit", "max_in_flight", "timeout", "last_used", "shard_by"];
 
 /// The fields of `keys`.
 pub(super) const KEYS: &[&str] = &["limit", "max_age", "time_zone", "id_label"];
@@ -30,6 +30,7 @@ pub(super) struct Given {
     rate_limit: Field<RateLimit>,
     max_in_flight: Field<MaxInFlight>,
     timeout: Field<Timeout>,
+    shard_by: Field<ShardBy>,
     limit: Field<u32>,
     max_age: Field<Duration>,
     time_zone: Field<Offset>,
@@ -49,6 +50,7 @@ impl Given {
                 self.max_in_flight = Some(field.scalar(notes, |text| number(text, new)));
             }
             "timeout" => self.timeout = Some(field.scalar(notes, |text| duration(text, Timeout::new))),
+            "shard_by" => self.shard_by = Some(field.parse(notes)),
             "last_used" => field.refuse_true(notes, "leave it out"),
             "limit" => self.limit = Some(field.scalar(notes, |text| number(text, limit))),
             "max_age" => self.max_age = Some(field.scalar(notes, |text| duration(text, max_age))),
@@ -65,6 +67,7 @@ impl Given {
             rate_limit: self.rate_limit.or(defaults.rate_limit),
             max_in_flight: self.max_in_flight.or(defaults.max_in_flight),
             timeout: self.timeout.or(defaults.timeout),
+            shard_by: self.shard_by.or(defaults.shard_by),
             limit: self.limit.or(defaults.limit),
             max_age: self.max_age.or(defaults.max_age),
             time_zone: self.time_zone.or(defaults.time_zone),
@@ -99,6 +102,11 @@ impl Given {
             max_in_flight: self.max_in_flight.unwrap_or(Ok(defaults.max_in_flight))?,
             timeout: self.timeout.unwrap_or(Ok(defaults.timeout))?,
         })
+    }
+
+    /// What to divide between shards.
+    pub(super) fn shard_by(&self) -> Result<ShardBy, Refused> {
+        self.shard_by.unwrap_or(Ok(ShardBy::default()))
     }
 
     /// What to expect of keys.

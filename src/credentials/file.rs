@@ -1,20 +1,27 @@
 //! A credential from files.
 //!
-//! They are read before each request: a secret that Kubernetes rotates is used with the next one. A rotation swaps
-//! several files at once, so what is read counts only if a second reading agrees with it.
+//! They are looked at before each request, so that a secret that is rotated needs no restart. Where they cannot be used
+//! as they are, the last good credential is.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str,
+    sync::Arc,
+    time::Duration,
+};
 
-use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking, time::timeout};
 
-use super::{Error, Place, secret};
-use crate::tencent::Credential;
+use super::{Error, Fault, Fetched, Place, secret};
+use crate::{clock::Clock, files::Watched, tencent::Credential};
 
-const ATTEMPTS: usize = 5;
-
-/// How long reading may take.
+/// How long a look at the files may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// More than any secret has; the tokens of temporary credentials have some 1 000 characters.
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Where the secrets are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,104 +38,312 @@ pub struct Paths {
 #[derive(Debug)]
 pub struct File {
     paths: Paths,
-    /// Held by the one thread that reads: where a mount hangs, it hangs no second one.
-    reading: Arc<Mutex<()>>,
+    clock: Arc<dyn Clock>,
+    /// Held by the one thread that looks: where a mount hangs, it hangs no second one.
+    files: Arc<AsyncMutex<Watched<Credential>>>,
+    last: Mutex<Option<Fetched>>,
 }
 
 // === impl File ===
 
 impl File {
-    /// These files.
+    /// These files. `clock` tells how long ago they were written.
     #[must_use]
-    pub fn new(paths: Paths) -> Self {
-        Self { paths, reading: Arc::default() }
+    pub fn new(paths: Paths, clock: Arc<dyn Clock>) -> Self {
+        let files = Watched::new(paths.all().cloned().collect(), MAX_BYTES);
+        Self { paths, clock, files: Arc::new(AsyncMutex::new(files)), last: Mutex::default() }
     }
 
-    pub(super) async fn credential(self: Arc<Self>) -> Result<Credential, Error> {
-        let read = async {
-            let reading = Arc::clone(&self.reading).lock_owned().await;
-            // A mounted file may hang: not on a thread that serves scrapes.
-            tokio::task::spawn_blocking(move || {
-                let settled = self.read_settled();
-                drop(reading);
-                settled
-            })
-            .await
-            .unwrap_or(Err(Error::Unsettled))
-        };
-        tokio::time::timeout(PATIENCE, read).await.unwrap_or(Err(Error::Hanging))
+    pub(super) async fn fetch(self: Arc<Self>) -> Result<Fetched, Error> {
+        self.fetch_by(Self::look).await
     }
 
-    fn read_settled(&self) -> Result<Credential, Error> {
-        let mut last = self.read()?;
-        for _ in 0..ATTEMPTS {
-            let again = self.read()?;
-            if same(&last, &again) {
-                return Ok(again);
-            }
-            last = again;
+    async fn fetch_by(
+        self: Arc<Self>,
+        look: impl FnOnce(&Self, &mut Watched<Credential>) -> Result<Credential, Error> + Send + 'static,
+    ) -> Result<Fetched, Error> {
+        // What another request is looking at may be used as it was found a moment ago.
+        if let Some(last) = self.last.lock().clone()
+            && self.files.try_lock().is_err()
+        {
+            return Ok(last);
         }
-        Err(Error::Unsettled)
+        let this = Arc::clone(&self);
+        let looked = async move {
+            let mut files = Arc::clone(&this.files).lock_owned().await;
+            // A mounted file may hang: not on a thread that serves scrapes.
+            spawn_blocking(move || this.note(look(&this, &mut files))).await
+        };
+        match timeout(PATIENCE, looked).await {
+            Ok(Ok(fetched)) => fetched,
+            Ok(Err(_)) | Err(_) => self.note(Err(Error::Hanging)),
+        }
     }
 
-    fn read(&self) -> Result<Credential, Error> {
+    fn look(&self, files: &mut Watched<Credential>) -> Result<Credential, Error> {
+        files.look(self.clock.now(), |contents| self.paths.credential(contents))
+    }
+
+    /// Keeps what a look found; where that is a problem, beside the last good credential.
+    fn note(&self, looked: Result<Credential, Error>) -> Result<Fetched, Error> {
+        let mut last = self.last.lock();
+        let fetched = match (looked, last.take()) {
+            (Ok(credential), _) => Fetched { credential, problem: None },
+            (Err(problem), Some(last)) => Fetched { problem: Some(problem), ..last },
+            (Err(problem), None) => return Err(problem),
+        };
+        *last = Some(fetched.clone());
+        Ok(fetched)
+    }
+}
+
+// === impl Paths ===
+
+impl Paths {
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.secret_id, &self.secret_key].into_iter().chain(&self.token)
+    }
+
+    /// The credential in the files' contents, which come in the order of [`Paths::all`].
+    fn credential(&self, contents: &[SecretSlice<u8>]) -> Result<Credential, Error> {
+        let mut contents = contents.iter().map(ExposeSecret::expose_secret);
+        let mut next = |path: &PathBuf| secret_in(contents.next().unwrap_or_default(), path);
         Ok(Credential {
-            secret_id: read(&self.paths.secret_id)?,
-            secret_key: read(&self.paths.secret_key)?,
-            token: self.paths.token.as_ref().map(read).transpose()?,
+            secret_id: next(&self.secret_id)?,
+            secret_key: next(&self.secret_key)?,
+            token: self.token.as_ref().map(next).transpose()?,
         })
     }
 }
 
-fn read(path: &PathBuf) -> Result<SecretString, Error> {
-    let text: SecretString =
-        fs::read_to_string(path).map_err(|error| Error::Unreadable { path: path.clone(), kind: error.kind() })?.into();
-    Ok(secret(text.expose_secret(), || Place::File(path.clone()))?.into())
-}
-
-fn same(a: &Credential, b: &Credential) -> bool {
-    a.secret_id.expose_secret() == b.secret_id.expose_secret()
-        && a.secret_key.expose_secret() == b.secret_key.expose_secret()
-        && a.token.as_ref().map(ExposeSecret::expose_secret) == b.token.as_ref().map(ExposeSecret::expose_secret)
+fn secret_in(content: &[u8], path: &Path) -> Result<SecretString, Error> {
+    let place = || Place::File(path.to_owned());
+    let text = str::from_utf8(content).map_err(|_| Error::Unusable { place: place(), fault: Fault::Foreign })?;
+    Ok(secret(text, place)?.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs, os::unix::fs::symlink, sync::mpsc, thread};
+
+    use jiff::{SignedDuration, Timestamp};
+    use tempfile::TempDir;
+    use tokio::{task::JoinSet, time::advance};
 
     use super::*;
 
-    fn paths(folder: &Path) -> Paths {
-        let path = |name: &str| folder.join(name);
-        Paths { secret_id: path("id"), secret_key: path("key"), token: Some(path("token")) }
+    /// A mounted secret, and the clock of those who look at it.
+    struct Mount {
+        folder: TempDir,
+        clock: Arc<HandClock>,
+        file: Arc<File>,
+    }
+
+    #[derive(Debug)]
+    struct HandClock(Mutex<Timestamp>);
+
+    impl Clock for HandClock {
+        fn now(&self) -> Timestamp {
+            *self.0.lock()
+        }
+    }
+
+    impl Mount {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            let paths = Paths { secret_id: path("id"), secret_key: path("key"), token: Some(path("token")) };
+            let clock = Arc::new(HandClock(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
+            let file = Arc::new(File::new(paths, Arc::clone(&clock) as _));
+            Self { folder, clock, file }
+        }
+
+        /// Writes in place, now.
+        fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+            let path = self.folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            let now = self.clock.now().try_into().unwrap();
+            fs::File::open(&path).unwrap().set_modified(now).unwrap();
+        }
+
+        fn write_all(&self, generation: &str) {
+            for name in ["id", "key", "token"] {
+                self.write(name, format!("{generation}-{name}\n"));
+            }
+        }
+
+        /// Swaps all files as Kubernetes does: in a folder of their own, behind a link that is replaced.
+        fn swap(&self, generation: &str) {
+            let path = |name: &str| self.folder.path().join(name);
+            let folder = format!("..{generation}");
+            fs::create_dir(path(&folder)).unwrap();
+            for name in ["id", "key", "token"] {
+                self.write(&format!("{folder}/{name}"), format!("{generation}-{name}"));
+                if !path(name).is_symlink() {
+                    symlink(format!("..data/{name}"), path(name)).unwrap();
+                }
+            }
+            symlink(&folder, path("..data_tmp")).unwrap();
+            fs::rename(path("..data_tmp"), path("..data")).unwrap();
+        }
+
+        fn pass(&self, milliseconds: i64) {
+            *self.clock.0.lock() += SignedDuration::from_millis(milliseconds);
+        }
+
+        async fn fetch(&self) -> Result<(String, Option<Error>), Error> {
+            let Fetched { credential, problem } = Arc::clone(&self.file).fetch().await?;
+            Ok((generation(&credential), problem))
+        }
+
+        async fn brings(&self, generation: &str) {
+            assert_eq!(self.fetch().await, Ok((generation.to_owned(), None)));
+        }
+
+        /// Takes the last good credential, and tells what was wrong with the one that is there.
+        async fn falls_back_to(&self, generation: &str) -> String {
+            let (found, problem) = self.fetch().await.unwrap();
+            assert_eq!(found, generation);
+            problem.unwrap().to_string()
+        }
+    }
+
+    /// What all three secrets were written as.
+    fn generation(credential: &Credential) -> String {
+        let text = credential.secret_id.expose_secret();
+        let generation = text.strip_suffix("-id").unwrap();
+        assert_eq!(credential.secret_key.expose_secret(), format!("{generation}-key"));
+        assert_eq!(credential.token.as_ref().unwrap().expose_secret(), format!("{generation}-token"));
+        generation.to_owned()
     }
 
     #[tokio::test]
-    async fn a_rotated_secret_is_taken_up_with_the_next_request() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |id: &str, key: &str| {
-            fs::write(folder.path().join("id"), id).unwrap();
-            fs::write(folder.path().join("key"), key).unwrap();
-            fs::write(folder.path().join("token"), "token\n").unwrap();
-        };
-        let file = Arc::new(File::new(paths(folder.path())));
-        write("old-id\n", "old-key\n");
-        let old = Arc::clone(&file).credential().await.unwrap();
-        write("new-id", "new-key");
-        let new = file.credential().await.unwrap();
-        assert_eq!((old.secret_id.expose_secret(), old.secret_key.expose_secret()), ("old-id", "old-key"));
-        assert_eq!((new.secret_id.expose_secret(), new.secret_key.expose_secret()), ("new-id", "new-key"));
-        assert_eq!(new.token.unwrap().expose_secret(), "token");
+    async fn a_rotated_secret_is_taken_up_once_it_is_left_alone() {
+        let mount = Mount::new();
+        mount.write_all("old");
+        mount.brings("old").await;
+        mount.pass(1_000);
+        mount.brings("old").await;
+        // A new id beside the old key would be of no use.
+        mount.write("id", "new-id");
+        mount.brings("old").await;
+        mount.write("key", "new-k");
+        mount.pass(500);
+        mount.brings("old").await;
+        mount.write_all("new");
+        mount.pass(999);
+        mount.brings("old").await;
+        mount.pass(1);
+        mount.brings("new").await;
     }
 
     #[tokio::test]
-    async fn says_which_file_is_wrong_and_how() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = Arc::new(File::new(paths(folder.path())));
-        let absent = Arc::clone(&file).credential().await.unwrap_err().to_string();
+    async fn a_swapped_mount_is_taken_up() {
+        let mount = Mount::new();
+        mount.swap("old");
+        mount.brings("old").await;
+        mount.pass(1_000);
+        mount.swap("new");
+        mount.brings("old").await;
+        mount.pass(1_000);
+        mount.brings("new").await;
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_used_leaves_the_last_good_credential() {
+        let mount = Mount::new();
+        mount.write_all("good");
+        mount.pass(1_000);
+        mount.brings("good").await;
+        for (content, told) in [("", "/key is empty"), (" \n", "/key is empty"), ("a key", "/key holds a blank")] {
+            mount.write("key", content);
+            mount.brings("good").await;
+            mount.pass(1_000);
+            let problem = mount.falls_back_to("good").await;
+            assert!(problem.contains(told), "{problem}");
+        }
+        mount.write("key", b"\xff");
+        mount.pass(1_000);
+        assert!(mount.falls_back_to("good").await.contains("/key holds a blank"));
+        fs::remove_file(mount.folder.path().join("key")).unwrap();
+        let absent = mount.falls_back_to("good").await;
+        assert!(absent.ends_with("/key: entity not found: check the path, the mount and the permissions"), "{absent}");
+        mount.write_all("mended");
+        mount.pass(1_000);
+        mount.brings("mended").await;
+    }
+
+    #[tokio::test]
+    async fn without_a_good_credential_it_says_which_file_is_wrong_and_how() {
+        let mount = Mount::new();
+        let absent = mount.fetch().await.unwrap_err().to_string();
         assert!(absent.contains("/id: entity not found: check the path"), "{absent}");
-        fs::write(folder.path().join("id"), " \n").unwrap();
-        let empty = file.credential().await.unwrap_err().to_string();
+        mount.write_all("first");
+        mount.write("id", " \n");
+        let empty = mount.fetch().await.unwrap_err().to_string();
         assert!(empty.ends_with("/id is empty"), "{empty}");
+        mount.write_all("first");
+        mount.brings("first").await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_request_ever_has_the_files_of_two_generations() {
+        let mount = Mount::new();
+        mount.swap("0");
+        // Long after every write, so that nothing but the swap itself is waited for.
+        mount.pass(3_600_000);
+        let mut requests = JoinSet::new();
+        for _ in 0..8 {
+            let file = Arc::clone(&mount.file);
+            requests.spawn(async move {
+                let mut last = 0;
+                while last < 200 {
+                    let credential = Arc::clone(&file).fetch().await.unwrap().credential;
+                    let now: u32 = generation(&credential).parse().unwrap();
+                    assert!(now >= last, "{now} after {last}");
+                    last = now;
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        let writer = thread::spawn(move || {
+            for generation in 1..=200 {
+                mount.pass(-3_600_000);
+                mount.swap(&generation.to_string());
+                mount.pass(3_600_000);
+            }
+            mount
+        });
+        timeout(Duration::from_mins(1), requests.join_all()).await.unwrap();
+        writer.join().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_hangs_holds_up_one_request_and_no_more() {
+        let mount = Mount::new();
+        mount.write_all("good");
+        mount.brings("good").await;
+        let (end, ended) = mpsc::channel::<()>();
+        let hangs = tokio::spawn(Arc::clone(&mount.file).fetch_by(move |file, files| {
+            let _ = ended.recv();
+            file.look(files)
+        }));
+        tokio::task::yield_now().await;
+        mount.brings("good").await;
+        advance(PATIENCE).await;
+        assert_eq!(hangs.await.unwrap().unwrap().problem, Some(Error::Hanging));
+        assert_eq!(mount.fetch().await, Ok(("good".to_owned(), Some(Error::Hanging))));
+        drop(end);
+        while mount.file.files.try_lock().is_err() {
+            tokio::task::yield_now().await;
+        }
+        mount.brings("good").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_look_that_hangs_is_given_up() {
+        let mount = Mount::new();
+        let _hanging = mount.file.files.lock().await;
+        assert_eq!(mount.fetch().await, Err(Error::Hanging));
     }
 }

@@ -5,14 +5,14 @@
 mod env;
 mod file;
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
 pub use env::Env;
 pub use file::{File, Paths};
 
-use crate::tencent::Credential;
+use crate::{files, tencent::Credential};
 
 /// Where a credential comes from.
 #[derive(Debug)]
@@ -23,20 +23,24 @@ pub enum Source {
     File(Arc<File>),
 }
 
+/// A credential, and why it may be an old one.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The credential.
+    pub credential: Credential,
+    /// Why the source gave no credential now, where this is the last good one.
+    pub problem: Option<Error>,
+}
+
 /// Why no credential could be had.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {
     /// The variable is not set, or set to nothing.
     #[error("environment variable {0} is not set: set it, or choose another source under `credentials`")]
     Unset(&'static str),
-    /// The file cannot be read.
-    #[error("cannot read {}: {kind}: check the path, the mount and the permissions", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        kind: io::ErrorKind,
-    },
+    /// The files cannot be read as they are.
+    #[error(transparent)]
+    Files(#[from] files::Error),
     /// The value cannot be a secret of the API.
     #[error("{place} {fault}")]
     Unusable {
@@ -45,9 +49,6 @@ pub enum Error {
         /// What is wrong with its content, which is not shown.
         fault: Fault,
     },
-    /// The files changed while they were read, every time.
-    #[error("the files change faster than they can be read")]
-    Unsettled,
     /// The files cannot be read in time.
     #[error("reading the files takes too long: check the mount")]
     Hanging,
@@ -76,14 +77,14 @@ pub enum Fault {
 // === impl Source ===
 
 impl Source {
-    /// The credential as it is now.
+    /// The credential as it is now, or the last good one.
     ///
     /// # Errors
-    /// Why there is none.
-    pub async fn credential(&self) -> Result<Credential, Error> {
+    /// Why there is none, and never was.
+    pub async fn fetch(&self) -> Result<Fetched, Error> {
         match self {
-            Self::Env(env) => env.credential(),
-            Self::File(file) => Arc::clone(file).credential().await,
+            Self::Env(env) => Ok(Fetched { credential: env.credential()?, problem: None }),
+            Self::File(file) => Arc::clone(file).fetch().await,
         }
     }
 }

@@ -187,7 +187,7 @@ impl Poller {
     fn start(&self, turn: Turn, permit: Permit, connection: Connection) {
         let (plan, metrics, now) = (Arc::clone(&self.plan), self.wiring.metrics.clone(), self.now());
         self.under_way.push(Box::pin(async move {
-            let fetched = plan.credentials.credential().await;
+            let fetched = plan.credentials.fetch().await;
             let credential_problem = fetched.as_ref().ok().and_then(|fetched| fetched.problem.clone());
             let outcome = async {
                 let credential = fetched?.credential;

@@ -40,6 +40,10 @@ fn a_wrong_flag_is_named_and_mended() {
         (&["--web.telemetry-path=metrics"], "expected / and then"),
         (&["--log.level=loud"], "trace, debug, info, warn, error"),
         (&["demo", "--config.file=a"], "unexpected argument '--config.file'"),
+        (&["demo", "--shard=0"], "unexpected argument '--shard'"),
+        (&["--shard=3", "--total-shards=3"], "shard 3 of 3: expected 0 to 2"),
+        (&["check-config", "--total-shards=0"], "0 shards: expected 1 to 10000"),
+        (&["--shard=-1"], "invalid value '-1' for '--shard <N>'"),
         (&["check"], "'check-config'"),
     ] {
         let (code, text) = run(arguments);
@@ -56,6 +60,25 @@ fn a_good_configuration_is_good() {
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("1 account(s), 1 user(s)"), "{text}");
     assert!(world.simulator.arrivals().is_empty(), "nothing is asked");
+}
+
+#[test]
+fn a_check_counts_the_users_of_files_and_of_the_shard() {
+    let world = World::with_one_user();
+    let list: Vec<String> = (1..=1_000).map(|uin| format!("{uin} # a user")).collect();
+    let list = world.write("uins.txt", &list.join("\n"));
+    let file = format!("uins_file: {}, shard_by: user, credentials", list.display());
+    let path = world.write("config.yaml", &world.config().replace("credentials", &file));
+    let check = |flags: &[&str]| {
+        let (code, text) = run(&[&["check-config", &format!("--config.file={}", path.display())], flags].concat());
+        assert_eq!(code, Some(0), "{text}");
+        let (_, users) = text.split_once("1 account(s), ").unwrap();
+        users.strip_suffix(" user(s)\n").unwrap().parse::<usize>().unwrap()
+    };
+    assert_eq!(check(&[]), 1_001);
+    let shares = ["0", "1", "2"].map(|shard| check(&["--total-shards=3", "--shard", shard]));
+    assert_eq!(shares.iter().sum::<usize>(), 1_001);
+    assert!(shares.iter().all(|share| (270..400).contains(share)), "{shares:?}");
 }
 
 /// The configuration of the documentation's list of faults: every one is told, with its path, by both commands.

@@ -128,7 +128,9 @@ impl Running {
         let ours = text.lines().filter(|line| {
             line.starts_with("tencentcloud_cam_access_key") || line.starts_with("tencentcloud_cam_user")
         });
-        ours.map(|line| line.rsplit_once(' ').unwrap()).map(|(series, value)| (series.to_owned(), value.parse().unwrap())).collect()
+        ours.map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(series, value)| (series.to_owned(), value.parse().unwrap()))
+            .collect()
     }
 }
 
@@ -145,7 +147,8 @@ fn keys(user: &User) -> BTreeMap<String, i64> {
 fn judge(scrape: &BTreeMap<String, f64>, delivered: &BTreeMap<u64, Delivered>, now: Timestamp, when: &str) {
     for uin in FIRST..FIRST + USERS {
         let user = format!(r#"account="prod",uin="{uin}""#);
-        let value = |family: &str, more: &str| scrape.get(&format!("tencentcloud_cam_{family}{{{user}{more}}}")).copied();
+        let value =
+            |family: &str, more: &str| scrape.get(&format!("tencentcloud_cam_{family}{{{user}{more}}}")).copied();
         let shown: BTreeSet<&str> = scrape
             .keys()
             .filter_map(|series| series.strip_prefix("tencentcloud_cam_access_key_created_timestamp_seconds{"))
