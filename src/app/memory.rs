@@ -1,6 +1,6 @@
 //! Keeps what is known over a restart.
 //!
-//! It is saved when it has changed, every half minute, and once more at the end: a start then shows the last good keys
+//! It is saved when it has changed, every minute, and once more at the end: a start then shows the last good keys
 //! at once, with their old success times.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How often it is saved, at most.
-const EVERY: Duration = Duration::from_secs(30);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Fills `inventory` with what the file at `path` knows of its users. Blocks for as long as the file does.
 ///

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tencentcloud_cam_exporter::tencent::{Reason, code::DOCUMENTED};
 
-use crate::world::{World, binary};
+use crate::world::{UIN, World, binary};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"));
 
@@ -23,7 +23,9 @@ fn labels(cell: &str) -> BTreeSet<String> {
 /// The families of the exposition with their types and labels; those that a histogram adds to its series are its own.
 fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let world = World::with_one_user();
-    let exporter = world.start();
+    let list = world.write("uins.txt", &UIN.to_string());
+    let with_a_list = world.config().replace("name: prod,", &format!("name: prod, uins_file: {},", list.display()));
+    let exporter = world.start_with(&with_a_list, &[]);
     exporter.until("a sweep", |metrics| metrics.count("tencentcloud_cam_account_last_sweep_duration_seconds") == 1);
     let text = exporter.scrape();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
