@@ -28,10 +28,6 @@ use crate::{
     web::Readiness,
 };
 
-/// How long an account that a reload brings waits. It may have been there a moment ago, and what it sent then still
-/// counts against its budget.
-const PAUSE: Duration = Duration::from_secs(2);
-
 pub(super) struct Fleet {
     surroundings: Surroundings,
     inventory: Arc<Inventory>,
@@ -110,12 +106,11 @@ impl Fleet {
     /// Polls the accounts as they are configured now. Requests under way go on; users that failed for good are asked
     /// again.
     pub(super) fn poll(&mut self, tasks: &mut Tasks) {
-        let pause = if self.members.values().any(|member| member.polled.is_some()) { PAUSE } else { Duration::ZERO };
         let mut members = std::mem::take(&mut self.members);
         for member in members.values_mut() {
             member.polled = Some(match member.polled.take() {
                 Some(polled) => self.change(member, polled),
-                None => self.start(member, pause, tasks),
+                None => self.start(member, tasks),
             });
         }
         self.members = members;
@@ -131,7 +126,7 @@ impl Fleet {
         self.members.insert(account, member);
     }
 
-    fn start(&self, member: &Member, pause: Duration, tasks: &mut Tasks) -> Polled {
+    fn start(&self, member: &Member, tasks: &mut Tasks) -> Polled {
         let configured = &member.configured;
         let credentials = Arc::new(self.credentials(configured));
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
@@ -142,7 +137,6 @@ impl Fleet {
             clock: Arc::clone(&self.surroundings.clock),
             random: self.surroundings.random(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
-            pause,
         };
         let stop = self.stopping.child_token();
         let poller = Poller::new(wiring, plan).run(stop.clone());

@@ -3,7 +3,11 @@
 //! It is saved when it has changed, every minute, and once more at the end: a start then shows the last good keys
 //! at once, with their old success times.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
@@ -25,8 +29,8 @@ const EVERY: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// The file cannot be read, though it may be good: nothing must be written over it.
-pub(super) fn recall(path: &PathBuf, inventory: &Inventory) -> Result<(), Refused> {
-    match StateFile::new(path.clone()).load() {
+pub(super) fn recall(path: &Path, inventory: &Inventory) -> Result<(), Refused> {
+    match StateFile::new(path.to_owned()).load() {
         Ok(None) => info!(path = %path.display(), "no state file yet"),
         Ok(Some(state)) => {
             let users = state.restore(inventory);

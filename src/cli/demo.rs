@@ -47,7 +47,7 @@ fn config(population: &Population, endpoint: SocketAddr) -> String {
     let uins = population.uins();
     format!(
         "accounts: [{{name: demo, uins: {uins:?}, endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}]\n\
-         poll: {{interval: 30s}}\n"
+         poll: {{interval: 30s, rate_limit: 20}}\n"
     )
 }
 
@@ -65,5 +65,5 @@ fn say_where_to_look(flags: &ServeFlags, listeners: &[TcpListener], endpoint: So
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
         println!("  http://{host}:{}{}", address.port(), flags.telemetry_path);
     }
-    println!("The first sweep over its users takes two seconds. Ctrl-C stops.");
+    println!("The first sweep over its users takes three seconds. Ctrl-C stops.");
 }

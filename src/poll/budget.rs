@@ -6,15 +6,16 @@
 //! - A window counts every request that may have arrived within the last second: those under way, and those that ended
 //!   less than a second ago. At the rate, the next one waits. Spacing alone would not do, for what leaves evenly spaced
 //!   may arrive in a bunch.
-//! - A governor (GCRA) spaces requests. Its burst is one cell: an account that was idle starts without a jump.
+//! - A governor (GCRA) spaces requests 1/rate apart. Its burst is one cell, so an account that was idle starts without a
+//!   jump.
 //!
 //! Why that suffices: take limit + 1 requests that arrive within one second, and of them the one sent last. When it was
 //! sent, each of the others had been sent, and had not yet arrived or had arrived less than a second before; so none had
 //! ended more than a second before, and the window held all of them. It was full, and the last one would have waited.
 //! The rate may have been below the limit then, by `congestion`: so was the window's room, and it looked no less far back.
 //!
-//! A rate that is no whole number has the room of the next lower one, and one below 1 a window of as many seconds as it
-//! has between two requests.
+//! A window has room for a whole number of requests, the next below the rate. Below 1 a second it has room for one, and is
+//! longer instead.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -28,18 +29,18 @@ use tokio::time::Instant;
 
 use super::{
     Rate,
-    congestion::{Congestion, DRAIN, Sent},
+    congestion::{Congestion, Sent},
 };
 
 /// The API's second, and a little more: our timers and its clock do not agree to the microsecond.
 const SECOND: Duration = Duration::from_millis(1_002);
 
-/// The most that a window may have to hold.
+/// The most that a window may have to hold: a second at the highest [`Rate`].
 const MOST: usize = 20;
 
-/// How much faster than the limit requests may follow each other. At just the limit, each one that the window delays
-/// would be lost; and a second is kept by the window alone.
-const HASTE: f64 = 1.25;
+/// How much faster than the limit requests may follow each other while the window is nearly full, which then keeps the
+/// limit alone. At just the limit what the window delays, as answers do not come evenly, could never be made up for.
+const HASTE: f64 = 4.0;
 
 type Governor = governor::RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
 
@@ -48,7 +49,7 @@ type Governor = governor::RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpM
 pub struct Budget {
     congestion: Congestion,
     governor: Governor,
-    /// The governor's.
+    /// What the governor was made for.
     spacing: Duration,
     /// There is no permit before.
     resumes: Instant,
@@ -96,7 +97,7 @@ impl Budget {
             spacing: SECOND,
             resumes: Instant::now() + pause,
             under_way: 0,
-            ended: VecDeque::with_capacity(MOST + 1),
+            ended: VecDeque::with_capacity(MOST),
             last: None,
         }
     }
@@ -111,23 +112,26 @@ impl Budget {
             return Err(Refusal::Until(self.resumes));
         }
         let rate = self.congestion.rate(now);
-        let (room, hold) = window(rate);
-        let recent = self.ended.iter().rev().take_while(|ended| **ended + hold > now).count();
+        let (places, span) = window(rate);
+        let recent = self.ended.iter().rev().take_while(|ended| **ended + span > now).count();
         let held = self.under_way + recent;
-        if held >= room {
+        if held >= places {
             // The one that has to leave the window first: with it leave all that ended before.
-            let leaves = room.checked_sub(self.under_way + 1).and_then(|later| self.ended.iter().nth_back(later));
-            return Err(leaves.map_or(Refusal::UntilOneEnds, |ended| Refusal::Until(*ended + hold)));
+            let leaves = places.checked_sub(self.under_way + 1).and_then(|later| self.ended.iter().nth_back(later));
+            return Err(leaves.map_or(Refusal::UntilOneEnds, |ended| Refusal::Until(*ended + span)));
         }
         if let Err(not_until) = self.governor.check() {
             return Err(Refusal::Until(now + not_until.wait_time_from(self.governor.clock().now())));
         }
-        self.space(rate);
+        let among = held + 1;
+        let hasty = rate >= self.congestion.limit().get() && among * 4 >= places * 3;
+        self.space(Duration::from_secs_f64(1.0 / if hasty { HASTE * rate } else { rate }));
         self.under_way += 1;
-        Ok(Permit(Sent { at: now, among: held + 1 }))
+        Ok(Permit(Sent { at: now, among }))
     }
 
     /// The request of `permit` has ended, now.
+    #[expect(clippy::needless_pass_by_value, reason = "a permit handed back is gone")]
     pub fn give_back(&mut self, permit: Permit) {
         self.under_way -= 1;
         if self.ended.len() == MOST {
@@ -137,11 +141,11 @@ impl Budget {
         self.last = Some(permit.0);
     }
 
-    /// The API has refused the request whose permit was handed back last, as one too many in its second.
+    /// The API has refused the request whose permit was handed back last: it was one too many in its second.
     pub fn throttled(&mut self) {
         let now = Instant::now();
-        if self.last.is_some_and(|request| self.congestion.refused(request, now)) {
-            self.resumes = self.resumes.max(now + DRAIN);
+        if let Some(drain) = self.last.and_then(|request| self.congestion.refused(request, now)) {
+            self.resumes = self.resumes.max(now + drain);
         }
     }
 
@@ -156,11 +160,9 @@ impl Budget {
         self.congestion.rate(Instant::now())
     }
 
-    /// Spaces what follows the permit just given as `rate` wants it. A governor never changes its pace, and a new one
-    /// knows of no permit; at this moment the one just given is all that there is to know.
-    fn space(&mut self, rate: f64) {
-        let limit = self.congestion.limit().get();
-        let spacing = Duration::from_secs_f64(1.0 / if rate < limit { rate } else { HASTE * limit });
+    /// Spaces what follows the permit just given. A governor never changes its pace, and a new one knows of no permit;
+    /// at this moment the one just given is all that there is to know.
+    fn space(&mut self, spacing: Duration) {
         if spacing != self.spacing {
             self.governor = governor(spacing);
             self.spacing = spacing;
@@ -175,7 +177,7 @@ fn window(rate: f64) -> (usize, Duration) {
     ((rate as usize).max(1), SECOND.mul_f64((1.0 / rate).max(1.0)))
 }
 
-#[expect(clippy::expect_used, reason = "no spacing is none: the highest of rates is 25")]
+#[expect(clippy::expect_used, reason = "no spacing is none: the hastiest rate is 80")]
 fn governor(spacing: Duration) -> Governor {
     let quota = Quota::with_period(spacing).expect("a spacing");
     Governor::direct_with_clock(quota, TokioClock(Instant::now()))
@@ -194,75 +196,164 @@ impl GovernorClock for TokioClock {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tokio::time::{sleep_until, timeout_at};
+    use tokio::time::sleep_until;
 
     use super::{super::RateLimit, *};
+
+    /// A request, and what happens when it ends.
+    #[derive(Clone, Copy, Debug)]
+    struct Trip {
+        /// Milliseconds until it arrives.
+        there: u64,
+        /// Milliseconds from then until it ends.
+        back: u64,
+        then: Then,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Then {
+        Nothing,
+        Refused,
+        Limit(Rate),
+    }
+
+    /// One that has arrived, under this limit.
+    struct Arrived {
+        at: Instant,
+        limit: f64,
+    }
 
     fn limit(rate: u32) -> Rate {
         RateLimit::new(rate).unwrap().into()
     }
 
-    /// The most arrivals that any second from `t`, included, to `t` + 1 s, not included, holds.
-    fn densest_second(arrivals: &mut [Instant]) -> usize {
-        arrivals.sort();
-        (0..arrivals.len())
-            .map(|first| {
-                arrivals[first..].iter().take_while(|at| **at < arrivals[first] + Duration::from_secs(1)).count()
-            })
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// Sends as fast as the budget allows: request `i` arrives after `trips[i].0` and ends `trips[i].1` later, both in
-    /// milliseconds.
-    async fn send(rate: u32, trips: &[(u64, u64)]) -> (Vec<Instant>, Duration) {
-        let (mut budget, start) = (Budget::new(limit(rate)), Instant::now());
-        let (mut arrivals, mut under_way) = (vec![], tokio::task::JoinSet::new());
-        for (there, back) in trips {
+    /// Sends as fast as the budget allows.
+    async fn send(mut limit: Rate, trips: &[Trip]) -> Vec<Arrived> {
+        let mut budget = Budget::new(limit);
+        let (mut arrived, mut under_way) = (vec![], tokio::task::JoinSet::new());
+        for trip in trips {
             let permit = loop {
-                match budget.take() {
+                let wake = match budget.take() {
                     Ok(permit) => break permit,
-                    Err(Refusal::Until(at)) => match timeout_at(at, under_way.join_next()).await {
-                        Ok(Some(ended)) => budget.give_back(ended.unwrap()),
-                        Ok(None) => sleep_until(at).await,
-                        Err(_) => {}
-                    },
-                    Err(Refusal::UntilOneEnds) => budget.give_back(under_way.join_next().await.unwrap().unwrap()),
+                    Err(Refusal::Until(at)) => at,
+                    Err(Refusal::UntilOneEnds) => Instant::now() + Duration::from_hours(1),
+                };
+                let ended: Option<(Permit, Then)> = tokio::select! {
+                    Some(ended) = under_way.join_next() => Some(ended.unwrap()),
+                    () = sleep_until(wake) => None,
+                };
+                let Some((permit, then)) = ended else { continue };
+                budget.give_back(permit);
+                match then {
+                    Then::Nothing => {}
+                    Then::Refused => budget.throttled(),
+                    Then::Limit(other) => {
+                        limit = other;
+                        budget.set_limit(limit);
+                    }
                 }
+                assert!(budget.rate() <= limit.get());
             };
-            let arrives = Instant::now() + Duration::from_millis(*there);
-            arrivals.push(arrives);
-            let ends = arrives + Duration::from_millis(*back);
+            let at = Instant::now() + Duration::from_millis(trip.there);
+            arrived.push(Arrived { at, limit: limit.get() });
+            let (ends, then) = (at + Duration::from_millis(trip.back), trip.then);
             under_way.spawn(async move {
                 sleep_until(ends).await;
-                permit
+                (permit, then)
             });
         }
-        (arrivals, start.elapsed())
+        arrived
+    }
+
+    /// Of the requests sent up to `last`, itself included: the most that any second in which it arrived holds. At a
+    /// limit below 1 that second is longer.
+    fn densest_second(arrived: &[Arrived], last: usize) -> usize {
+        let (end, sent) = (arrived[last].at, &arrived[..=last]);
+        let second = Duration::from_secs_f64((1.0 / arrived[last].limit).max(1.0));
+        let starts = sent.iter().map(|first| first.at).filter(|start| (*start..*start + second).contains(&end));
+        starts.map(|start| sent.iter().filter(|one| (start..start + second).contains(&one.at)).count()).max().unwrap()
     }
 
     fn paused<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(future)
     }
 
+    fn limits() -> impl Strategy<Value = Rate> {
+        (1u32..=20, 1u32..=4).prop_map(|(rate, sharers)| limit(rate).share(sharers.try_into().unwrap()))
+    }
+
+    fn trips() -> impl Strategy<Value = Vec<Trip>> {
+        let then = prop_oneof![
+            8 => Just(Then::Nothing),
+            1 => Just(Then::Refused),
+            1 => limits().prop_map(Then::Limit),
+        ];
+        let trip = (0u64..400, 0u64..400, then).prop_map(|(there, back, then)| Trip { there, back, then });
+        prop::collection::vec(trip, 1..120)
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn no_second_of_arrivals_is_over_the_rate_however_long_trips_take(
-            rate in 1u32..=20,
-            trips in prop::collection::vec((0u64..400, 0u64..400), 1..150),
-        ) {
-            let densest = paused(async { densest_second(&mut send(rate, &trips).await.0) });
-            prop_assert!(densest <= rate as usize, "{densest} at a rate of {rate}");
+        fn no_second_of_arrivals_is_over_the_limit_whatever_happens(limit in limits(), trips in trips()) {
+            let arrived = paused(send(limit, &trips));
+            for (last, Arrived { limit, .. }) in arrived.iter().enumerate() {
+                let densest = densest_second(&arrived, last);
+                prop_assert!(densest <= window(*limit).0, "{densest} at a limit of {limit}");
+            }
         }
     }
 
     #[test]
-    fn short_trips_use_nearly_all_of_the_rate() {
-        let (_, took) = paused(send(20, &[(1, 1); 400]));
-        let used = 400.0 / 20.0 / took.as_secs_f64();
-        assert!(used > 0.97, "{used}");
+    fn short_trips_use_nearly_all_of_the_limit() {
+        for (rate, sharers) in [(20, 1), (1, 1), (7, 1), (1, 4)] {
+            let limit = limit(rate).share(sharers.try_into().unwrap());
+            let arrived = paused(send(limit, &[Trip { there: 1, back: 1, then: Then::Nothing }; 400]));
+            let took = arrived[399].at - arrived[0].at;
+            let used = 399.0 / limit.get() / took.as_secs_f64();
+            assert!(used > 0.98, "{used} of {limit:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_of_what_was_under_way_are_one_event() {
+        paused(async {
+            let mut budget = Budget::new(limit(20));
+            let permits = [budget.take().unwrap(), {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                budget.take().unwrap()
+            }];
+            let mut rates = vec![];
+            for permit in permits {
+                budget.give_back(permit);
+                budget.throttled();
+                rates.push(budget.rate());
+            }
+            assert!(rates.iter().all(|rate| (rate - 1.0).abs() < f64::EPSILON), "{rates:?}");
+        });
+    }
+
+    #[test]
+    fn another_limit_forgets_nothing() {
+        paused(async {
+            let mut budget = Budget::new(limit(1));
+            let permit = budget.take().unwrap();
+            budget.give_back(permit);
+            budget.set_limit(limit(1).share(10.try_into().unwrap()));
+            assert_eq!(budget.take().unwrap_err(), Refusal::Until(Instant::now() + SECOND * 10));
+        });
+    }
+
+    #[test]
+    fn one_that_starts_after_another_waits() {
+        paused(async {
+            let resumes = Instant::now() + Duration::from_secs(2);
+            let mut budget = Budget::starting_after(limit(20), Duration::from_secs(2));
+            assert_eq!(budget.take().unwrap_err(), Refusal::Until(resumes));
+            sleep_until(resumes).await;
+            let _permit = budget.take().unwrap();
+        });
     }
 
     #[test]
@@ -271,7 +362,7 @@ mod tests {
             let mut budget = Budget::new(limit(20));
             tokio::time::sleep(Duration::from_mins(1)).await;
             let permit = budget.take().unwrap();
-            assert_eq!(budget.take().unwrap_err(), Refusal::Until(Instant::now() + Duration::from_millis(40)));
+            assert_eq!(budget.take().unwrap_err(), Refusal::Until(Instant::now() + Duration::from_millis(50)));
             budget.give_back(permit);
         });
     }

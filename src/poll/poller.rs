@@ -29,6 +29,10 @@ use crate::{
 /// How often a poller shows that it is alive, at least.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// How long a poller waits at first. There may have been another for its account a moment ago, before a restart or a
+/// reload, and what that sent still counts against the budget.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How far the `Date` of an accepted request may be from the time it was signed with. The API allows five minutes: what
 /// is further off was not said by the API, or says nothing of the time.
 const PLAUSIBLE: SignedDuration = SignedDuration::from_mins(6);
@@ -45,8 +49,6 @@ pub struct Wiring {
     pub random: fastrand::Rng,
     /// Told of each poll that has ended, well or not.
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
-    /// How long it waits before its first request.
-    pub pause: Duration,
 }
 
 /// What a reload may change. Each one that comes, even without a change, gives the users that fail for good a new chance.
@@ -106,7 +108,7 @@ impl Poller {
         let name = wiring.account.name().clone();
         let mut poller = Self {
             schedule: Schedule::new(name.clone(), plan.settings.interval.get(), wiring.clock.now()),
-            budget: Budget::starting_after(plan.rate, wiring.pause),
+            budget: Budget::starting_after(plan.rate, PAUSE),
             wiring,
             plans,
             plan,
@@ -167,7 +169,7 @@ impl Poller {
     /// can bring it.
     fn start_what_may_start(&mut self) -> Option<Instant> {
         while self.under_way.len() < self.plan.settings.max_in_flight.get() {
-            let turn = match self.schedule.next() {
+            let turn = match self.schedule.up_next() {
                 Next::Now(turn) => turn,
                 Next::At(at) => return Some(at),
                 Next::Nobody => return None,
@@ -274,9 +276,10 @@ impl Poller {
             return;
         }
         let account = self.wiring.account.name();
-        match &problem {
-            Some(error) => warn!(%account, %error, "the credential cannot be read: the last good one is used on"),
-            None => info!(%account, "the credential can be read again"),
+        if let Some(error) = &problem {
+            warn!(%account, %error, "the credential cannot be read: the last good one is used on");
+        } else {
+            info!(%account, "the credential can be read again");
         }
         self.credential_problem = problem;
     }
@@ -290,9 +293,11 @@ impl Poller {
     /// The API's clock says so. Tells whether that changes the time we go by.
     fn note_time(&mut self, server_time: Option<Timestamp>) -> bool {
         let Some(server_time) = server_time else { return false };
-        let (before, local) = (self.now(), self.wiring.clock.now());
+        let local = self.wiring.clock.now();
+        let before = self.wiring.account.correct(local);
         self.wiring.account.note(|progress| progress.api_clock = Some(ApiClock::reads(server_time)));
-        let skewed = self.now() != local;
+        let after = self.wiring.account.correct(local);
+        let skewed = after != local;
         if skewed != self.skewed {
             self.skewed = skewed;
             let (account, seconds) = (self.wiring.account.name(), server_time.duration_since(local).as_secs());
@@ -302,7 +307,7 @@ impl Poller {
                 info!(%account, "this machine's clock is right again");
             }
         }
-        self.now().duration_since(before).abs() > SignedDuration::from_secs(30)
+        after.duration_since(before).abs() > SignedDuration::from_secs(30)
     }
 
     fn now(&self) -> Timestamp {

@@ -196,6 +196,13 @@ mod tests {
     }
 
     #[test]
+    fn shares_of_a_limit_add_up_to_it_until_they_are_too_small() {
+        let rate = Rate::from(RateLimit::new(20).unwrap());
+        assert!((rate.share(NonZeroU32::new(3).unwrap()).get() * 3.0 - 20.0).abs() < 1e-9);
+        assert!((rate.share(NonZeroU32::MAX).get() * 86_400.0 - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn ranges_end_where_they_say() {
         let seconds = Duration::from_secs;
         assert!(Interval::new(seconds(1)).is_ok() && Interval::new(seconds(86_400)).is_ok());

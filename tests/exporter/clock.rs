@@ -63,4 +63,6 @@ fn a_few_seconds_are_nobody_s_fault() {
     let skew = metrics.get(r#"clock_skew_seconds{account="prod"}"#).unwrap();
     assert!((skew - 40.0).abs() <= 2.0, "{skew}");
     assert!((age(&metrics) - SystemClock.now().as_second() as f64).abs() <= 2.0, "ages are told by our own");
+    let (_, log) = exporter.stop();
+    assert!(!log.contains("clock"), "{log}");
 }

@@ -11,6 +11,7 @@ mod faults;
 mod lifecycle;
 mod reload;
 mod secrets;
+mod shards;
 mod state;
 mod web;
 mod world;

@@ -5,4 +5,5 @@
 mod documented_example;
 mod harness;
 mod month;
+mod short_budget;
 mod sweeps;

@@ -173,7 +173,7 @@ impl Schedule {
     }
 
     /// Who goes next. Stays so until [`Self::begin`].
-    pub fn next(&mut self) -> Next {
+    pub fn up_next(&mut self) -> Next {
         let now = Instant::now();
         while let Some(Reverse(first)) = self.waiting.peek() {
             let (turn, class, until) = (first.turn, first.class, first.until);
@@ -206,7 +206,7 @@ impl Schedule {
         }
     }
 
-    /// The turn that [`Self::next`] named is taken. Tells over which connection.
+    /// The turn that [`Self::up_next`] named is taken. Tells over which connection.
     pub fn begin(&mut self, turn: Turn) -> (Turn, Connection) {
         let retry = self.ready.pop().is_some_and(|Reverse(first)| first.class == Class::Retry);
         let stamp = self.stamp();
@@ -255,12 +255,12 @@ impl Schedule {
             let at = Instant::now() + wait(user.retries);
             let next = self.had_a_turn(turn.uin, self.interval);
             self.wait_for_turn(turn.uin, next);
-            if at < next {
-                if let Some(user) = self.users.get_mut(&turn.uin) {
-                    user.retries += 1;
-                    let turn = Turn { uin: turn.uin, stamp: user.stamp };
-                    self.waiting.push(Reverse(Waiting { until: at, class: Class::Retry, turn }));
-                }
+            if at < next
+                && let Some(user) = self.users.get_mut(&turn.uin)
+            {
+                user.retries += 1;
+                let turn = Turn { uin: turn.uin, stamp: user.stamp };
+                self.waiting.push(Reverse(Waiting { until: at, class: Class::Retry, turn }));
             }
         }
     }

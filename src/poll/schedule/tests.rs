@@ -17,7 +17,7 @@ fn schedule(users: u64) -> Schedule {
 /// The next turn, when its time has come, which is told in milliseconds since the start.
 async fn next(schedule: &mut Schedule) -> (u128, Turn) {
     loop {
-        match schedule.next() {
+        match schedule.up_next() {
             Next::Now(turn) => return (schedule.start.elapsed().as_millis(), schedule.begin(turn).0),
             Next::At(at) => sleep_until(at).await,
             Next::Nobody => panic!("nobody left"),
@@ -126,10 +126,10 @@ async fn who_fails_for_good_is_asked_after_twice_as_long_up_to_an_hour_and_at_on
     assert!((15..=45).contains(&waits[0]), "{waits:?}");
     assert_eq!(waits[1..], [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
     schedule.forgive();
-    assert_eq!(schedule.next(), Next::Nobody, "it is under way");
+    assert_eq!(schedule.up_next(), Next::Nobody, "it is under way");
     schedule.failed_for_good(turn);
     schedule.forgive();
-    assert!(matches!(schedule.next(), Next::Now(_)));
+    assert!(matches!(schedule.up_next(), Next::Now(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,16 +147,16 @@ async fn who_is_not_heard_keeps_its_turn_for_an_interval() {
 #[tokio::test(start_paused = true)]
 async fn a_request_lost_with_its_connection_goes_again_at_once_over_a_fresh_one() {
     let mut schedule = schedule(1);
-    let Next::Now(turn) = schedule.next() else { panic!("nobody is due") };
+    let Next::Now(turn) = schedule.up_next() else { panic!("nobody is due") };
     let (turn, connection) = schedule.begin(turn);
     assert_eq!(connection, Connection::Pooled);
     schedule.again(turn);
-    let Next::Now(turn) = schedule.next() else { panic!("it is not due at once") };
+    let Next::Now(turn) = schedule.up_next() else { panic!("it is not due at once") };
     let (turn, connection) = schedule.begin(turn);
     assert_eq!(connection, Connection::Fresh);
     schedule.done(turn);
     sleep_until(schedule.next_due().unwrap()).await;
-    let Next::Now(turn) = schedule.next() else { panic!("nobody is due") };
+    let Next::Now(turn) = schedule.up_next() else { panic!("nobody is due") };
     assert_eq!(schedule.begin(turn).1, Connection::Pooled);
 }
 
@@ -173,7 +173,7 @@ async fn users_come_and_go_and_the_others_keep_their_turns() {
     assert_eq!(schedule.next_due(), due);
     schedule.done(second);
     assert_eq!(next(&mut schedule).await.1.uin(), first.uin(), "who is gone has no turn");
-    assert_eq!(schedule.next(), Next::Nobody);
+    assert_eq!(schedule.up_next(), Next::Nobody);
 }
 
 #[tokio::test(start_paused = true)]
