@@ -124,6 +124,7 @@ impl App {
         let clock = Arc::clone(&surroundings.clock);
         let inventory = Arc::new(Inventory::new(vec![]));
         let own = Arc::new(Own::new(clock.now())?);
+        own.sharded(source.shard().ordinal(), source.shard().total().get());
         let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock))?);
         let (reloader, reloads) = Reloader::new();
         let routes = Arc::new(Routes::new(

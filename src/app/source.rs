@@ -16,6 +16,7 @@ use crate::{
 /// Loads the configuration.
 pub struct ConfigSource {
     load: Box<dyn Fn() -> Result<Config, Faults> + Send + Sync>,
+    shard: Shard,
     file: Option<ConfigFile>,
 }
 
@@ -41,13 +42,13 @@ impl ConfigSource {
             path: path.clone(),
         };
         let load = Box::new(move || Config::load(&path, &environment).map(|config| config.shard(shard)));
-        Self { load, file: Some(file) }
+        Self { load, shard, file: Some(file) }
     }
 
-    /// Whatever `load` gives.
+    /// Whatever `load` gives, whole.
     #[must_use]
     pub fn new(load: impl Fn() -> Result<Config, Faults> + Send + Sync + 'static) -> Self {
-        Self { load: Box::new(load), file: None }
+        Self { load: Box::new(load), shard: Shard::WHOLE, file: None }
     }
 
     /// The configuration as it is now. Blocks for as long as the file does.
@@ -60,6 +61,11 @@ impl ConfigSource {
             *file.loaded.lock() = fs::read(&file.path).ok().map(|content| Sha256::digest(content).into());
         }
         (self.load)()
+    }
+
+    /// Which part of it this exporter takes.
+    pub(super) fn shard(&self) -> Shard {
+        self.shard
     }
 
     /// Whether the file has come to hold something else than when it was last loaded. One that is being written, or that

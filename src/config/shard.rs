@@ -70,6 +70,12 @@ impl Shard {
         }
     }
 
+    /// Which of them it is, counted from 0.
+    #[must_use]
+    pub fn ordinal(self) -> u32 {
+        self.ordinal
+    }
+
     /// How many shards there are.
     #[must_use]
     pub fn total(self) -> NonZeroU32 {

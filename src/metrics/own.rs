@@ -30,6 +30,8 @@ pub struct Own {
     config_last_reload_successful: Gauge,
     config_last_reload_success: Gauge,
     credential_refresh_failures: IntCounterVec,
+    shard_ordinal: Gauge,
+    total_shards: Gauge,
 }
 
 /// Those of one account.
@@ -46,7 +48,7 @@ pub struct AccountMetrics {
 // === impl Own ===
 
 impl Own {
-    /// At 0, of a configuration loaded at `loaded`.
+    /// At 0, of a configuration loaded at `loaded`, which no other exporter shares.
     ///
     /// # Errors
     /// A name that Prometheus does not allow.
@@ -86,6 +88,11 @@ impl Own {
                 "Times that an account's credential could not be read anew; the last good one is used on.",
                 &["account"],
             )?,
+            shard_ordinal: Gauge::new(
+                "tencentcloud_cam_exporter_shard_ordinal",
+                "Which of the exporters that share the work this is, counted from 0.",
+            )?,
+            total_shards: Gauge::new("tencentcloud_cam_exporter_total_shards", "How many exporters share the work.")?,
             build_info: IntGaugeVec::new(
                 Opts::new("tencentcloud_cam_exporter_build_info", "What the exporter was built from; always 1."),
                 &["version", "revision", "rustc_version", "target"],
@@ -107,8 +114,15 @@ impl Own {
                 env!("BUILD_TARGET"),
             ])
             .set(1);
+        own.sharded(0, 1);
         own.config_loaded(loaded);
         Ok(own)
+    }
+
+    /// This exporter is number `ordinal`, counted from 0, of `total` that share the work.
+    pub fn sharded(&self, ordinal: u32, total: u32) {
+        self.shard_ordinal.set(ordinal.into());
+        self.total_shards.set(total.into());
     }
 
     /// The configuration has been loaded, at that time.
@@ -165,6 +179,8 @@ impl Own {
         registry.register(Box::new(self.api_errors.clone()))?;
         registry.register(Box::new(self.api_request_duration.clone()))?;
         registry.register(Box::new(self.credential_refresh_failures.clone()))?;
+        registry.register(Box::new(self.shard_ordinal.clone()))?;
+        registry.register(Box::new(self.total_shards.clone()))?;
         registry.register(Box::new(self.build_info.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
         registry.register(Box::new(self.config_last_reload_success.clone()))

@@ -56,7 +56,7 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_rotated_secret_is_used_with_the_next_poll() {
+fn a_rotated_secret_is_used_without_a_restart() {
     let world = World::with_one_user();
     let id = world.write("id", "AKIDthatisnotknown\n");
     let key = world.write("key", crate::world::SECRET_KEY);
