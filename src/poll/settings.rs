@@ -16,6 +16,10 @@ pub struct Interval(Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit(NonZeroU32);
 
+/// Requests a second: at most 20, and above none. One of several who share a [`RateLimit`] may have a fraction of it.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Rate(f64);
+
 /// Requests an account may have under way at once: from 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxInFlight(usize);
@@ -119,6 +123,31 @@ impl RateLimit {
     }
 }
 
+// === impl Rate ===
+
+impl Rate {
+    /// The least there is, one a day: a share of less is rounded up to it.
+    const LEAST: f64 = 1.0 / 86_400.0;
+
+    /// What each of `sharers` has of it.
+    #[must_use]
+    pub fn share(self, sharers: NonZeroU32) -> Self {
+        Self((self.0 / f64::from(sharers.get())).max(Self::LEAST))
+    }
+
+    /// Requests a second.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl From<RateLimit> for Rate {
+    fn from(limit: RateLimit) -> Self {
+        Self(limit.0.get().into())
+    }
+}
+
 // === impl MaxInFlight ===
 
 impl MaxInFlight {
@@ -164,6 +193,13 @@ mod tests {
         assert_eq!(RateLimit::new(rate_limit.get().get()), Ok(rate_limit));
         assert_eq!(MaxInFlight::new(max_in_flight.get()), Ok(max_in_flight));
         assert_eq!(Timeout::new(timeout.get()), Ok(timeout));
+    }
+
+    #[test]
+    fn shares_of_a_limit_add_up_to_it_until_they_are_too_small() {
+        let rate = Rate::from(RateLimit::new(20).unwrap());
+        assert!((rate.share(NonZeroU32::new(3).unwrap()).get() * 3.0 - 20.0).abs() < 1e-9);
+        assert!((rate.share(NonZeroU32::MAX).get() * 86_400.0 - 1.0).abs() < 1e-9);
     }
 
     #[test]
