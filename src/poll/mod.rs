@@ -3,14 +3,16 @@
 //! - [`settings`] are the values of the configuration.
 //! - [`schedule`] says whose turn it is: every user once an interval, evenly spread; retries in between.
 //! - [`budget`] says whether the account may ask now: no sliding second ever holds more than its rate.
+//! - `congestion` is how much of that rate the others who share it leave to us.
 //! - [`backoff`] says how long a retry waits.
 //! - [`poller`] brings them together, one task an account.
 
 pub mod backoff;
 pub mod budget;
+mod congestion;
 pub mod poller;
 pub mod schedule;
 pub mod settings;
 
 pub use poller::{Poller, Wiring};
-pub use settings::{Interval, MaxInFlight, OutOfRange, RateLimit, Settings, Timeout};
+pub use settings::{Interval, MaxInFlight, OutOfRange, Rate, RateLimit, Settings, Timeout};
