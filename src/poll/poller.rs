@@ -77,7 +77,7 @@ impl Poller {
             wiring: Arc::new(wiring),
             max_in_flight: settings.max_in_flight.get(),
             schedule: Schedule::new(uins, settings.interval.get()),
-            budget: Budget::new(settings.rate_limit),
+            budget: Budget::new(settings.rate_limit.into()),
             random,
             under_way: FuturesUnordered::new(),
             down: HashMap::new(),
@@ -168,6 +168,9 @@ impl Poller {
         if let Failure::Api(ApiError::Api { code, server_time, .. }) = failure {
             self.wiring.metrics.api_error(code);
             self.note_skew(*server_time);
+        }
+        if reason == Reason::Throttled {
+            self.budget.throttled();
         }
         if reason == Reason::UserNotFound {
             account.not_found(uin, self.wiring.clock.now());
