@@ -19,7 +19,7 @@ pub mod server;
 pub mod signature;
 mod window;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -81,6 +81,7 @@ struct State {
     windows: window::Windows,
     faults: fault::Faults,
     log: arrival::Log,
+    latency: Range<Duration>,
     /// How often each user was asked about.
     asked: HashMap<u64, u64>,
 }
@@ -96,6 +97,7 @@ impl Simulator {
             windows: window::Windows::default(),
             faults: fault::Faults::default(),
             log: arrival::Log::default(),
+            latency: Duration::ZERO..Duration::ZERO,
             asked: HashMap::new(),
         };
         Self { clock, state: Mutex::new(state) }
@@ -129,9 +131,21 @@ impl Simulator {
         self.state.lock().faults.clear();
     }
 
+    /// From now on a request [served](serve) takes so long until it arrives, and its answer so long until it leaves: each
+    /// anywhere in the range, at random. At first they take no time.
+    pub fn set_latency(&self, latency: Range<Duration>) {
+        self.state.lock().latency = latency;
+    }
+
     /// Changes the population.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Population) -> T) -> T {
         change(&mut self.state.lock().population)
+    }
+
+    /// The time that one way takes.
+    fn latency(&self) -> Duration {
+        let Range { start, end } = self.state.lock().latency;
+        start + end.saturating_sub(start).mul_f64(fastrand::f64())
     }
 
     /// The answer to a request that is not even read to its end.

@@ -29,6 +29,7 @@ use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{self, JoinSet},
+    time,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +66,7 @@ pub async fn serve(listener: TcpListener, simulator: Arc<Simulator>, shutdown: C
                 Ok((stream, _)) => {
                     connections.spawn(converse(stream, simulator.clone()));
                 }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Err(_) => time::sleep(ACCEPT_PAUSE).await,
             },
         }
     }
@@ -106,13 +107,24 @@ async fn exchange(
         }
         Err(_) => return Err(Abort::Close),
     };
-    match simulator.handle(&Request::from_parts(head, body)) {
+    trip(&simulator).await;
+    let reply = simulator.handle(&Request::from_parts(head, body));
+    trip(&simulator).await;
+    match reply {
         Reply::Response(response) => Ok(response.map(whole)),
         Reply::Truncated(response) => Ok(truncated(response)),
         Reply::Flood { bytes, chunked } => Ok(flood(bytes, chunked)),
         Reply::Reset => Err(Abort::Reset),
         Reply::Close => Err(Abort::Close),
         Reply::Hang => future::pending().await,
+    }
+}
+
+/// The way from or to the client.
+async fn trip(simulator: &Simulator) {
+    let latency = simulator.latency();
+    if !latency.is_zero() {
+        time::sleep(latency).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the tests share: a clock, a transport and an exporter made with them.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -24,10 +24,10 @@ pub(crate) struct TestClock {
     since: Instant,
 }
 
-/// A wire to the simulator on which requests and answers take up to `latency` each, at random.
+/// A wire to the simulator on which requests and answers take a `latency` each, at random.
 pub(crate) struct Wire {
     simulator: Arc<Simulator>,
-    latency: Duration,
+    latency: Range<Duration>,
 }
 
 // === impl TestClock ===
@@ -47,12 +47,18 @@ impl Clock for TestClock {
 // === impl Wire ===
 
 impl Wire {
+    /// One on which they take up to `latency`.
     pub(crate) fn to(simulator: &Arc<Simulator>, latency: Duration) -> Arc<Self> {
+        Self::taking(simulator, Duration::ZERO..latency)
+    }
+
+    pub(crate) fn taking(simulator: &Arc<Simulator>, latency: Range<Duration>) -> Arc<Self> {
         Arc::new(Self { simulator: Arc::clone(simulator), latency })
     }
 
     async fn trip(&self) {
-        sleep(self.latency.mul_f64(fastrand::f64())).await;
+        let Range { start, end } = self.latency;
+        sleep(start + end.saturating_sub(start).mul_f64(fastrand::f64())).await;
     }
 }
 

@@ -7,13 +7,13 @@ use http::{Request, Response, StatusCode};
 use jiff::tz;
 use tencentcloud_cam_exporter::{
     simulator::{self, Fault, Rejection, Simulator, Times},
-    tencent::{Client, Connection, HttpTransport, Uin},
+    tencent::{Client, Connection, HttpTransport, Transport, Uin},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +94,19 @@ async fn receive(connection: &mut BufStream<TcpStream>) -> io::Result<Received> 
         None => connection.read_to_end(&mut body).await.map(|_| ()),
     };
     Ok(Received { head, body, end })
+}
+
+#[tokio::test]
+async fn a_request_takes_its_time_to_arrive_and_its_answer_to_leave() {
+    let server = Server::start().await;
+    server.simulator.set_latency(Duration::from_millis(30)..Duration::from_millis(40));
+    let start = Instant::now();
+    let client = HttpTransport::new().unwrap();
+    let request = Request::post(format!("http://{}", server.address)).body(Bytes::new()).unwrap();
+    client.send(request, Connection::Fresh).await.unwrap();
+    let (arrived, answered) = (server.simulator.arrivals()[0].at, Instant::now());
+    assert!(arrived - start >= Duration::from_millis(30));
+    assert!(answered - arrived >= Duration::from_millis(30));
 }
 
 #[tokio::test]
