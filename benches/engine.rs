@@ -24,7 +24,7 @@ use jiff::tz::Offset;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tencentcloud_cam_exporter::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     simulator::{self, Arrival, Caller, Key, Outcome, Population, Reply, Simulator, User, densest_second},
     tencent::{Client, Connection, Error, Transport, Uin},
 };
@@ -149,11 +149,13 @@ async fn beside_another(latency: Range<Duration>, seconds: u64) -> bool {
 async fn steal(simulator: &Arc<Simulator>, end: Instant) {
     let endpoint = "https://cam.tencentcloudapi.com".parse().unwrap();
     let transport = Arc::new(Directly(Arc::clone(simulator)));
-    let client = Client::new(endpoint, None, Offset::UTC, Duration::from_secs(1), transport, Arc::new(SystemClock));
+    let client = Client::new(endpoint, None, Offset::UTC, Duration::from_secs(1), transport);
     let theirs: Uin = THEIRS.to_string().parse().unwrap();
     let mut ticks = interval(Duration::from_secs_f64(1.0 / THEFT));
     while ticks.tick().await < end {
-        let _ = client.list_access_keys(&Population::demo_credential(), theirs, Connection::Pooled).await;
+        let _ = client
+            .list_access_keys(&Population::demo_credential(), theirs, Connection::Pooled, SystemClock.now())
+            .await;
     }
 }
 

@@ -3,8 +3,9 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use jiff::tz::Offset;
+use jiff::{Timestamp, tz::Offset};
 use tencentcloud_cam_exporter::{
+    clock::Clock,
     poll::{
         RateLimit,
         budget::{Budget, Refusal},
@@ -68,21 +69,20 @@ impl World {
             Offset::UTC,
             Duration::from_secs(10),
             Wire::taking(&self.simulator, latency),
-            Arc::clone(&self.clock) as _,
         ))
     }
 
     /// Asks as fast as the budget allows.
     fn asks(&mut self, latency: Range<Duration>) {
-        let client = self.client(latency);
+        let (client, clock) = (self.client(latency), Arc::clone(&self.clock));
         self.running.spawn(async move {
             let mut budget = Budget::new(RateLimit::new(20).unwrap().into());
             let mut under_way = FuturesUnordered::new();
             loop {
                 let wake = match budget.take() {
                     Ok(permit) => {
-                        let client = Arc::clone(&client);
-                        under_way.push(async move { (permit, ask(&client, OURS).await) });
+                        let (client, now) = (Arc::clone(&client), clock.now());
+                        under_way.push(async move { (permit, ask(&client, OURS, now).await) });
                         continue;
                     }
                     Err(Refusal::Until(at)) => Some(at),
@@ -108,8 +108,8 @@ impl World {
         let end = Instant::now() + time;
         while ticks.tick().await < end {
             for _ in 0..at_once {
-                let client = Arc::clone(&client);
-                tokio::spawn(async move { ask(&client, THEIRS).await });
+                let (client, now) = (Arc::clone(&client), self.clock.now());
+                tokio::spawn(async move { ask(&client, THEIRS, now).await });
             }
         }
     }
@@ -132,9 +132,9 @@ impl World {
 }
 
 /// Asks once. Tells whether it was throttled.
-async fn ask(client: &Client, target: u64) -> bool {
+async fn ask(client: &Client, target: u64, now: Timestamp) -> bool {
     let target: Uin = target.to_string().parse().unwrap();
-    let answer = client.list_access_keys(&Population::demo_credential(), target, Connection::Pooled).await;
+    let answer = client.list_access_keys(&Population::demo_credential(), target, Connection::Pooled, now).await;
     answer.is_err_and(|error| error.reason() == Reason::Throttled)
 }
 
