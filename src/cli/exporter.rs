@@ -14,16 +14,13 @@ use tencentcloud_cam_exporter::{
 };
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
+    runtime::Builder,
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{ConfigFlags, ServeFlags, log};
-
-/// The exporter waits for the network nearly all the time, and shares its machine with an application.
-const WORKERS: usize = 2;
 
 /// What a thread that hangs in a system call may delay the exit.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -49,10 +46,10 @@ pub(super) fn refused(file: &Path, faults: &Faults) -> anyhow::Error {
     anyhow!("the configuration {} cannot be used:\n{faults}", file.display())
 }
 
-/// Runs `main` to its end on a runtime of its own.
+/// Runs `main` to its end on a runtime of its own. One thread does: the exporter waits for the network nearly all the
+/// time, shares its machine with an application, and what it computes at length goes to threads of its own.
 pub(super) fn in_runtime(main: impl Future<Output = Result<()>>) -> Result<()> {
-    let runtime: Runtime =
-        Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().context("cannot start")?;
+    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(main);
     runtime.shutdown_timeout(FAREWELL);
     outcome

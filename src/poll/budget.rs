@@ -51,6 +51,8 @@ pub struct Budget {
     governor: Governor,
     /// What the governor was made for.
     spacing: Duration,
+    /// When the governor next gives leave.
+    spaced: Instant,
     /// There is no permit before.
     resumes: Instant,
     under_way: usize,
@@ -95,6 +97,7 @@ impl Budget {
             congestion: Congestion::new(limit),
             governor: governor(SECOND),
             spacing: SECOND,
+            spaced: Instant::now(),
             resumes: Instant::now() + pause,
             under_way: 0,
             ended: VecDeque::with_capacity(MOST),
@@ -118,7 +121,8 @@ impl Budget {
         if held >= places {
             // The one that has to leave the window first: with it leave all that ended before.
             let leaves = places.checked_sub(self.under_way + 1).and_then(|later| self.ended.iter().nth_back(later));
-            return Err(leaves.map_or(Refusal::UntilOneEnds, |ended| Refusal::Until(*ended + span)));
+            // Not before the governor's time either: a caller need not come twice.
+            return Err(leaves.map_or(Refusal::UntilOneEnds, |ended| Refusal::Until(self.spaced.max(*ended + span))));
         }
         if let Err(not_until) = self.governor.check() {
             return Err(Refusal::Until(now + not_until.wait_time_from(self.governor.clock().now())));
@@ -126,6 +130,7 @@ impl Budget {
         let among = held + 1;
         let hasty = rate >= self.congestion.limit().get() && among * 4 >= places * 3;
         self.space(Duration::from_secs_f64(1.0 / if hasty { HASTE * rate } else { rate }));
+        self.spaced = now + self.spacing;
         self.under_way += 1;
         Ok(Permit(Sent { at: now, among }))
     }

@@ -1,6 +1,6 @@
 //! Polls the users of one account, for as long as the account is there.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
@@ -123,16 +123,25 @@ impl Poller {
 
     /// Polls until told to stop. Requests under way are dropped then.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        // One alarm, set anew only to another time: each setting to an earlier time wakes the timer itself first.
+        let mut alarm = pin!(sleep_until(Instant::now()));
+        let mut heartbeat = Instant::now();
         loop {
             let wake = self.start_what_may_start();
             self.note_progress();
-            let heartbeat = Instant::now() + HEARTBEAT;
+            if heartbeat <= Instant::now() {
+                heartbeat = Instant::now() + HEARTBEAT;
+            }
+            let wake = wake.map_or(heartbeat, |wake| wake.min(heartbeat));
+            if alarm.deadline() != wake {
+                alarm.as_mut().reset(wake);
+            }
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
                 Ok(()) = self.plans.changed() => self.take_over_plan(),
                 Some(ended) = self.under_way.next() => self.settle(ended),
-                () = sleep_until(wake.map_or(heartbeat, |wake| wake.min(heartbeat))) => {}
+                () = alarm.as_mut() => {}
             }
         }
     }
