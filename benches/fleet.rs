@@ -1,0 +1,123 @@
+//! What a large fleet costs the built binary: 100,000 users with two keys each in 100 accounts, asked every five minutes
+//! over HTTP, against the simulator.
+//!
+//! `cargo bench --bench fleet` takes five minutes. It asserts nothing about speed, but fails when a request was refused.
+
+#![allow(clippy::unwrap_used, reason = "it may fail")]
+#![allow(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
+
+use std::{
+    fmt::Write,
+    fs,
+    process::{Child, Command, ExitCode, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use tencentcloud_cam_exporter::{
+    clock::SystemClock,
+    simulator::{self, Caller, Key, Outcome, Population, Simulator, User},
+    tencent::Credential,
+};
+use tokio::{net::TcpListener, runtime::Runtime, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+const ACCOUNTS: u64 = 100;
+const USERS: u64 = 1_000;
+const FIRST: u64 = 100_013_000_000;
+
+/// The first sweep takes a minute; then everybody waits for a place in the interval, half of one at least.
+const FIRST_SWEEP: Duration = Duration::from_mins(4);
+const STEADY: Duration = Duration::from_mins(1);
+
+fn main() -> ExitCode {
+    Runtime::new().unwrap().block_on(measure())
+}
+
+async fn measure() -> ExitCode {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: String, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let key = |id: String| Key::new(format!("{id:x<36}"), "Active", "2025-01-01T00:00:00Z".parse().unwrap());
+    let mut population = Population::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = String::from("poll: {interval: 5m}\naccounts:\n");
+    for account in 0..ACCOUNTS {
+        let (id, secret) = (format!("AKIDcaller{account}"), format!("secret{account}"));
+        let mut list = String::new();
+        for uin in FIRST + account * USERS..FIRST + (account + 1) * USERS {
+            population.users.insert(uin, User::with_keys([key(format!("AKIDa{uin}")), key(format!("AKIDb{uin}"))]));
+            writeln!(list, "{uin}").unwrap();
+        }
+        writeln!(
+            config,
+            "- {{name: account-{account}, uins_file: {}, endpoint: 'http://{}', credentials: {{file: {{secret_id_path: {}, \
+             secret_key_path: {}}}}}}}",
+            write(format!("uins-{account}"), &list),
+            listener.local_addr().unwrap(),
+            write(format!("id-{account}"), &id),
+            write(format!("key-{account}"), &secret),
+        )
+        .unwrap();
+        let credential = Credential { secret_id: id.into(), secret_key: secret.into(), token: None };
+        population.callers.push(Caller { uin: account + 1, credential });
+    }
+    let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
+    tokio::spawn(simulator::serve(listener, Arc::clone(&simulator), CancellationToken::new()));
+
+    let exporter = Exporter::start(&write("config.yaml".to_owned(), &config));
+    sleep(FIRST_SWEEP).await;
+    let cpu = exporter.cpu();
+    println!("the first {} s: {:.1} s of CPU", FIRST_SWEEP.as_secs(), cpu.as_secs_f64());
+    sleep(STEADY).await;
+    let arrivals = simulator.arrivals();
+    let since = arrivals.iter().rev().take_while(|arrival| arrival.at.elapsed() < STEADY).count();
+    let (cpu, rss) = ((exporter.cpu() - cpu).as_secs_f64(), exporter.rss() as f64);
+    println!(
+        "then: {:.0} polls a second, {:.3} ms of CPU each",
+        since as f64 / STEADY.as_secs_f64(),
+        cpu * 1e3 / since as f64
+    );
+    println!("memory: {:.1} MiB, {:.0} bytes a user", rss / 1024.0, rss * 1024.0 / (ACCOUNTS * USERS) as f64);
+    let refused = arrivals.iter().filter(|arrival| arrival.outcome != Outcome::Answered).count();
+    println!("not answered: {refused}");
+    if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The binary, polling. Stopped when dropped.
+struct Exporter(Child);
+
+// === impl Exporter ===
+
+impl Exporter {
+    fn start(config: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
+        command.arg(format!("--config.file={config}")).arg("--web.listen-address=127.0.0.1:0");
+        Self(command.env_clear().stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// The processor time that it has taken. The kernel counts it in hundredths of a second.
+    fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks = |field: usize| fields[field].parse::<u64>().unwrap();
+        Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    }
+
+    /// The memory that it holds, in KiB.
+    fn rss(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
