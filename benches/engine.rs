@@ -8,11 +8,14 @@
 #![allow(clippy::unwrap_used, reason = "it may fail")]
 #![allow(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
 
+#[path = "support/process.rs"]
+mod process;
+
 use std::{
     fs,
     net::SocketAddr,
     ops::Range,
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Command, ExitCode, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -34,6 +37,8 @@ use tokio::{
     time::{Instant, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
+
+use process::Process;
 
 /// Enough that with an interval of a second there is always somebody due.
 const USERS: u64 = 100;
@@ -59,7 +64,7 @@ struct Api {
 
 /// The binary, polling. Stopped when dropped.
 struct Exporter {
-    child: Child,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -105,9 +110,9 @@ async fn serve(port: u16, latency: Range<Duration>) {
 async fn alone(latency: Range<Duration>, seconds: u64) -> bool {
     let api = Api::start(0, latency.clone()).await;
     let exporter = Exporter::start(&api).await;
-    let (start, cpu) = (Instant::now(), exporter.cpu());
+    let (start, cpu) = (Instant::now(), exporter.process.cpu());
     sleep(Duration::from_secs(seconds)).await;
-    let (cpu, rss) = (exporter.cpu().saturating_sub(cpu), exporter.rss());
+    let (cpu, rss) = (exporter.process.cpu().saturating_sub(cpu), exporter.process.rss());
     let arrivals = api.ours(start..start + Duration::from_secs(seconds));
     let (answered, refused, densest) = (answered(&arrivals), refused(&arrivals), densest_second(&arrivals));
     println!(
@@ -221,42 +226,20 @@ impl Exporter {
         );
         fs::write(&config, text).unwrap();
         let credential = Population::demo_credential();
-        let child = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"))
-            .arg(format!("--config.file={}", config.display()))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .env_clear()
-            .env("TENCENTCLOUD_SECRET_ID", credential.secret_id.expose_secret())
-            .env("TENCENTCLOUD_SECRET_KEY", credential.secret_key.expose_secret())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let exporter = Self { child, _folder: folder };
+        let process = Process::start(
+            Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"))
+                .arg(format!("--config.file={}", config.display()))
+                .arg("--web.listen-address=127.0.0.1:0")
+                .env_clear()
+                .env("TENCENTCLOUD_SECRET_ID", credential.secret_id.expose_secret())
+                .env("TENCENTCLOUD_SECRET_KEY", credential.secret_key.expose_secret())
+                .stderr(Stdio::null()),
+        );
+        let exporter = Self { process, _folder: folder };
         while api.simulator.arrivals().is_empty() {
             sleep(Duration::from_millis(10)).await;
         }
         exporter
-    }
-
-    /// The processor time that it has taken. The kernel counts it in hundredths of a second.
-    fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let ticks = |field: usize| fields[field].parse::<u64>().unwrap();
-        Duration::from_millis(10 * (ticks(11) + ticks(12)))
-    }
-
-    /// The memory that it holds, in KiB.
-    fn rss(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

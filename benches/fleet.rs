@@ -6,10 +6,13 @@
 #![allow(clippy::unwrap_used, reason = "it may fail")]
 #![allow(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
 
+#[path = "support/process.rs"]
+mod process;
+
 use std::{
     fmt::Write,
     fs,
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Command, ExitCode, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -21,6 +24,8 @@ use tencentcloud_cam_exporter::{
 };
 use tokio::{net::TcpListener, runtime::Runtime, time::sleep};
 use tokio_util::sync::CancellationToken;
+
+use process::Process;
 
 const ACCOUNTS: u64 = 100;
 const USERS: u64 = 1_000;
@@ -68,14 +73,21 @@ async fn measure() -> ExitCode {
     let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
     tokio::spawn(simulator::serve(listener, Arc::clone(&simulator), CancellationToken::new()));
 
-    let exporter = Exporter::start(&write("config.yaml".to_owned(), &config));
+    let config = write("config.yaml".to_owned(), &config);
+    let exporter = Process::start(
+        Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"))
+            .arg(format!("--config.file={config}"))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .env_clear()
+            .stderr(Stdio::null()),
+    );
     sleep(FIRST_SWEEP).await;
     let cpu = exporter.cpu();
     println!("the first {} s: {:.1} s of CPU", FIRST_SWEEP.as_secs(), cpu.as_secs_f64());
     sleep(STEADY).await;
     let arrivals = simulator.arrivals();
     let since = arrivals.iter().rev().take_while(|arrival| arrival.at.elapsed() < STEADY).count();
-    let (cpu, rss) = ((exporter.cpu() - cpu).as_secs_f64(), exporter.rss() as f64);
+    let (cpu, rss) = (exporter.cpu().saturating_sub(cpu).as_secs_f64(), exporter.rss() as f64);
     println!(
         "then: {:.0} polls a second, {:.3} ms of CPU each",
         since as f64 / STEADY.as_secs_f64(),
@@ -85,39 +97,4 @@ async fn measure() -> ExitCode {
     let refused = arrivals.iter().filter(|arrival| arrival.outcome != Outcome::Answered).count();
     println!("not answered: {refused}");
     if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// The binary, polling. Stopped when dropped.
-struct Exporter(Child);
-
-// === impl Exporter ===
-
-impl Exporter {
-    fn start(config: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
-        command.arg(format!("--config.file={config}")).arg("--web.listen-address=127.0.0.1:0");
-        Self(command.env_clear().stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    /// The processor time that it has taken. The kernel counts it in hundredths of a second.
-    fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let ticks = |field: usize| fields[field].parse::<u64>().unwrap();
-        Duration::from_millis(10 * (ticks(11) + ticks(12)))
-    }
-
-    /// The memory that it holds, in KiB.
-    fn rss(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
