@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod budget;
 mod clock;
 mod command_line;
 mod demo;
