@@ -60,7 +60,7 @@ pub struct Plan {
     pub client: Client,
     /// How it asks.
     pub settings: Settings,
-    /// Which part of the account's rate is this poller's: one in so many.
+    /// How many requests a second it may make: the account's rate limit, or a shard's part of it.
     pub rate: Rate,
 }
 
