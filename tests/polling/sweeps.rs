@@ -54,7 +54,8 @@ async fn every_user_once_a_sweep_and_never_more_than_twenty_a_second() {
         assert_eq!(users.len(), 400);
         for (uin, times) in users {
             // The first sweep takes what the budget needs; then everybody waits for a phase, and has one.
-            assert!(times[0] < 400.0 / 16.0, "{uin}: {times:?}");
+            // At 200 ms each way the budget gives 20 requests in 1.2 s; it begins after a second.
+            assert!(times[0] < 1.0 + 400.0 / 15.0, "{uin}: {times:?}");
             let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
             assert!(gaps[..2].iter().all(|gap| (14.0..=46.0).contains(gap)), "{uin}: {times:?}");
             assert!(gaps.len() >= 4 && gaps[2..].iter().all(|gap| (gap - 30.0).abs() < 6.0), "{uin}: {times:?}");
