@@ -274,7 +274,6 @@ impl Schedule {
             return false;
         }
         let at = Instant::now() + wait(user.retries);
-        user.retries += 1;
         self.wait(turn.uin, Class::Turn, at);
         true
     }
