@@ -105,7 +105,15 @@ impl Config {
     /// # Errors
     /// All that is wrong. What is reported does not name the file.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, Faults> {
-        Self::parse(&read(path)?, environment)
+        Self::decode(read(path)?, environment)
+    }
+
+    /// Takes `content` as the file's, and the variables of `environment` over it.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn decode(content: Vec<u8>, environment: &Environment) -> Result<Self, Faults> {
+        Self::parse(&text(content)?, environment)
     }
 
     /// As [`Config::load`], with the users of each `uins_file` among the `uins`: a daemon waits for such a file, and a
@@ -114,7 +122,7 @@ impl Config {
     /// # Errors
     /// All that is wrong, in those files as well.
     pub fn check(path: &Path, environment: &Environment, now: Timestamp) -> Result<Self, Faults> {
-        Self::read(&read(path)?, environment, Some(now))
+        Self::read(&text(read(path)?)?, environment, Some(now))
     }
 
     /// Takes `text` as the file's content, and the variables of `environment` over it.
@@ -163,7 +171,11 @@ impl Account {
     }
 }
 
-fn read(path: &Path) -> Result<String, Faults> {
+/// What the file at `path` holds. It is opened once: a pipe would not tell it again.
+///
+/// # Errors
+/// It cannot be read, or is too large.
+pub fn read(path: &Path) -> Result<Vec<u8>, Faults> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
         Faults::of_file(format!("cannot be read: {}: check the path, the mount and the permissions", error.kind()))
@@ -171,7 +183,11 @@ fn read(path: &Path) -> Result<String, Faults> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Faults::of_file("larger than 1 MiB, which no configuration is: check the path"));
     }
-    String::from_utf8(bytes).map_err(|error| {
+    Ok(bytes)
+}
+
+fn text(content: Vec<u8>) -> Result<String, Faults> {
+    String::from_utf8(content).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
         Faults::of_file(format!("line {line}: not UTF-8: save the file as UTF-8"))
     })

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use tencentcloud_cam_exporter::simulator::{Fault, Times};
 
-use crate::world::{World, binary};
+use crate::world::{Exporter, World, binary};
 
 fn stops_with_0_on(signal: &str) {
     let world = World::with_one_user();
@@ -77,4 +77,18 @@ fn an_absent_secret_is_a_failure_with_a_reason_and_no_end() {
     exporter.until("failed", |metrics| metrics.failures("credentials") > 0.0);
     assert!(exporter.log().contains(&absent.display().to_string()), "{}", exporter.log());
     assert!(world.simulator.arrivals().is_empty(), "nothing is sent unsigned");
+}
+
+#[test]
+fn a_configuration_that_comes_through_a_pipe_is_read_once() {
+    let world = World::with_one_user();
+    let pipe = world.folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn({
+        let (pipe, config) = (pipe.clone(), world.config());
+        move || std::fs::write(pipe, config).unwrap()
+    });
+    let exporter = Exporter::start(binary().arg(format!("--config.file={}", pipe.display())));
+    writer.join().unwrap();
+    exporter.until_answered(1);
 }
