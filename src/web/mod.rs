@@ -19,6 +19,7 @@
 //! - [`address`] and [`telemetry_path`] are what the flags of the same names may say.
 
 pub mod address;
+pub mod body;
 pub mod patience;
 pub mod readiness;
 pub mod reload;
@@ -27,6 +28,7 @@ pub mod server;
 pub mod telemetry_path;
 
 pub use address::{ListenAddress, NotAListenAddress};
+pub use body::Body;
 pub use readiness::Readiness;
 pub use reload::{NotReloaded, Reloader, Reloads};
 pub use routes::Routes;

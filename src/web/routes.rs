@@ -1,15 +1,16 @@
 //! Answers a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::Body;
 use tracing::error;
 
-use super::{NotReloaded, Readiness, Reloader, TelemetryPath};
-use crate::{inventory::Inventory, metrics::Metrics};
+use super::{Body, NotReloaded, Readiness, Reloader, TelemetryPath};
+use crate::{
+    inventory::Inventory,
+    metrics::{Format, Metrics},
+};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// Where a reload is asked for.
@@ -53,7 +54,7 @@ impl Routes {
     }
 
     /// The answer to `request`.
-    pub async fn answer<B: Body>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    pub async fn answer<B: http_body::Body>(&self, request: &Request<B>) -> Response<Body> {
         if !request.body().is_end_stream() {
             let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body\n");
             // What it is sending is not read, so nothing after it could be told apart.
@@ -71,10 +72,10 @@ impl Routes {
         }
     }
 
-    async fn page(&self, path: &str) -> Response<Full<Bytes>> {
+    async fn page(&self, path: &str) -> Response<Body> {
         match path {
             path if path == self.telemetry_path.as_str() => self.exposition().await,
-            "/" => response(StatusCode::OK, HTML, self.landing_page.clone()),
+            "/" => response(StatusCode::OK, HTML, self.landing_page.clone().into()),
             "/-/healthy" => self.health(),
             "/-/ready" if self.readiness.is_ready() => plain(StatusCode::OK, "ready\n"),
             "/-/ready" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
@@ -82,18 +83,18 @@ impl Routes {
         }
     }
 
-    fn health(&self) -> Response<Full<Bytes>> {
+    fn health(&self) -> Response<Body> {
         let accounts = self.inventory.accounts();
         match accounts.iter().find(|account| account.progress().heartbeat.elapsed() > SILENCE) {
             None => plain(StatusCode::OK, "healthy\n"),
             Some(silent) => {
                 let text = format!("the poller of account {} shows no life\n", silent.name());
-                response(StatusCode::SERVICE_UNAVAILABLE, TEXT, text.into())
+                response(StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from(text).into())
             }
         }
     }
 
-    async fn reload(&self) -> Response<Full<Bytes>> {
+    async fn reload(&self) -> Response<Body> {
         let Some(reloader) = &self.reloader else {
             return plain(StatusCode::FORBIDDEN, "reloading by request is off: start with --web.enable-lifecycle\n");
         };
@@ -101,38 +102,35 @@ impl Routes {
             Ok(()) => plain(StatusCode::OK, "reloaded\n"),
             Err(NotReloaded::Refused(faults)) => {
                 let text = format!("the configuration cannot be used, and the last good one stays:\n{faults}\n");
-                response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text.into())
+                response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, Bytes::from(text).into())
             }
             Err(NotReloaded::Stopping) => plain(StatusCode::SERVICE_UNAVAILABLE, "the exporter is stopping\n"),
         }
     }
 
-    async fn exposition(&self) -> Response<Full<Bytes>> {
-        let metrics = Arc::clone(&self.metrics);
-        // Thousands of users take milliseconds to write down: not on a thread that polls.
-        let rendered = tokio::task::spawn_blocking(move || metrics.render()).await;
-        let fault = match rendered {
-            Ok(Ok(text)) => return response(StatusCode::OK, EXPOSITION, text.into()),
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        error!(error = fault, "the metrics cannot be written down");
-        plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written down: see the log\n")
+    async fn exposition(&self) -> Response<Body> {
+        match self.metrics.scrape(Format::Text, false).await {
+            Ok(body) => response(StatusCode::OK, EXPOSITION, Body::from(&*body)),
+            Err(error) => {
+                error!(%error, cause = error.source().map(tracing::field::display), "the metrics cannot be written down");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written down: see the log\n")
+            }
+        }
     }
 }
 
-fn not_allowed(allowed: &'static str, text: &'static str) -> Response<Full<Bytes>> {
+fn not_allowed(allowed: &'static str, text: &'static str) -> Response<Body> {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    response(status, TEXT, Bytes::from_static(text.as_bytes()))
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    response(status, TEXT, Bytes::from_static(text.as_bytes()).into())
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in [
         (header::CONTENT_TYPE, content_type),
