@@ -169,13 +169,15 @@ impl Prepared {
 
     fn update(&mut self, local: Timestamp) {
         let changes = self.account.changes();
-        self.now = self.account.correct(local);
+        let before = std::mem::replace(&mut self.now, self.account.correct(local));
         if self.changes != Some(changes) {
             self.read();
             self.changes = Some(changes);
         }
-        for block in &mut self.blocks {
-            block.age(self.account.name(), self.now);
+        if self.now.as_second() != before.as_second() {
+            for block in &mut self.blocks {
+                block.age(self.account.name(), self.now);
+            }
         }
         let users = || self.blocks.iter().flat_map(Block::users);
         let up = users().filter_map(|(_, user)| user.up).reduce(|any, up| any || up);
