@@ -11,24 +11,37 @@
 //!
 //! Elsewhere `GET` and `HEAD` only, and no request has a body. Nothing here asks the API: a scrape reads memory.
 //!
-//! - [`routes`] answers a request.
-//! - [`server`] accepts connections, and bounds what they may take.
-//! - [`patience`] times the head of a request.
+//! - [`routes`] answers a request, [`scrapes`] bounds how many scrapes are under way, [`probes`] has the probes alone;
+//!   [`site`] is what they are to a server.
+//! - [`server`] accepts connections, and serves them.
+//! - [`connections`] says how many there may be, and ends them; [`patience`] how long each may take over what it does;
+//!   [`observed`] and [`answer`] tell of that.
+//! - [`negotiation`] says in which format and encoding the metrics are wanted, [`scrape_timeout`] within which time.
 //! - [`reload`] is the way from `/-/reload` to whoever reloads.
 //! - [`readiness`] is the latch behind `/-/ready`.
 //! - [`address`] and [`telemetry_path`] are what the flags of the same names may say.
 
 pub mod address;
+pub mod answer;
+pub mod connections;
+pub mod negotiation;
+pub mod observed;
 pub mod patience;
+pub mod probes;
 pub mod readiness;
 pub mod reload;
 pub mod routes;
+pub mod scrape_timeout;
+pub mod scrapes;
 pub mod server;
+pub mod site;
 pub mod telemetry_path;
 
 pub use address::{ListenAddress, NotAListenAddress};
+pub use probes::Probes;
 pub use readiness::Readiness;
 pub use reload::{NotReloaded, Reloader, Reloads};
 pub use routes::Routes;
+pub use scrapes::Scrapes;
 pub use server::serve;
 pub use telemetry_path::{NotATelemetryPath, TelemetryPath};

@@ -11,9 +11,13 @@ use tracing::error;
 use super::{NotReloaded, Readiness, Reloader, TelemetryPath};
 use crate::{inventory::Inventory, metrics::Metrics};
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// Where a reload is asked for.
 const RELOAD: &str = "/-/reload";
+/// Where health is asked for.
+pub(super) const HEALTHY: &str = "/-/healthy";
+/// Where readiness is asked for.
+pub(super) const READY: &str = "/-/ready";
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -71,13 +75,18 @@ impl Routes {
         }
     }
 
+    /// Whether `request` asks for the metrics.
+    pub(super) fn is_scrape<B>(&self, request: &Request<B>) -> bool {
+        request.uri().path() == self.telemetry_path.as_str()
+    }
+
     async fn page(&self, path: &str) -> Response<Full<Bytes>> {
         match path {
             path if path == self.telemetry_path.as_str() => self.exposition().await,
             "/" => response(StatusCode::OK, HTML, self.landing_page.clone()),
-            "/-/healthy" => self.health(),
-            "/-/ready" if self.readiness.is_ready() => plain(StatusCode::OK, "ready\n"),
-            "/-/ready" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            HEALTHY => self.health(),
+            READY if self.readiness.is_ready() => plain(StatusCode::OK, "ready\n"),
+            READY => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
             _ => plain(StatusCode::NOT_FOUND, "not found\n"),
         }
     }
@@ -127,11 +136,11 @@ fn not_allowed(allowed: &'static str, text: &'static str) -> Response<Full<Bytes
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     response(status, TEXT, Bytes::from_static(text.as_bytes()))
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+pub(super) fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     for (name, value) in [

@@ -1,0 +1,73 @@
+//! Bounds the scrapes that may be under way at once: what `--web.max-requests` says.
+//!
+//! A scrape counts until the last of it has been written, so that readers which take nothing count. But they must not keep
+//! others out: when there are too many, the one whose reader has taken nothing for longest is ended, if that is a second.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+
+use super::{
+    Routes,
+    answer::{Answer, Watched},
+    routes,
+    site::Site,
+};
+
+/// How long a reader that takes nothing is safe from others. A network that loses packets makes one wait less.
+const SAFE: Duration = Duration::from_secs(1);
+
+/// The routes, with a bound on the scrapes under way.
+#[derive(Debug)]
+pub struct Scrapes {
+    routes: Arc<Routes>,
+    limit: usize,
+    under_way: Mutex<Vec<Watched>>,
+}
+
+// === impl Scrapes ===
+
+impl Scrapes {
+    /// `routes`, with `limit` scrapes under way at the most; 0 is no limit.
+    #[must_use]
+    pub fn new(routes: Arc<Routes>, limit: usize) -> Self {
+        Self { routes, limit, under_way: Mutex::default() }
+    }
+
+    /// Whether `answer` may be a scrape.
+    fn admit(&self, answer: &Answer) -> bool {
+        if self.limit == 0 {
+            return true;
+        }
+        let mut under_way = self.under_way.lock();
+        under_way.retain(Watched::is_under_way);
+        if under_way.len() >= self.limit && !make_room(&mut under_way) {
+            return false;
+        }
+        under_way.push(answer.watch());
+        true
+    }
+}
+
+impl Site for Scrapes {
+    type Body = Full<Bytes>;
+
+    async fn respond(&self, request: &Request<Incoming>, answer: &Answer) -> Response<Self::Body> {
+        if self.routes.is_scrape(request) && !self.admit(answer) {
+            let text = format!("{} scrapes are under way, and no more may be: try again later\n", self.limit);
+            return routes::response(StatusCode::SERVICE_UNAVAILABLE, routes::TEXT, text.into());
+        }
+        self.routes.answer(request).await
+    }
+}
+
+fn make_room(under_way: &mut Vec<Watched>) -> bool {
+    let waits = under_way.iter().enumerate().filter_map(|(at, scrape)| Some((scrape.waiting()?, at)));
+    let Some((_, slowest)) = waits.max().filter(|(waiting, _)| *waiting >= SAFE) else { return false };
+    under_way.swap_remove(slowest).cut_off();
+    true
+}
