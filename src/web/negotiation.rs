@@ -253,7 +253,7 @@ mod tests {
         let openmetrics = "application/openmetrics-text;version=1.0.0";
         let long = format!("{openmetrics},{}", "a/b;q=0.5,".repeat(6_000));
         let deep = format!("{openmetrics}{}", ";".repeat(60_000));
-        for value in [long.as_bytes(), deep.as_bytes(), &[0xff; 60_000], "gzip,".repeat(12_000).as_bytes()] {
+        for value in [long.as_bytes(), deep.as_bytes(), &vec![0xff; 60_000], "gzip,".repeat(12_000).as_bytes()] {
             let value = HeaderValue::from_bytes(value).unwrap();
             let asked = HeaderMap::from_iter([(header::ACCEPT, value.clone()), (header::ACCEPT_ENCODING, value)]);
             assert_eq!(ContentType::wanted(&asked), ContentType::default());

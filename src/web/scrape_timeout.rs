@@ -20,7 +20,7 @@ pub fn of(headers: &HeaderMap) -> Option<Duration> {
     let seconds: f64 = headers.get(HEADER)?.to_str().ok()?.trim().parse().ok()?;
     let given = seconds.is_finite() && seconds > 0.0;
     let timeout = Duration::from_secs_f64(given.then_some(seconds)?.min(LONGEST.as_secs_f64()));
-    Some(timeout - WAY_BACK.min(timeout / 10))
+    Some(timeout.saturating_sub(WAY_BACK.min(timeout / 10)))
 }
 
 #[cfg(test)]

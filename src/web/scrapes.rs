@@ -40,16 +40,7 @@ impl Scrapes {
 
     /// Whether `answer` may be a scrape.
     fn admit(&self, answer: &Answer) -> bool {
-        if self.limit == 0 {
-            return true;
-        }
-        let mut under_way = self.under_way.lock();
-        under_way.retain(Watched::is_under_way);
-        if under_way.len() >= self.limit && !make_room(&mut under_way) {
-            return false;
-        }
-        under_way.push(answer.watch());
-        true
+        self.limit == 0 || admit(&mut self.under_way.lock(), self.limit, answer)
     }
 }
 
@@ -65,9 +56,62 @@ impl Site for Scrapes {
     }
 }
 
+fn admit(under_way: &mut Vec<Watched>, limit: usize, answer: &Answer) -> bool {
+    under_way.retain(Watched::is_under_way);
+    if under_way.len() >= limit && !make_room(under_way) {
+        return false;
+    }
+    under_way.push(answer.watch());
+    true
+}
+
 fn make_room(under_way: &mut Vec<Watched>) -> bool {
     let waits = under_way.iter().enumerate().filter_map(|(at, scrape)| Some((scrape.waiting()?, at)));
     let Some((_, slowest)) = waits.max().filter(|(waiting, _)| *waiting >= SAFE) else { return false };
     under_way.swap_remove(slowest).cut_off();
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::web::connections::Connections;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scrape_counts_until_it_is_flushed_or_its_connection_has_gone() {
+        let connections = Connections::new(3);
+        let mut under_way = vec![];
+        let (first, second) = (connections.admit().await, connections.admit().await);
+        let [one, two] = [&first, &second].map(|place| place.connection().answer());
+        assert!(admit(&mut under_way, 1, &one));
+        assert!(!admit(&mut under_way, 1, &two));
+        drop(one);
+        assert!(!admit(&mut under_way, 1, &two), "its last bytes have not left");
+        first.connection().flushed();
+        assert!(admit(&mut under_way, 1, &two));
+        drop(two);
+        drop(second);
+        assert!(admit(&mut under_way, 1, &first.connection().answer()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_scrape_that_has_waited_longest_makes_room_after_a_second() {
+        let connections = Connections::new(3);
+        let mut under_way = vec![];
+        let places = [connections.admit().await, connections.admit().await, connections.admit().await];
+        let answers = places.each_ref().map(|place| place.connection().answer());
+        assert!(admit(&mut under_way, 2, &answers[0]) && admit(&mut under_way, 2, &answers[1]));
+        advance(Duration::from_mins(1)).await;
+        assert!(!admit(&mut under_way, 2, &answers[2]), "they are being prepared");
+        places[1].connection().blocked();
+        advance(Duration::from_millis(10)).await;
+        places[0].connection().blocked();
+        advance(Duration::from_millis(985)).await;
+        assert!(!admit(&mut under_way, 2, &answers[2]), "any network may hold a reader up for so long");
+        advance(Duration::from_millis(10)).await;
+        assert!(admit(&mut under_way, 2, &answers[2]));
+        assert_eq!(places.each_ref().map(|place| place.connection().is_cut_off()), [false, true, false]);
+    }
 }

@@ -31,7 +31,9 @@ async fn arrivals(start: &str, latency: Duration, time: Duration) -> (Instant, V
     );
     let start = Instant::now();
     let shutdown = CancellationToken::new();
-    let running = tokio::spawn(exporter(&config, clock, Wire::to(&simulator, latency)).run(Listeners::default(), shutdown.clone()));
+    let running = tokio::spawn(
+        exporter(&config, clock, Wire::to(&simulator, latency)).run(Listeners::default(), shutdown.clone()),
+    );
     sleep(time).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();
