@@ -104,9 +104,9 @@ fn while_scraped(exporter: &Exporter, attack: impl FnOnce()) {
         // However the attack ends, the scraper must.
         let attacked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attack));
         over.store(true, Ordering::Relaxed);
-        let scrapes = scraper.join().unwrap();
+        let count = scraper.join().unwrap();
         attacked.unwrap();
-        assert!(scrapes > 0);
+        assert!(count > 0);
     });
 }
 
@@ -125,7 +125,9 @@ fn a_thousand_half_sent_heads() {
                 assert_eq!(until_ended(half.pop_front().unwrap()), "");
             }
         }
-        half.into_iter().for_each(|stream| assert_eq!(until_ended(stream), ""));
+        for stream in half {
+            assert_eq!(until_ended(stream), "");
+        }
     });
     returns_to(before, &exporter);
 }

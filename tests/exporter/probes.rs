@@ -6,12 +6,11 @@ use crate::world::{Exporter, World, binary};
 
 /// Where it listens for probes.
 fn probes(exporter: &Exporter) -> SocketAddr {
-    let mut address = None;
     exporter.until("listening for probes", |_| exporter.log().contains("listening for probes"));
-    for line in exporter.log().lines().filter(|line| line.contains("listening for probes")) {
-        address = line.split_once("address=").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
-    }
-    address.unwrap()
+    let log = exporter.log();
+    let line = log.lines().find(|line| line.contains("listening for probes")).unwrap();
+    let (_, address) = line.split_once("address=").unwrap();
+    address.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -21,10 +20,10 @@ fn it_has_the_probes_and_nothing_else() {
     exporter.until_answered(1);
     let probes = probes(&exporter);
     for path in ["/-/healthy", "/-/ready"] {
-        assert_eq!(exporter.get_at(probes, path).status, 200, "{path}");
+        assert_eq!(Exporter::get_at(probes, path).status, 200, "{path}");
     }
     for path in ["/metrics", "/", "/-/reload", "/-/", "/-/healthy/"] {
-        assert_eq!(exporter.get_at(probes, path).status, 404, "{path}");
+        assert_eq!(Exporter::get_at(probes, path).status, 404, "{path}");
     }
 }
 
@@ -35,7 +34,7 @@ fn it_answers_though_the_other_port_is_overrun() {
     let probes = probes(&exporter);
     let silent: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(exporter.address()).unwrap()).collect();
     for _ in 0..10 {
-        assert_eq!(exporter.get_at(probes, "/-/healthy").status, 200);
+        assert_eq!(Exporter::get_at(probes, "/-/healthy").status, 200);
     }
     drop(silent);
 }

@@ -194,11 +194,11 @@ impl Exporter {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.get_at(self.address, path)
+        Self::get_at(self.address, path)
     }
 
-    /// Asks at another address of its.
-    pub(crate) fn get_at(&self, address: SocketAddr, path: &str) -> Answer {
+    /// Asks whatever listens there.
+    pub(crate) fn get_at(address: SocketAddr, path: &str) -> Answer {
         Self::ask(address, &format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
     }
 
