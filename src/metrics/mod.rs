@@ -48,9 +48,10 @@ pub struct Metrics {
 }
 
 /// In what format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus's text format 0.0.4.
+    #[default]
     Text,
     /// `OpenMetrics` 1.0.0.
     OpenMetrics,
