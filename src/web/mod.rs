@@ -19,7 +19,7 @@
 //! | an idle connection | 150 s | it ends |
 //! | an answer | 10 s without a byte taken; 30 s of waiting, and a second more for each 64 KiB taken | the connection ends |
 //! | connections | 256 a listener, 32 for probes | the longest idle ends, or the longest unfinished head; answers are waited for |
-//! | scrapes under way | `--web.max-requests` | the one stalled longest ends, if for a second; else 503 |
+//! | scrapes under way, but for those whose reader takes nothing | `--web.max-requests` | 503 |
 //!
 //! - [`routes`] answers a request, [`scrapes`] bounds how many scrapes are under way, [`probes`] has the probes alone;
 //!   [`site`] is what they are to a server.
