@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/metrics`, or `--web.telemetry-path` | 200 and the exposition, whatever the API does |
-//! | `/` | 200 and a page that says what this is and where to look |
+//! | `/` | 200 and the status page; with `?still` one that does not load itself anew |
 //! | `/-/healthy` | 200 while the process serves and every poller is alive, however the API fares; otherwise 503 |
 //! | `/-/ready` | 200 from the first poll attempt on, or 10 s after the start; 503 before that and while stopping |
 //! | `/-/reload` | to a `POST` or `PUT`: 200 once the configuration is reloaded, 500 and all faults if it stays as it was; 403 without `--web.enable-lifecycle` |
@@ -12,6 +12,7 @@
 //! Elsewhere `GET` and `HEAD` only, and no request has a body. Nothing here asks the API: a scrape reads memory.
 //!
 //! - [`routes`] answers a request.
+//! - [`status`] is the page at `/`.
 //! - [`server`] accepts connections, and bounds what they may take.
 //! - [`patience`] times the head of a request.
 //! - [`reload`] is the way from `/-/reload` to whoever reloads.
@@ -24,6 +25,7 @@ pub mod readiness;
 pub mod reload;
 pub mod routes;
 pub mod server;
+pub mod status;
 pub mod telemetry_path;
 
 pub use address::{ListenAddress, NotAListenAddress};
@@ -31,4 +33,5 @@ pub use readiness::Readiness;
 pub use reload::{NotReloaded, Reloader, Reloads};
 pub use routes::Routes;
 pub use server::serve;
+pub use status::Status;
 pub use telemetry_path::{NotATelemetryPath, TelemetryPath};
