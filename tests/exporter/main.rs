@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
 mod budget;
+mod chromium;
 mod clock;
 mod command_line;
 mod demo;
@@ -14,5 +15,6 @@ mod reload;
 mod secrets;
 mod shards;
 mod state;
+mod status_page;
 mod web;
 mod world;

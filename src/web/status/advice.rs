@@ -13,7 +13,7 @@ use crate::tencent::Reason;
 pub const OF_CODES: &[(&str, &str)] = &[
     (
         "AuthFailure.InvalidSecretId",
-        "The secret id is no API key: set `TENCENTCLOUD_SECRET_ID` or the file of the secret id right.",
+        "The secret id is no API key's: put the right one into `TENCENTCLOUD_SECRET_ID` or the file that stands for it.",
     ),
     (
         "AuthFailure.MFAFailure",
