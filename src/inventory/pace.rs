@@ -21,8 +21,8 @@ impl Pace {
     /// A request is sent, now.
     pub fn request(&mut self) {
         self.go_on();
-        let place = self.place(self.latest);
-        self.sent[place] = self.sent[place].saturating_add(1);
+        let sent = &mut self.sent[place(self.latest)];
+        *sent = sent.saturating_add(1);
     }
 
     /// Requests a second, over the last ten seconds or since the start.
@@ -30,7 +30,7 @@ impl Pace {
     pub fn rate(mut self) -> f64 {
         self.go_on();
         let whole: u32 = self.sent.iter().map(|sent| u32::from(*sent)).sum();
-        let under_way = u32::from(self.sent[self.place(self.latest)]);
+        let under_way = u32::from(self.sent[place(self.latest)]);
         let seconds = self.latest.min(PLACES as u64 - 1);
         u32::try_from(seconds).map_or(0.0, |seconds| f64::from(whole - under_way) / f64::from(seconds.max(1)))
     }
@@ -39,16 +39,15 @@ impl Pace {
     fn go_on(&mut self) {
         let now = self.start.elapsed().as_secs();
         for second in (self.latest + 1..=now).take(PLACES) {
-            let place = self.place(second);
-            self.sent[place] = 0;
+            self.sent[place(second)] = 0;
         }
         self.latest = now;
     }
+}
 
-    #[expect(clippy::unused_self, clippy::cast_possible_truncation, reason = "a remainder of 11")]
-    fn place(&self, second: u64) -> usize {
-        (second % PLACES as u64) as usize
-    }
+#[expect(clippy::cast_possible_truncation, reason = "it is less than the places")]
+fn place(second: u64) -> usize {
+    (second % PLACES as u64) as usize
 }
 
 impl Default for Pace {

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over a pipe by its DevTools protocol.
+//! A headless Chromium, driven over a pipe by its `DevTools` protocol.
 //!
 //! Messages are JSON, each ended by a NUL: <https://chromedevtools.github.io/devtools-protocol/>.
 
@@ -97,7 +97,7 @@ impl Chromium {
         if let Some(session) = &self.session {
             message["sessionId"] = json!(session);
         }
-        self.to.write_all(format!("{message}\0").as_bytes()).expect("chromium runs");
+        self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
         loop {
             let mut told = self.read();
             if told["id"] == self.messages {

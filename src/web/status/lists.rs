@@ -47,7 +47,7 @@ impl Lists<'_> {
         if self.0.accounts.of() == 0 {
             return writeln!(f, "<p>No account falls to this exporter.</p>\n</section>");
         }
-        columns(f, &["Account", "Users", "Requests", "Sweep", "Freshness"])?;
+        columns(f, "accounts", &["Account", "Users", "Requests", "Sweep", "Freshness"])?;
         for account in self.0.accounts() {
             write!(f, "{account}")?;
         }
@@ -65,15 +65,16 @@ impl Lists<'_> {
             writeln!(f, "<li><strong>{cause}</strong>, {users}. {advice}</li>")?;
         }
         writeln!(f, "</ul>")?;
-        columns(f, &["User", "Account", "Why", "Failing since", "Last answer"])?;
+        columns(f, "failing", &["User", "Account", "Why", "Failing", "Last answer"])?;
         for user in self.0.failing.iter() {
             let Failing { account, uin, cause, since, answered } = user;
-            let since = since.map_or_else(|| "before the restart".to_owned(), |since| format!("{} ago", span(since)));
+            let since =
+                since.map_or_else(|| "since before the restart".to_owned(), |since| format!("for {}", span(since)));
             let answered =
                 answered.map_or_else(|| "never answered".to_owned(), |ago| format!("answered {} ago", span(ago)));
             writeln!(
                 f,
-                r#"<tr><th scope="row">{uin}</th><td>{}</td><td class="wide">{cause}</td><td>{since}</td><td>{answered}</td></tr>"#,
+                r#"<tr><th scope="row">{uin}</th><td>{}</td><td>{cause}</td><td>{since}</td><td>{answered}</td></tr>"#,
                 Escaped(account)
             )?;
         }
@@ -85,14 +86,14 @@ impl Lists<'_> {
         if self.0.keys.of() == 0 {
             return writeln!(f, "<p>No key is known.</p>\n</section>");
         }
-        columns(f, &["Age", "Key", "User", "Account", "Status"])?;
+        columns(f, "keys", &["Age", "Key", "User", "Account", "Status"])?;
         for OldKey { account, uin, label, status, age, is_stale } in self.0.keys.iter() {
             let days = usize::try_from(age.as_secs() / 86_400).unwrap_or_default();
             let days = Count(days, "day", "days");
             let stale = if *is_stale { r#" <span class="act">▲ stale</span>"# } else { "" };
             writeln!(
                 f,
-                r#"<tr><td class="line">{days}{stale}</td><th scope="row"><code>{}</code></th><td class="first">{uin}</td><td>{}</td><td>{}</td></tr>"#,
+                r#"<tr><td>{days}{stale}</td><th scope="row"><code>{}</code></th><td>{uin}</td><td>{}</td><td>{}</td></tr>"#,
                 Escaped(label),
                 Escaped(account),
                 status.label()
@@ -106,7 +107,7 @@ impl Lists<'_> {
             return Ok(());
         }
         Heading::of("limit", "Users at their key limit", &self.0.at_limit).open(f)?;
-        columns(f, &["User", "Account", "Keys"])?;
+        columns(f, "limit", &["User", "Account", "Keys"])?;
         for AtLimit { account, uin, keys, limit } in self.0.at_limit.iter() {
             let over = u32::try_from(*keys).is_ok_and(|keys| keys > *limit);
             let over = if over { r#" <span class="act">▲ over</span>"# } else { "" };
@@ -125,18 +126,19 @@ impl Lists<'_> {
         }
         Heading::of("absent", "Users who do not exist", &self.0.absent).open(f)?;
         writeln!(f, "<p>{}</p>", Prose(ABSENT.advice()))?;
-        columns(f, &["User", "Account", "Last answer"])?;
+        columns(f, "absent", &["User", "Account", "Last asked"])?;
         for Absent { account, uin, answered } in self.0.absent.iter() {
-            let answered = answered.map_or_else(|| "–".to_owned(), |ago| format!("{} ago", span(ago)));
+            let answered = answered.map_or_else(|| "–".to_owned(), |ago| format!("asked {} ago", span(ago)));
             writeln!(f, r#"<tr><th scope="row">{uin}</th><td>{}</td><td>{answered}</td></tr>"#, Escaped(account))?;
         }
         close(f)
     }
 }
 
-/// Opens a table with these columns.
-fn columns(f: &mut fmt::Formatter<'_>, names: &[&str]) -> fmt::Result {
-    write!(f, "<table><thead><tr>")?;
+/// Opens a table of that class with these columns. The style sheet tells cells by the class and their number: it is the
+/// rows that make the page long.
+fn columns(f: &mut fmt::Formatter<'_>, class: &str, names: &[&str]) -> fmt::Result {
+    write!(f, r#"<table class="{class}"><thead><tr>"#)?;
     for name in names {
         write!(f, r#"<th scope="col">{name}</th>"#)?;
     }
@@ -159,9 +161,10 @@ impl<'a> Heading<'a> {
     fn open(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, title, shown, of } = self;
         write!(f, r#"<section aria-labelledby="{id}"><h2 id="{id}">{title}<small>"#)?;
-        match shown == of {
-            true => write!(f, "{}", Grouped(*of))?,
-            false => write!(f, "{} of {}, the worst first", Grouped(*shown), Grouped(*of))?,
+        if shown == of {
+            write!(f, "{}", Grouped(*of))?;
+        } else {
+            write!(f, "{} of {}, the worst first", Grouped(*shown), Grouped(*of))?;
         }
         writeln!(f, "</small></h2>")
     }
@@ -176,7 +179,7 @@ impl fmt::Display for AccountReport {
         let (class, sign, state) = self.state();
         write!(f, r#"<span class="{class}"><span aria-hidden="true">{sign}</span> {state}</span>"#)?;
         for trouble in &self.troubles {
-            if let Some(note) = self.note(*trouble) {
+            if let Some(note) = trouble.note() {
                 write!(f, r#"<p class="act">{note}</p>"#)?;
             }
         }
@@ -186,7 +189,7 @@ impl fmt::Display for AccountReport {
                 write!(f, r#"<p class="quiet">{} {what}</p>"#, Grouped(number))?;
             }
         }
-        write!(f, r#"</td><td class="wide">"#)?;
+        write!(f, "</td><td>")?;
         match self.budget {
             Some(BudgetReport { pace, rate, limit }) => {
                 let throttled = if rate < limit { format!(", {} at present", PerSecond(rate)) } else { String::new() };
@@ -199,7 +202,7 @@ impl fmt::Display for AccountReport {
             }
             None => write!(f, "–")?,
         }
-        write!(f, r#"</td><td class="wide">"#)?;
+        write!(f, "</td><td>")?;
         match self.sweep {
             Some(SweepReport { asked, of, left, is_the_first }) => {
                 let first = if is_the_first { "first: " } else { "" };
@@ -214,7 +217,7 @@ impl fmt::Display for AccountReport {
             }
             None => write!(f, "–")?,
         }
-        write!(f, r#"</td><td class="wide">"#)?;
+        write!(f, "</td><td>")?;
         match self.oldest {
             Some(oldest) => write!(f, "oldest answer {} ago", Span(oldest))?,
             None => write!(f, "no answer yet")?,
@@ -240,19 +243,23 @@ impl AccountReport {
             ("quiet", '○', "not polled yet")
         }
     }
+}
 
-    /// What is to be said of a trouble beside the account's state.
-    fn note(&self, trouble: Trouble) -> Option<String> {
-        match trouble {
-            Trouble::Silent | Trouble::Down => None,
-            Trouble::UsersFile => Some("■ its file of users cannot be used: the last good list stays".to_owned()),
-            Trouble::Skewed(ahead) => Some(format!(
-                "▲ this machine's clock is {} {} the API's, which is gone by",
+// === impl Trouble ===
+
+impl Trouble {
+    /// What is to be said of it beside the account's state.
+    fn note(self) -> Option<String> {
+        match self {
+            Self::Silent | Self::Down => None,
+            Self::UsersFile => Some("■ its file of users cannot be used: the last good list stays".to_owned()),
+            Self::Skewed(ahead) => Some(format!(
+                "▲ this machine's clock is {} {} the API's: signatures and ages go by that",
                 span(ahead.abs()),
                 if ahead.is_positive() { "behind" } else { "ahead of" }
             )),
-            Trouble::Throttled => Some("▲ throttled: somebody else uses the limit too".to_owned()),
-            Trouble::Short(needed) => {
+            Self::Throttled => Some("▲ throttled: somebody else uses the limit too".to_owned()),
+            Self::Short(needed) => {
                 Some(format!("▲ the limit reaches every user in {} at best: raise the interval", Span(needed)))
             }
         }

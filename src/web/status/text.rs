@@ -107,9 +107,9 @@ impl fmt::Display for Span {
         let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
         match (minutes, hours, days) {
             (0, ..) => write!(f, "{seconds} s"),
-            (1..10, ..) if seconds % 60 > 0 => write!(f, "{minutes} min {} s", seconds % 60),
+            (1..10, ..) if !seconds.is_multiple_of(60) => write!(f, "{minutes} min {} s", seconds % 60),
             (_, 0, _) => write!(f, "{minutes} min"),
-            (_, 1..48, _) if minutes % 60 > 0 => write!(f, "{hours} h {} min", minutes % 60),
+            (_, 1..48, _) if !minutes.is_multiple_of(60) => write!(f, "{hours} h {} min", minutes % 60),
             (_, 1..48, _) => write!(f, "{hours} h"),
             _ => write!(f, "{} days", Grouped(usize::try_from(days).unwrap_or(usize::MAX))),
         }
