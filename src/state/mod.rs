@@ -109,7 +109,12 @@ mod tests {
     }
 
     fn user(second: i64) -> User {
-        User { up: Some(true), answered: Some(Timestamp::from_second(second).unwrap()), keys: Some(vec![]), failure: None }
+        User {
+            up: Some(true),
+            answered: Some(Timestamp::from_second(second).unwrap()),
+            keys: Some(vec![]),
+            failure: None,
+        }
     }
 
     fn uin(number: u64) -> Uin {

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     account::{AccountReport, BudgetReport, SweepReport, Trouble},
     advice::advice,
+    problems::Gravity,
     report::{Absent, AtLimit, Cause, Failing, OldKey, Report},
     text::{Count, Escaped, Grouped, PerSecond, Prose, Span, span},
     worst::Worst,
@@ -90,7 +91,7 @@ impl Lists<'_> {
         for OldKey { account, uin, label, status, age, is_stale } in self.0.keys.iter() {
             let days = usize::try_from(age.as_secs() / 86_400).unwrap_or_default();
             let days = Count(days, "day", "days");
-            let stale = if *is_stale { r#" <span class="act">▲ stale</span>"# } else { "" };
+            let stale = if *is_stale { r#" <span class="act">stale</span>"# } else { "" };
             writeln!(
                 f,
                 r#"<tr><td>{days}{stale}</td><th scope="row"><code>{}</code></th><td>{uin}</td><td>{}</td><td>{}</td></tr>"#,
@@ -110,7 +111,7 @@ impl Lists<'_> {
         columns(f, "limit", &["User", "Account", "Keys"])?;
         for AtLimit { account, uin, keys, limit } in self.0.at_limit.iter() {
             let over = u32::try_from(*keys).is_ok_and(|keys| keys > *limit);
-            let over = if over { r#" <span class="act">▲ over</span>"# } else { "" };
+            let over = if over { r#" <span class="act">over</span>"# } else { "" };
             writeln!(
                 f,
                 r#"<tr><th scope="row">{uin}</th><td>{}</td><td>{keys} of {limit}{over}</td></tr>"#,
@@ -160,7 +161,7 @@ impl<'a> Heading<'a> {
     /// Opens a part of the page.
     fn open(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, title, shown, of } = self;
-        write!(f, r#"<section aria-labelledby="{id}"><h2 id="{id}">{title}<small>"#)?;
+        write!(f, r#"<section aria-labelledby="{id}"><h2 id="{id}">{title} <small>"#)?;
         if shown == of {
             write!(f, "{}", Grouped(*of))?;
         } else {
@@ -176,11 +177,11 @@ impl fmt::Display for AccountReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Escaped(&self.name);
         write!(f, r#"<tr><th scope="row">{name} "#)?;
-        let (class, sign, state) = self.state();
-        write!(f, r#"<span class="{class}"><span aria-hidden="true">{sign}</span> {state}</span>"#)?;
+        let (class, state) = self.state();
+        write!(f, r#"<span class="{class}">{state}</span>"#)?;
         for trouble in &self.troubles {
-            if let Some(note) = trouble.note() {
-                write!(f, r#"<p class="act">{note}</p>"#)?;
+            if let Some((gravity, note)) = trouble.note() {
+                write!(f, r#"<p class="{}">{note}</p>"#, gravity.class())?;
             }
         }
         write!(f, "</th><td>{}", Count(self.users, "user", "users"))?;
@@ -225,22 +226,22 @@ impl fmt::Display for AccountReport {
         let interval = Span(self.poll_interval);
         match self.late {
             0 => write!(f, r#"<p class="quiet">polled every {interval}</p>"#)?,
-            late => write!(f, r#"<p class="blind">■ {} over three intervals of {interval}</p>"#, Grouped(late))?,
+            late => write!(f, r#"<p class="blind">{} over three intervals of {interval}</p>"#, Grouped(late))?,
         }
         writeln!(f, "</td></tr>")
     }
 }
 
 impl AccountReport {
-    fn state(&self) -> (&'static str, char, &'static str) {
+    fn state(&self) -> (&'static str, &'static str) {
         if self.troubles.contains(&Trouble::Silent) {
-            ("blind", '■', "polled no longer")
+            ("blind", "polled no longer")
         } else if self.troubles.contains(&Trouble::Down) {
-            ("blind", '■', "down")
+            ("blind", "down")
         } else if self.up > 0 {
-            ("good", '●', "up")
+            ("good", "up")
         } else {
-            ("quiet", '○', "not polled yet")
+            ("wait", "not polled yet")
         }
     }
 }
@@ -249,20 +250,25 @@ impl AccountReport {
 
 impl Trouble {
     /// What is to be said of it beside the account's state.
-    fn note(self) -> Option<String> {
-        match self {
-            Self::Silent | Self::Down => None,
-            Self::UsersFile => Some("■ its file of users cannot be used: the last good list stays".to_owned()),
-            Self::Skewed(ahead) => Some(format!(
-                "▲ this machine's clock is {} {} the API's: signatures and ages go by that",
-                span(ahead.abs()),
-                if ahead.is_positive() { "behind" } else { "ahead of" }
-            )),
-            Self::Throttled => Some("▲ throttled: somebody else uses the limit too".to_owned()),
-            Self::Short(needed) => {
-                Some(format!("▲ the limit reaches every user in {} at best: raise the interval", Span(needed)))
+    fn note(self) -> Option<(Gravity, String)> {
+        let (gravity, note) = match self {
+            Self::Silent | Self::Down => return None,
+            Self::UsersFile => {
+                (Gravity::Blind, "its file of users cannot be used: the last good list stays".to_owned())
             }
-        }
+            Self::Skewed(ahead) => {
+                let side = if ahead.is_positive() { "behind" } else { "ahead of" };
+                let skew = span(ahead.abs());
+                let note = format!("this machine's clock is {skew} {side} the API's: signatures and ages go by that");
+                (Gravity::Act, note)
+            }
+            Self::Throttled => (Gravity::Act, "throttled: somebody else uses the limit too".to_owned()),
+            Self::Short(needed) => {
+                let needed = Span(needed);
+                (Gravity::Act, format!("the limit reaches every user in {needed} at best: raise the interval"))
+            }
+        };
+        Some((gravity, note))
     }
 }
 

@@ -30,7 +30,6 @@ pub(super) struct Page<'a> {
 struct State {
     words: String,
     class: &'static str,
-    sign: char,
     /// The icon of the tab: a shape of SVG, as it stands in an address.
     icon: &'static str,
 }
@@ -49,26 +48,20 @@ impl<'a> Page<'a> {
         match self.problems.first().map(|problem| problem.gravity) {
             Some(Gravity::Blind) => State {
                 words,
-                class: "blind",
-                sign: Gravity::Blind.sign(),
+                class: Gravity::Blind.class(),
                 icon: "%3Crect width='16' height='16' fill='%23c62828'/%3E",
             },
-            Some(Gravity::Act) => State {
-                words,
-                class: "act",
-                sign: Gravity::Act.sign(),
-                icon: "%3Cpath d='M8 1l8 14H0z' fill='%23e08a00'/%3E",
-            },
+            Some(Gravity::Act) => {
+                State { words, class: Gravity::Act.class(), icon: "%3Cpath d='M8 1l8 14H0z' fill='%23e08a00'/%3E" }
+            }
             None if totals.users > 0 && totals.unknown == totals.users => State {
                 words: "Starting".to_owned(),
-                class: "quiet",
-                sign: '○',
+                class: "wait",
                 icon: "%3Ccircle cx='8' cy='8' r='6' fill='none' stroke='%23808890' stroke-width='3'/%3E",
             },
             None => State {
                 words: "All well".to_owned(),
                 class: "good",
-                sign: '●',
                 icon: "%3Ccircle cx='8' cy='8' r='8' fill='%232e8b57'/%3E",
             },
         }
@@ -94,10 +87,10 @@ impl<'a> Page<'a> {
     }
 
     fn header(&self, f: &mut fmt::Formatter<'_>, state: &State) -> fmt::Result {
-        let State { words, class, sign, .. } = state;
+        let State { words, class, .. } = state;
         writeln!(f, "<header>")?;
         writeln!(f, "<h1>{NAME}</h1>")?;
-        writeln!(f, r#"<p class="{class}"><span aria-hidden="true">{sign}</span> {words}</p>"#)?;
+        writeln!(f, r#"<p class="{class}">{words}</p>"#)?;
         writeln!(
             f,
             r#"<nav aria-label="Endpoints"><a href="{}">Metrics</a> <a href="/-/healthy">Health</a> <a href="/-/ready">Readiness</a></nav>"#,
@@ -144,11 +137,8 @@ impl<'a> Page<'a> {
         writeln!(f, r#"<h2 id="attention">Needs attention</h2>"#)?;
         writeln!(f, "<ul>")?;
         for Problem { gravity, text, part } in &self.problems {
-            let (class, sign, text) = (gravity.class(), gravity.sign(), Escaped(text));
-            writeln!(
-                f,
-                r##"<li><span class="sign {class}" aria-hidden="true">{sign}</span><a href="#{part}">{text}</a></li>"##
-            )?;
+            let (class, text) = (gravity.class(), Escaped(text));
+            writeln!(f, r##"<li class="{class}"><a href="#{part}">{text}</a></li>"##)?;
         }
         writeln!(f, "</ul>\n</section>")
     }
@@ -189,19 +179,11 @@ impl fmt::Display for Page<'_> {
 // === impl Gravity ===
 
 impl Gravity {
-    /// Of the colour.
+    /// The class that gives the colour and the shape.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Act => "act",
             Self::Blind => "blind",
-        }
-    }
-
-    /// The shape, for whoever sees no colour.
-    pub(super) fn sign(self) -> char {
-        match self {
-            Self::Act => '▲',
-            Self::Blind => '■',
         }
     }
 }

@@ -118,7 +118,7 @@ fn of_many_the_worst_are_shown_and_all_are_counted() {
         ("Failing users", "500"),
         ("Users who do not exist", "300"),
     ] {
-        let told = format!("{heading}<small>{SHOWN} of {of}, the worst first</small>");
+        let told = format!("{heading} <small>{SHOWN} of {of}, the worst first</small>");
         assert!(page.contains(&told), "{told}");
     }
     assert!(page.contains("key-1200") && page.contains("key-1151") && !page.contains("key-1150"));
@@ -151,7 +151,7 @@ fn the_page_is_of_bounded_size_whatever_there_is() {
     let report = report(&accounts.iter().collect::<Vec<_>>());
     assert_eq!((report.totals.users, report.totals.keys), (12_000, 60 * 160 * 3));
     let page = page(&report);
-    assert!(page.contains("Accounts<small>50 of 60, the worst first</small>"));
+    assert!(page.contains("Accounts <small>50 of 60, the worst first</small>"));
     assert!(page.len() < 100_000, "{} bytes", page.len());
 }
 
