@@ -37,6 +37,7 @@ use crate::tencent::{AccessKey, KeyStatus, Reason, Uin};
 #[derive(Debug)]
 pub struct Inventory {
     accounts: RwLock<Vec<Arc<Account>>>,
+    changed: Changed,
 }
 
 /// One account: what is configured of it, and what is known of its users.
@@ -46,8 +47,12 @@ pub struct Account {
     facts: RwLock<Facts>,
     users: RwLock<Users>,
     progress: Mutex<Progress>,
-    changes: AtomicU64,
+    changed: Changed,
 }
+
+/// When something last changed, in changes of anything since the start: no two changes have one number.
+#[derive(Debug)]
+struct Changed(AtomicU64);
 
 /// What is configured of an account and exposed beside its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +80,9 @@ pub struct User {
     pub up: Option<bool>,
     /// When the API last answered about the user.
     pub answered: Option<Timestamp>,
-    /// The keys as last answered; nothing before the first answer, or where there is no such user.
-    pub keys: Option<Vec<Key>>,
+    /// The keys as last answered, in the order of their labels; nothing before the first answer, or where there is no such user. As long as answers
+    /// bring the same keys, this stays the same allocation: whoever keeps it sees at once that nothing has changed.
+    pub keys: Option<Arc<[Key]>>,
     /// Why the last poll brought no keys, where it did not. Not kept over a restart.
     pub failure: Option<Failure>,
 }
@@ -98,7 +104,7 @@ impl Inventory {
     /// Of these accounts, in the order of the configuration.
     #[must_use]
     pub fn new(accounts: Vec<Arc<Account>>) -> Self {
-        Self { accounts: RwLock::new(accounts) }
+        Self { accounts: RwLock::new(accounts), changed: Changed::now() }
     }
 
     /// The accounts, in the order of the configuration.
@@ -110,15 +116,14 @@ impl Inventory {
     /// A number that is another one whenever anything that is known has changed.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.accounts
-            .read()
-            .iter()
-            .fold(0, |changes, account| changes.wrapping_mul(31).wrapping_add(account.changes() + 1))
+        let accounts = self.accounts.read();
+        accounts.iter().map(|account| account.changes()).fold(self.changed.last(), u64::max)
     }
 
     /// These are the accounts from now on.
     pub fn set_accounts(&self, accounts: Vec<Arc<Account>>) {
         *self.accounts.write() = accounts;
+        self.changed.again();
     }
 }
 
@@ -134,7 +139,7 @@ impl Account {
             facts: RwLock::new(facts),
             users: RwLock::new(users),
             progress: Mutex::default(),
-            changes: AtomicU64::new(0),
+            changed: Changed::now(),
         }
     }
 
@@ -157,8 +162,8 @@ impl Account {
         let before = std::mem::replace(&mut *self.facts.write(), facts);
         if before.id_label != facts.id_label {
             users.values_mut().for_each(|user| *user = User::default());
-            self.changed();
         }
+        self.changed.again();
     }
 
     /// These are the users from now on: what is known of others is forgotten at once.
@@ -168,7 +173,7 @@ impl Account {
         for uin in uins {
             users.entry(*uin).or_default();
         }
-        self.changed();
+        self.changed.again();
     }
 
     /// What is known of the users. Polls wait while it is held.
@@ -213,12 +218,15 @@ impl Account {
     pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
-            let keys = keys
+            let mut keys: Vec<Key> = keys
                 .iter()
                 .zip(labels)
                 .map(|(key, label)| Key { label, status: key.status, created: key.created })
                 .collect();
-            *user = User { up: Some(true), answered: Some(at), keys: Some(keys), failure: None };
+            keys.sort_unstable_by(|one, other| one.label.cmp(&other.label));
+            let same = user.keys.take().filter(|known| **known == *keys);
+            let keys = Some(same.unwrap_or_else(|| keys.into()));
+            *user = User { up: Some(true), answered: Some(at), keys, failure: None };
         });
     }
 
@@ -244,16 +252,17 @@ impl Account {
         match self.users.write().get_mut(&uin) {
             Some(known) if *known == User::default() => {
                 *known = user;
-                self.changed();
+                self.changed.again();
                 true
             }
             _ => false,
         }
     }
 
-    /// How often what is known has changed.
-    fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
+    /// A number that is another one whenever what is known or configured has changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changed.last()
     }
 
     fn change(&self, uin: Uin, change: impl FnOnce(&mut User, IdLabel)) {
@@ -262,12 +271,30 @@ impl Account {
         let id_label = self.facts.read().id_label;
         if let Some(user) = users.get_mut(&uin) {
             change(user, id_label);
-            self.changed();
+            self.changed.again();
         }
     }
+}
 
-    fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
+// === impl Changed ===
+
+impl Changed {
+    fn now() -> Self {
+        Self(Self::next().into())
+    }
+
+    fn next() -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        LAST.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// To be called after the change, or while others are kept from it.
+    fn again(&self) {
+        self.0.store(Self::next(), Ordering::Release);
+    }
+
+    fn last(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -296,7 +323,7 @@ mod tests {
 
     /// A user of whom the API said at this second that there are no keys.
     fn answered(s: i64) -> User {
-        User { up: Some(true), answered: Some(second(s)), keys: Some(vec![]), failure: None }
+        User { up: Some(true), answered: Some(second(s)), keys: Some([].into()), failure: None }
     }
 
     /// One of whom it said that there is no such user.
@@ -330,6 +357,20 @@ mod tests {
         account.failed(uin, Reason::Timeout, None, second(4));
         let timeout = failure(Reason::Timeout, None);
         assert_eq!(account.users()[&uin], User { up: Some(false), failure: timeout, ..good });
+    }
+
+    #[test]
+    fn the_same_keys_again_are_not_a_new_list() {
+        let (account, uin) = account();
+        let keys = || account.users()[&uin].keys.clone().unwrap();
+        account.listed(uin, &[key("a"), key("b")], second(1));
+        let first = keys();
+        account.failed(uin, Reason::Timeout, None, second(1));
+        account.listed(uin, &[key("b"), key("a")], second(2));
+        assert!(Arc::ptr_eq(&first, &keys()));
+        let inactive = AccessKey { status: KeyStatus::Inactive, ..key("b") };
+        account.listed(uin, &[key("a"), inactive], second(3));
+        assert!(!Arc::ptr_eq(&first, &keys()));
     }
 
     #[test]

@@ -112,7 +112,7 @@ mod tests {
         User {
             up: Some(true),
             answered: Some(Timestamp::from_second(second).unwrap()),
-            keys: Some(vec![]),
+            keys: Some([].into()),
             failure: None,
         }
     }

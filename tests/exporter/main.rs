@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod attacks;
 mod budget;
 mod chromium;
 mod clock;
@@ -11,6 +12,8 @@ mod documentation;
 mod exposition;
 mod faults;
 mod lifecycle;
+mod negotiation;
+mod probes;
 mod reload;
 mod secrets;
 mod shards;

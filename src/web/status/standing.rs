@@ -43,7 +43,7 @@ mod tests {
         let epoch = Timestamp::UNIX_EPOCH;
         let failure = |reason| Some(Failure { reason, code: None, since: epoch });
         let absent = User { up: Some(false), answered: Some(epoch), ..User::default() };
-        let listed = User { keys: Some(vec![]), ..absent.clone() };
+        let listed = User { keys: Some([].into()), ..absent.clone() };
         for (user, standing) in [
             (User::default(), Standing::Unknown),
             (User { answered: Some(epoch), ..User::default() }, Standing::Unknown),
