@@ -12,9 +12,13 @@
 //! 8. [`metrics`] writes the inventory down, beside the exporter's own counters.
 //! 9. [`web`] answers scrapes and probes, and whoever wants to look.
 //!
+//! Or, rather than watch, `app` looks once, and [`report`] says what it has seen.
+//!
 //! Beside the way: [`clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
-//! [`files`] reads what somebody may be writing, and [`simulator`] is a fake of the API, for the demo and for tests.
+//! [`files`] reads what somebody may be writing, [`replacement`] writes what somebody may be reading, [`advice`] says what to do
+//! about a poll that failed, and [`simulator`] is a fake of the API, for the demo and for tests.
 
+pub mod advice;
 pub mod app;
 pub mod clock;
 pub mod config;
@@ -24,6 +28,8 @@ pub mod files;
 pub mod inventory;
 pub mod metrics;
 pub mod poll;
+pub mod replacement;
+pub mod report;
 pub mod simulator;
 pub mod state;
 pub mod tencent;

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::Arguments::parse().carry_out() {
-        Ok(()) => ExitCode::SUCCESS,
+    let arguments = cli::Arguments::parse();
+    match arguments.carry_out() {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("{}: {error:#}", env!("CARGO_PKG_NAME"));
-            ExitCode::FAILURE
+            arguments.exit_code_of_errors()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -28,6 +29,9 @@ use crate::{
     web::Readiness,
 };
 
+/// Told of each poll that has failed, and why in words.
+pub(super) type OnFailure = Arc<dyn Fn(&AccountName, Uin, &dyn fmt::Display) + Send + Sync>;
+
 pub(super) struct Fleet {
     surroundings: Surroundings,
     inventory: Arc<Inventory>,
@@ -35,6 +39,7 @@ pub(super) struct Fleet {
     readiness: Arc<Readiness>,
     stopping: CancellationToken,
     news: mpsc::Sender<News>,
+    on_failure: OnFailure,
     members: BTreeMap<AccountName, Member>,
 }
 
@@ -68,7 +73,13 @@ impl Fleet {
         stopping: CancellationToken,
         news: mpsc::Sender<News>,
     ) -> Self {
-        Self { surroundings, inventory, own, readiness, stopping, news, members: BTreeMap::new() }
+        let on_failure: OnFailure = Arc::new(|_, _, _| ());
+        Self { surroundings, inventory, own, readiness, stopping, news, on_failure, members: BTreeMap::new() }
+    }
+
+    /// Tells of each failure of the pollers that are started from now on.
+    pub(super) fn on_failure(&mut self, tell: OnFailure) {
+        self.on_failure = tell;
     }
 
     /// These accounts are there from now on, each as configured. What is known of users that stay is kept. Polling, and
@@ -131,12 +142,14 @@ impl Fleet {
         let credentials = Arc::new(self.credentials(configured));
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
         let readiness = Arc::clone(&self.readiness);
+        let (on_failure, name) = (Arc::clone(&self.on_failure), configured.name.clone());
         let wiring = Wiring {
             account: Arc::clone(&member.account),
             metrics: self.own.account(&configured.name),
             clock: Arc::clone(&self.surroundings.clock),
             random: self.surroundings.random(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
+            on_failure: Box::new(move |uin, why| on_failure(&name, uin, why)),
         };
         let stop = self.stopping.child_token();
         let poller = Poller::new(wiring, plan).run(stop.clone());
@@ -185,7 +198,7 @@ impl Fleet {
         member.follower = Some((task, stop));
     }
 
-    fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
+    pub(super) fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
         Plan {
             credentials: Arc::clone(credentials),
             client: Client::new(
@@ -200,7 +213,7 @@ impl Fleet {
         }
     }
 
-    fn credentials(&self, configured: &config::Account) -> Source {
+    pub(super) fn credentials(&self, configured: &config::Account) -> Source {
         match &configured.credentials {
             config::Credentials::Env => Source::Env(Env::new(self.surroundings.environment.clone())),
             config::Credentials::File(paths) => {

@@ -3,12 +3,14 @@
 //! - [`ConfigSource`] says where configurations come from.
 //! - `fleet` starts, changes and stops the accounts' pollers.
 //! - `users_file` follows the files that list users.
+//! - [`sweep`] asks about every user once, with the same pollers and without the rest.
 //! - `memory` keeps what is known over a restart.
 //! - `tasks` notices when a task ends that must not.
 
 mod fleet;
 mod memory;
 mod source;
+pub mod sweep;
 mod tasks;
 mod users_file;
 
@@ -26,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 pub use source::ConfigSource;
+pub use sweep::{Sweep, Swept};
 
 use self::{fleet::Fleet, tasks::Tasks, users_file::News};
 use crate::{

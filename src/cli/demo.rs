@@ -19,44 +19,67 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ServeFlags, exporter, log};
 
+/// A simulated Tencent Cloud on a port of this machine, and the way to it.
+pub(super) struct Stage {
+    listener: TcpListener,
+    endpoint: SocketAddr,
+    clock: Arc<dyn Clock>,
+    population: Population,
+}
+
 pub(super) fn run(flags: &ServeFlags) -> Result<()> {
     log::start(&flags.log);
     exporter::in_runtime(async {
-        let api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen for the simulator")?;
-        let endpoint = api.local_addr().context("cannot listen for the simulator")?;
-
-        let clock = Arc::new(SystemClock);
-        let population = Population::demo(clock.now());
-        let text = config(&population, endpoint);
+        let stage = Stage::set().await?;
+        let text = stage.config();
         let source = ConfigSource::new(move || Config::parse(&text, &Environment::default()));
-        let app = exporter::build(source, environment(), flags)?;
+        let app = exporter::build(source, stage.environment(), flags)?;
         let shutdown = exporter::on_signals(&app.reloader())?;
         let listeners = exporter::bind(flags).await?;
-        say_where_to_look(flags, &listeners, endpoint);
-
-        let simulator = Arc::new(Simulator::new(clock, population));
+        say_where_to_look(flags, &listeners, stage.endpoint);
         tokio::select! {
             outcome = exporter::serve(app, listeners, shutdown) => outcome,
-            // It stops with the exporter, not before: a stop must look here as it does elsewhere.
-            () = simulator::serve(api, simulator, CancellationToken::new()) => Err(anyhow!("the simulator ended")),
+            () = stage.play() => Err(anyhow!("the simulator ended")),
         }
     })
 }
 
-fn config(population: &Population, endpoint: SocketAddr) -> String {
-    let uins = population.uins();
-    format!(
-        "accounts: [{{name: demo, uins: {uins:?}, endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}]\n\
-         poll: {{interval: 30s, rate_limit: 20}}\n"
-    )
-}
+// === impl Stage ===
 
-fn environment() -> Environment {
-    let credential = Population::demo_credential();
-    [("TENCENTCLOUD_SECRET_ID", &credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", &credential.secret_key)]
-        .map(|(name, secret)| (name, secret.expose_secret()))
-        .into_iter()
-        .collect()
+impl Stage {
+    /// Listens. Nothing is answered yet.
+    pub(super) async fn set() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen for the simulator")?;
+        let endpoint = listener.local_addr().context("cannot listen for the simulator")?;
+        let clock = Arc::new(SystemClock);
+        let population = Population::demo(clock.now());
+        Ok(Self { listener, endpoint, clock, population })
+    }
+
+    /// The configuration that polls it.
+    pub(super) fn config(&self) -> String {
+        let (uins, endpoint) = (self.population.uins(), self.endpoint);
+        format!(
+            "accounts: [{{name: demo, uins: {uins:?}, endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}]\n\
+             poll: {{interval: 30s, rate_limit: 20}}\n"
+        )
+    }
+
+    /// The environment that has the credential for it.
+    #[expect(clippy::unused_self, reason = "it belongs to the configuration")]
+    pub(super) fn environment(&self) -> Environment {
+        let credential = Population::demo_credential();
+        [("TENCENTCLOUD_SECRET_ID", &credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", &credential.secret_key)]
+            .map(|(name, secret)| (name, secret.expose_secret()))
+            .into_iter()
+            .collect()
+    }
+
+    /// Answers, for ever. It stops with whoever asks, not before: a stop must look here as it does elsewhere.
+    pub(super) async fn play(self) {
+        let simulator = Arc::new(Simulator::new(self.clock, self.population));
+        simulator::serve(self.listener, simulator, CancellationToken::new()).await;
+    }
 }
 
 fn say_where_to_look(flags: &ServeFlags, listeners: &Listeners, endpoint: SocketAddr) {

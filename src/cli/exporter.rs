@@ -48,7 +48,7 @@ pub(super) fn refused(file: &Path, faults: &Faults) -> anyhow::Error {
 
 /// Runs `main` to its end on a runtime of its own. One thread does: the exporter waits for the network nearly all the
 /// time, shares its machine with an application, and what it computes at length goes to threads of its own.
-pub(super) fn in_runtime(main: impl Future<Output = Result<()>>) -> Result<()> {
+pub(super) fn in_runtime<T>(main: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(main);
     runtime.shutdown_timeout(FAREWELL);
@@ -57,6 +57,21 @@ pub(super) fn in_runtime(main: impl Future<Output = Result<()>>) -> Result<()> {
 
 /// Cancelled by SIGTERM and SIGINT. SIGHUP reloads.
 pub(super) fn on_signals(reloader: &Reloader) -> Result<CancellationToken> {
+    let token = stop_on_signals()?;
+    let mut hangups = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+    let reloader = reloader.clone();
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            info!(signal = "SIGHUP", "reloading");
+            // How it went is logged where it is done.
+            let _ = reloader.reload().await;
+        }
+    });
+    Ok(token)
+}
+
+/// Cancelled by SIGTERM and SIGINT.
+pub(super) fn stop_on_signals() -> Result<CancellationToken> {
     let token = CancellationToken::new();
     for (name, kind) in [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())] {
         let mut signals = signal(kind).with_context(|| format!("cannot wait for {name}"))?;
@@ -67,15 +82,6 @@ pub(super) fn on_signals(reloader: &Reloader) -> Result<CancellationToken> {
             token.cancel();
         });
     }
-    let mut hangups = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
-    let reloader = reloader.clone();
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            info!(signal = "SIGHUP", "reloading");
-            // How it went is logged where it is done.
-            let _ = reloader.reload().await;
-        }
-    });
     Ok(token)
 }
 
@@ -101,18 +107,22 @@ async fn listen(address: &ListenAddress, flag: &str, message: &str) -> Result<Tc
 
 /// Wires the exporter of the configuration that `source` gives.
 pub(super) fn build(source: ConfigSource, environment: Environment, flags: &ServeFlags) -> Result<App, Error> {
-    let surroundings = Surroundings {
-        clock: Arc::new(SystemClock),
-        environment,
-        transport: Arc::new(HttpTransport::new()?),
-        random: Mutex::new(fastrand::Rng::new()),
-    };
     let options = Options {
         telemetry_path: flags.telemetry_path.clone(),
         lifecycle: flags.lifecycle,
         max_requests: flags.max_requests,
     };
-    App::build(source, options, surroundings)
+    App::build(source, options, surroundings(environment)?)
+}
+
+/// This machine, with that environment.
+pub(super) fn surroundings(environment: Environment) -> Result<Surroundings, Error> {
+    Ok(Surroundings {
+        clock: Arc::new(SystemClock),
+        environment,
+        transport: Arc::new(HttpTransport::new()?),
+        random: Mutex::new(fastrand::Rng::new()),
+    })
 }
 
 /// Polls and serves until `shutdown`.

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
+    fmt::MakeWriter,
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -35,15 +36,20 @@ enum Format {
     Json,
 }
 
-/// Starts to log, for as long as the process lives.
+/// Starts to log to standard error, for as long as the process lives.
 pub(super) fn start(flags: &Flags) {
+    start_to(flags, io::stderr);
+}
+
+/// As [`start`], to where `writer` writes.
+pub(super) fn start_to(flags: &Flags, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     let layer = match flags.format {
         Format::Logfmt => tracing_logfmt::builder()
             .with_target(false)
             .with_span_name(false)
             .with_span_path(false)
             .layer()
-            .with_writer(io::stderr)
+            .with_writer(writer)
             .boxed(),
         Format::Json => tracing_subscriber::fmt::layer()
             .json()
@@ -51,7 +57,7 @@ pub(super) fn start(flags: &Flags) {
             .with_target(false)
             .with_current_span(false)
             .with_span_list(false)
-            .with_writer(io::stderr)
+            .with_writer(writer)
             .boxed(),
     };
     // The libraries' own logs are theirs to change, and say nothing that an error of ours would not.

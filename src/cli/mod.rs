@@ -3,14 +3,17 @@
 //! - [`exporter`] runs the daemon.
 //! - [`demo`] runs it on the embedded simulator.
 //! - [`check_config`] reads a configuration and says what is wrong with it.
+//! - [`list`] looks once, and lists the keys.
 //! - [`log`] sets up what all of them log.
 
 mod check_config;
 mod demo;
 mod exporter;
+mod list;
 mod log;
+mod text;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
@@ -53,6 +56,9 @@ enum Command {
     Demo(ServeFlags),
     /// Reads the configuration, and lists everything that is wrong with it.
     CheckConfig(ConfigFlags),
+    /// Polls every user once, and lists the access keys, the worst first.
+    #[command(after_help = list::EXIT_CODES)]
+    List(list::ListFlags),
 }
 
 #[derive(Args, Debug)]
@@ -100,12 +106,23 @@ struct ServeFlags {
 // === impl Arguments ===
 
 impl Arguments {
-    /// Does what was asked for.
-    pub(crate) fn carry_out(self) -> Result<()> {
-        match self.command {
-            None => exporter::run(&self.config, &self.serve),
-            Some(Command::Demo(serve)) => demo::run(&serve),
-            Some(Command::CheckConfig(config)) => check_config::run(&config),
+    /// Does what was asked for, and tells the exit code.
+    pub(crate) fn carry_out(&self) -> Result<ExitCode> {
+        match &self.command {
+            None => exporter::run(&self.config, &self.serve)?,
+            Some(Command::Demo(serve)) => demo::run(serve)?,
+            Some(Command::CheckConfig(config)) => check_config::run(config)?,
+            Some(Command::List(flags)) => return list::run(flags),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The exit code for what cannot be carried out.
+    pub(crate) fn exit_code_of_errors(&self) -> ExitCode {
+        match &self.command {
+            // There 1 says that something was found.
+            Some(Command::List(_)) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
         }
     }
 }

@@ -26,6 +26,7 @@ mod users;
 
 use std::{fmt, sync::Arc};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus::{Registry, process_collector::ProcessCollector};
 use thiserror::Error;
@@ -78,6 +79,16 @@ pub enum Error {
 struct Latest {
     state: Option<State>,
     bodies: Vec<(Format, bool, Arc<Body>)>,
+}
+
+/// The families of `inventory` alone, in Prometheus's text format, where the machine's clock says `local`.
+///
+/// # Errors
+/// See [`Error`].
+pub fn of_inventory(inventory: &Inventory, local: Timestamp) -> Result<Body, Error> {
+    let mut exposition = Exposition::new();
+    exposition.update(inventory, local);
+    exposition.text(Format::Text, &Registry::new(), false)
 }
 
 /// What a body depends on. As long as it is the same, so is the body, but for what the process itself takes: that is told

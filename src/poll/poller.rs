@@ -23,7 +23,7 @@ use crate::{
     credentials,
     inventory::{Account, ApiClock},
     metrics::AccountMetrics,
-    tencent::{AccessKey, Answer, Client, Connection, Error as ApiError, Reason},
+    tencent::{AccessKey, Answer, Client, Connection, Error as ApiError, Reason, Uin},
 };
 
 /// How often a poller shows that it is alive, at least.
@@ -49,6 +49,8 @@ pub struct Wiring {
     pub random: fastrand::Rng,
     /// Told of each poll that has ended, well or not.
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
+    /// Told of each poll that has failed, and why in words.
+    pub on_failure: Box<dyn Fn(Uin, &dyn fmt::Display) + Send + Sync>,
 }
 
 /// What a reload may change. Each one that comes, even without a change, gives the users that fail for good a new chance.
@@ -270,6 +272,7 @@ impl Poller {
         }
         self.wiring.metrics.poll_failed(reason);
         self.outages.began(uin, reason, failure);
+        (self.wiring.on_failure)(uin, failure);
         self.note_sweep(turn);
         if reason.is_transient() {
             let random = &mut self.wiring.random;

@@ -2,9 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, File},
     io::{self, Read as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +14,7 @@ use super::{
     State,
     format::{self, Fault, MAX_BYTES},
 };
+use crate::replacement::Replacement;
 
 /// Nobody else needs to know who has keys.
 const MODE: u32 = 0o600;
@@ -104,21 +104,9 @@ impl StateFile {
     /// the old file is still there.
     pub fn save(&self, state: &State) -> io::Result<()> {
         let _one = self.saving.lock();
-        let temporary = self.sibling(".", ".tmp");
-        // A crash may have left one.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let replaced = write(state, &temporary).and_then(|()| fs::rename(&temporary, &self.path));
-        if replaced.is_err() {
-            // Above all where the disk is full. Should it fail, the next save tries again.
-            let _ = fs::remove_file(&temporary);
-        }
-        replaced?;
-        // Without this the old file may come back after a power failure.
-        let folder = self.path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        let mut replacement = Replacement::begin(&self.path, self.sibling(".", ".tmp"), MODE)?;
+        format::write(state, &mut replacement)?;
+        replacement.finish()
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
@@ -147,17 +135,12 @@ impl StateFile {
     }
 }
 
-fn write(state: &State, path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
-    // The umask may have taken even the owner's bits.
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    format::write(state, &mut file)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
 
     use jiff::Timestamp;
     use tempfile::TempDir;

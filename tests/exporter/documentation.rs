@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tencentcloud_cam_exporter::{
+    advice::{OF_CODES, advice},
     tencent::{Reason, code::DOCUMENTED},
-    web::status::{advice, advice::OF_CODES},
 };
 
 use crate::world::{UIN, World, binary};

@@ -4,13 +4,15 @@ use std::fmt;
 
 use super::{
     account::{AccountReport, BudgetReport, SweepReport, Trouble},
-    advice::advice,
     problems::Gravity,
     report::{Absent, AtLimit, Cause, Failing, OldKey, Report},
     text::{Count, Escaped, Grouped, PerSecond, Prose, Span, span},
     worst::Worst,
 };
-use crate::tencent::{Reason, code::OTHER};
+use crate::{
+    advice::advice,
+    tencent::{Reason, code::OTHER},
+};
 
 /// What is said of users who do not exist.
 const ABSENT: Cause = Cause::Known(Reason::UserNotFound, None);

@@ -4,10 +4,8 @@
 //!   the worst few of many.
 //! - `problems` are what of it needs attention.
 //! - `page` writes it: `lists` its tables, `text` numbers, times and foreign text, `style` what it looks like.
-//! - [`advice()`] is what to do about a poll that failed.
 
 mod account;
-pub mod advice;
 mod lists;
 mod page;
 mod problems;
@@ -21,8 +19,6 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use tokio::time::Instant;
-
-pub use advice::advice;
 
 use self::{page::Page, report::Report};
 use super::TelemetryPath;

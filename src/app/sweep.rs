@@ -1,0 +1,172 @@
+//! Asks about every user once, and serves nobody: a look at all accounts, rather than a watch over them.
+//!
+//! The pollers are those of the exporter, with its budget, its schedule and its retries.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, NEWS, Surroundings, fleet::Fleet, tasks::Tasks};
+use crate::{
+    clock::Clock,
+    config::{self, Config},
+    inventory::{Account, AccountName, Inventory, User},
+    metrics::Own,
+    tencent::Uin,
+    web::Readiness,
+};
+
+/// For how long a poll that failed is retried, where the failure may pass, and for how long the rest of an account is
+/// asked about, where nothing of it has been answered and the fault is not a user's.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
+/// How often is looked whether it is over.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A sweep that is ready to run.
+pub struct Sweep {
+    accounts: Vec<config::Account>,
+    fleet: Fleet,
+    inventory: Arc<Inventory>,
+    clock: Arc<dyn Clock>,
+    errors: Arc<Mutex<Errors>>,
+    stopping: CancellationToken,
+}
+
+/// What a sweep has found out.
+#[derive(Debug)]
+pub struct Swept {
+    /// What is known of every user.
+    pub inventory: Arc<Inventory>,
+    /// Why the last poll of a user failed, in words, of each user of whom one did.
+    pub errors: Errors,
+    /// When it ended, by the machine's clock.
+    pub at: Timestamp,
+    /// Whether it came to its end, rather than being stopped before.
+    pub is_whole: bool,
+}
+
+/// How far a sweep has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Users who need not be asked about any more.
+    pub done: usize,
+    /// Those of them who could not be polled.
+    pub failed: usize,
+    /// All users.
+    pub users: usize,
+}
+
+/// The errors of polls, in words.
+pub type Errors = HashMap<(AccountName, Uin), String>;
+
+// === impl Sweep ===
+
+impl Sweep {
+    /// Over the users of `config`. Does nothing yet. The state file is another's, and left alone.
+    ///
+    /// # Errors
+    /// See [`Error::Metrics`].
+    pub fn build(config: Config, surroundings: Surroundings) -> Result<Self, Error> {
+        let stopping = CancellationToken::new();
+        let clock = Arc::clone(&surroundings.clock);
+        let inventory = Arc::new(Inventory::new(vec![]));
+        let own = Arc::new(Own::new(clock.now())?);
+        let readiness = Arc::new(Readiness::new(stopping.clone()));
+        // There is nobody to hear news: the files that list users are read once.
+        let (tell, _) = mpsc::channel(NEWS);
+        let mut fleet = Fleet::new(surroundings, Arc::clone(&inventory), own, readiness, stopping.clone(), tell);
+        let errors = Arc::new(Mutex::new(Errors::new()));
+        let noted = Arc::clone(&errors);
+        fleet.on_failure(Arc::new(move |account, uin, why| {
+            noted.lock().insert((account.clone(), uin), why.to_string());
+        }));
+        Ok(Self { accounts: config.accounts, fleet, inventory, clock, errors, stopping })
+    }
+
+    /// Polls until every user has been answered about, or will not be, or until `shutdown`. Tells how far it is, again
+    /// and again.
+    ///
+    /// # Errors
+    /// A task died.
+    pub async fn run(mut self, mut tell: impl FnMut(Step), shutdown: CancellationToken) -> Result<Swept, Error> {
+        let mut tasks = Tasks::default();
+        self.fleet.set_accounts(self.accounts, &mut tasks).await;
+        self.fleet.poll(&mut tasks);
+        let over = async {
+            let mut ticks = interval(LOOK);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let step = Step::of(&self.inventory, self.clock.now());
+                tell(step);
+                if step.done == step.users {
+                    return;
+                }
+            }
+        };
+        let is_whole = tokio::select! {
+            () = over => true,
+            () = shutdown.cancelled() => false,
+            error = tasks.first_to_end() => return Err(error),
+        };
+        self.stopping.cancel();
+        tasks.say_farewell().await;
+        let errors = std::mem::take(&mut *self.errors.lock());
+        Ok(Swept { inventory: self.inventory, errors, at: self.clock.now(), is_whole })
+    }
+}
+
+impl fmt::Debug for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sweep").finish_non_exhaustive()
+    }
+}
+
+// === impl Step ===
+
+impl Step {
+    fn of(inventory: &Inventory, local: Timestamp) -> Self {
+        inventory.accounts().iter().fold(Self::default(), |before, account| {
+            let step = Self::of_account(account, local);
+            Self {
+                done: before.done + step.done,
+                failed: before.failed + step.failed,
+                users: before.users + step.users,
+            }
+        })
+    }
+
+    fn of_account(account: &Account, local: Timestamp) -> Self {
+        let now = account.correct(local);
+        let (mut step, mut answered, mut down) = (Self::default(), false, false);
+        account.each_user(|_, user| {
+            step.users += 1;
+            answered |= user.answered.is_some();
+            down |=
+                user.failure.is_some_and(|failure| !failure.reason.is_the_user_s() && has_lasted(failure.since, now));
+            step.done += usize::from(is_settled(user, now));
+            step.failed += usize::from(user.keys.is_none() && user.failure.is_some());
+        });
+        if down && !answered {
+            step.done = step.users;
+        }
+        step
+    }
+}
+
+/// Whether the user need not be asked about any more.
+fn is_settled(user: &User, now: Timestamp) -> bool {
+    let given_up = user.failure.is_some_and(|failure| !failure.reason.is_transient() || has_lasted(failure.since, now));
+    user.keys.is_some() || given_up
+}
+
+fn has_lasted(since: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(since) >= PATIENCE
+}

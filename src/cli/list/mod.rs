@@ -1,0 +1,154 @@
+//! Asks about every user once, and lists their keys.
+//!
+//! - [`table`] draws them for people.
+//! - [`progress`] shows how far the sweep is.
+//! - [`output`] brings them where they are wanted.
+
+mod output;
+mod progress;
+mod table;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Result, anyhow, bail};
+use clap::{Args, ValueEnum};
+use tencentcloud_cam_exporter::{
+    app::{Sweep, Swept},
+    clock::{Clock, SystemClock},
+    config::Config,
+    environment::Environment,
+    metrics,
+    report::{Finding, Report, json::Json},
+};
+
+use self::{output::Target, progress::Progress, table::Look};
+use super::{ConfigFlags, demo::Stage, exporter, log};
+
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0  every user was polled, and nothing was found that --fail-on names
+  1  something was found that --fail-on names
+  2  the command line or the configuration is wrong, a user could not be polled, or the list cannot be written";
+
+#[derive(Args, Debug)]
+#[command(mut_arg("level", |level| level.default_value("error")))]
+pub(super) struct ListFlags {
+    #[command(flatten)]
+    config: ConfigFlags,
+    /// Lists the account of an embedded simulator instead: no account needed.
+    #[arg(long = "demo", conflicts_with_all = ["file", "shard", "total_shards"])]
+    demo: bool,
+    /// The form of the list.
+    #[arg(long = "output", value_name = "FORMAT", default_value = "table")]
+    output: Format,
+    /// Where the list goes, replacing what is there once it is whole; to standard output unless given.
+    #[arg(long = "output-file", value_name = "FILE")]
+    output_file: Option<PathBuf>,
+    /// What makes the exit code 1; several may be given, with commas between.
+    #[arg(long = "fail-on", value_name = "FINDING", value_delimiter = ',')]
+    fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    log: log::Flags,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people: the worst first.
+    Table,
+    /// For programs; docs/list.md describes it.
+    Json,
+    /// Prometheus's text format, for the textfile collector of its `node_exporter`.
+    Metrics,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A key older than keys.max_age.
+    Stale,
+    /// A user with more keys than keys.limit.
+    OverLimit,
+    /// A key that has not been used for 45 days.
+    Unused,
+}
+
+/// Lists. The exit code is 1 where something is found that was asked for, and 2 where not everybody could be polled.
+pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
+    let progress = Progress::new();
+    log::start_to(&flags.log, progress.clone());
+    let target = Target::new(flags.output_file.as_deref())?;
+    let swept = exporter::in_runtime(async {
+        if flags.demo { of_demo(&progress).await } else { of_config(&flags.config, &progress).await }
+    });
+    progress.clear();
+    let swept = swept?;
+    let report = Report::of(&swept);
+    let users: usize = report.accounts.iter().map(|account| account.users).sum();
+    let polled = users - report.failures.len();
+    if !swept.is_whole && target.is_file() {
+        bail!("stopped when {polled} of {users} user(s) had been polled: {target} is left as it was");
+    }
+    target.write(&rendered(flags.output, &swept, &report, target.look())?)?;
+    if !swept.is_whole {
+        bail!("stopped when {polled} of {users} user(s) had been polled");
+    }
+    if !report.failures.is_empty() {
+        bail!("{} of {users} user(s) could not be polled", report.failures.len());
+    }
+    if flags.fail_on.contains(&FailOn::Unused) && !report.keys.is_empty() && !report.knows_last_use() {
+        bail!("--fail-on=unused: it is not known when keys were last used: set poll.last_used");
+    }
+    let is_found = flags.fail_on.iter().any(|fail_on| report.count(fail_on.finding()) > 0);
+    Ok(if is_found { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+async fn of_config(flags: &ConfigFlags, progress: &Progress) -> Result<Swept> {
+    let (file, environment) = (&flags.file, Environment::of_this_process());
+    let mut config = Config::check(file, &environment, SystemClock.now())
+        .map_err(|faults| exporter::refused(file, &faults))?
+        .shard(flags.shard());
+    for account in &mut config.accounts {
+        // Its users are among the others now.
+        account.uins_file = None;
+    }
+    sweep(config, environment, progress).await
+}
+
+async fn of_demo(progress: &Progress) -> Result<Swept> {
+    let stage = Stage::set().await?;
+    let config = Config::parse(&stage.config(), &Environment::default())?;
+    let sweep = sweep(config, stage.environment(), progress);
+    tokio::select! {
+        swept = sweep => swept,
+        () = stage.play() => Err(anyhow!("the simulator ended")),
+    }
+}
+
+async fn sweep(config: Config, environment: Environment, progress: &Progress) -> Result<Swept> {
+    let sweep = Sweep::build(config, exporter::surroundings(environment)?)?;
+    let shutdown = exporter::stop_on_signals()?;
+    Ok(sweep.run(|step| progress.show(step), shutdown).await?)
+}
+
+fn rendered(format: Format, swept: &Swept, report: &Report, look: Look) -> Result<Vec<u8>> {
+    Ok(match format {
+        Format::Table => table::draw(report, look).into_bytes(),
+        Format::Json => {
+            let mut json = serde_json::to_vec_pretty(&Json::of(report))?;
+            json.push(b'\n');
+            json
+        }
+        Format::Metrics => metrics::of_inventory(&swept.inventory, swept.at)?.chunks().concat(),
+    })
+}
+
+// === impl FailOn ===
+
+impl FailOn {
+    fn finding(self) -> Finding {
+        match self {
+            Self::Stale => Finding::Stale,
+            Self::OverLimit => Finding::OverLimit,
+            Self::Unused => Finding::Unused,
+        }
+    }
+}
