@@ -4,6 +4,7 @@
 
 mod attacks;
 mod budget;
+mod chromium;
 mod clock;
 mod command_line;
 mod demo;
@@ -17,5 +18,6 @@ mod reload;
 mod secrets;
 mod shards;
 mod state;
+mod status_page;
 mod web;
 mod world;

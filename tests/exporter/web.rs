@@ -17,10 +17,10 @@ fn the_paths_there_are() {
     let metrics = exporter.get("/cam/metrics");
     assert_eq!(metrics.status, 200);
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", metrics.head);
-    let landing = exporter.get("/");
-    assert_eq!(landing.status, 200);
-    assert!(landing.body.contains(r#"href="/cam/metrics""#), "{}", landing.body);
-    assert!(landing.head.contains("content-security-policy: default-src 'none'"), "{}", landing.head);
+    let page = exporter.get("/");
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains(r#"href="/cam/metrics""#), "{}", page.body);
+    assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
     assert_eq!(exporter.get("/-/healthy").status, 200);
     for absent in ["/metrics", "/nope", "/-/", "/cam/metrics/"] {
         assert_eq!(exporter.get(absent).status, 404, "{absent}");
