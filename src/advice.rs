@@ -64,6 +64,18 @@ pub fn advice(reason: Reason, code: Option<&str>) -> &'static str {
     of_code.map_or_else(|| of_reason(reason), |(_, advice)| advice)
 }
 
+/// As [`advice`], for where the error is shown as well: nobody needs to be sent to the log for that. Nothing where there
+/// is no more to say.
+#[must_use]
+pub fn beside_the_error(reason: Reason, code: Option<&str>) -> Option<&'static str> {
+    // Where no credential could be had, the error says what to do.
+    if (reason, code) == (Reason::Credentials, None) {
+        return None;
+    }
+    let text = advice(reason, code);
+    if text.starts_with("The log ") { text.split_once(". ").map(|(_, rest)| rest) } else { Some(text) }
+}
+
 fn of_reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Throttled => {
@@ -106,5 +118,17 @@ mod tests {
             assert_ne!(advice(*reason, None), *text);
         }
         assert_eq!(advice(Reason::Denied, Some("OperationDenied")), advice(Reason::Denied, None));
+    }
+
+    #[test]
+    fn nobody_is_sent_to_the_log_who_sees_the_error() {
+        for reason in Reason::ALL {
+            let told = beside_the_error(reason, None);
+            assert!(!told.is_some_and(|advice| advice.starts_with("The log")), "{told:?}");
+        }
+        assert_eq!(beside_the_error(Reason::Other, Some("other")), None);
+        assert_eq!(beside_the_error(Reason::Timeout, None), Some(advice(Reason::Timeout, None)));
+        let malformed = beside_the_error(Reason::Malformed, None);
+        assert!(malformed.is_some_and(|advice| advice.starts_with("A creation time in the future")), "{malformed:?}");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -24,13 +23,13 @@ use crate::{
     credentials::{Env, File, Source},
     inventory::{Account, AccountName, Facts, Inventory},
     metrics::Own,
-    poll::{Plan, Poller, Rate, Wiring},
+    poll::{Failure, Plan, Poller, Rate, Wiring},
     tencent::{Client, Uin},
     web::Readiness,
 };
 
 /// Told of each poll that has failed, and why in words.
-pub(super) type OnFailure = Arc<dyn Fn(&AccountName, Uin, &dyn fmt::Display) + Send + Sync>;
+pub(super) type OnFailure = Arc<dyn Fn(&AccountName, Uin, &Failure) + Send + Sync>;
 
 pub(super) struct Fleet {
     surroundings: Surroundings,

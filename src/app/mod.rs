@@ -4,9 +4,11 @@
 //! - `fleet` starts, changes and stops the accounts' pollers.
 //! - `users_file` follows the files that list users.
 //! - [`sweep`] asks about every user once, with the same pollers and without the rest.
+//! - [`connect`] asks each account's API one question.
 //! - `memory` keeps what is known over a restart.
 //! - `tasks` notices when a task ends that must not.
 
+pub mod connect;
 mod fleet;
 mod memory;
 mod source;

@@ -3,10 +3,12 @@
 //! - [`exporter`] runs the daemon.
 //! - [`demo`] runs it on the embedded simulator.
 //! - [`check_config`] reads a configuration and says what is wrong with it.
+//! - [`connect`] proves that the accounts of one can be polled.
 //! - [`list`] looks once, and lists the keys.
 //! - [`log`] sets up what all of them log.
 
 mod check_config;
+mod connect;
 mod demo;
 mod exporter;
 mod list;
@@ -55,7 +57,7 @@ enum Command {
     /// Runs the exporter on an embedded simulator of Tencent Cloud: no account needed.
     Demo(ServeFlags),
     /// Reads the configuration, and lists everything that is wrong with it.
-    CheckConfig(ConfigFlags),
+    CheckConfig(CheckFlags),
     /// Polls every user once, and lists the access keys, the worst first.
     #[command(after_help = list::EXIT_CODES)]
     List(list::ListFlags),
@@ -80,6 +82,15 @@ struct ConfigFlags {
         help = "How many exporters share the work; poll.shard_by says what is divided"
     )]
     total_shards: u32,
+}
+
+#[derive(Args, Debug)]
+struct CheckFlags {
+    #[command(flatten)]
+    config: ConfigFlags,
+    /// Also asks each account's API for the keys of one user, to prove its credential and permission.
+    #[arg(long = "connect")]
+    connect: bool,
 }
 
 #[derive(Args, Debug)]

@@ -16,5 +16,5 @@ pub mod poller;
 pub mod schedule;
 pub mod settings;
 
-pub use poller::{Plan, Poller, Wiring};
+pub use poller::{Failure, Plan, Poller, Wiring};
 pub use settings::{Interval, MaxInFlight, OutOfRange, Rate, RateLimit, Settings, Timeout};

@@ -37,6 +37,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// is further off was not said by the API, or says nothing of the time.
 const PLAUSIBLE: SignedDuration = SignedDuration::from_mins(6);
 
+/// Told of a user's failure.
+pub type OnFailure = Box<dyn Fn(Uin, &Failure) + Send + Sync>;
+
 /// What a poller works with for as long as it lives.
 pub struct Wiring {
     /// Where it writes what it learns.
@@ -50,7 +53,7 @@ pub struct Wiring {
     /// Told of each poll that has ended, well or not.
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
     /// Told of each poll that has failed, and why in words.
-    pub on_failure: Box<dyn Fn(Uin, &dyn fmt::Display) + Send + Sync>,
+    pub on_failure: OnFailure,
 }
 
 /// What a reload may change. Each one that comes, even without a change, gives the users that fail for good a new chance.
@@ -93,9 +96,11 @@ struct Ended {
 
 /// Why a poll brought no keys.
 #[derive(Debug, Error)]
-enum Failure {
+pub enum Failure {
+    /// There was no credential.
     #[error(transparent)]
     Credentials(#[from] credentials::Error),
+    /// There was no answer, or one that is an error.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -340,15 +345,18 @@ impl fmt::Debug for Poller {
 // === impl Failure ===
 
 impl Failure {
-    fn reason(&self) -> Reason {
+    /// The kind it falls under.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
         match self {
             Self::Credentials(_) => Reason::Credentials,
             Self::Api(error) => error.reason(),
         }
     }
 
-    /// The label of the API's code.
-    fn code(&self) -> Option<&'static str> {
+    /// The label of the API's code, where the API answered with one.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Api(ApiError::Api { code, .. }) => Some(code.label()),
             Self::Api(_) | Self::Credentials(_) => None,

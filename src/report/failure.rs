@@ -1,7 +1,7 @@
 //! Users of whom there are no keys to show, and why.
 
 use crate::{
-    advice::advice,
+    advice::beside_the_error,
     inventory::{AccountName, User},
     tencent::{Reason, Uin},
 };
@@ -60,13 +60,13 @@ impl Why {
         }
     }
 
-    /// What to do about it.
+    /// What to do about it, beside what the error says.
     #[must_use]
-    pub fn advice(self) -> &'static str {
+    pub fn advice(self) -> Option<&'static str> {
         match self {
-            Self::Failed(reason, code) => advice(reason, code),
+            Self::Failed(reason, code) => beside_the_error(reason, code),
             Self::NotPolled => {
-                "The sweep ended before it came to it: mend what the account's other users fail for, if it is that, and list again."
+                Some("The sweep ended before it came to it: see why others of the account fail, and list again.")
             }
         }
     }

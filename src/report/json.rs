@@ -47,7 +47,7 @@ struct Failed<'a> {
     reason: &'static str,
     code: Option<&'static str>,
     error: Option<&'a str>,
-    advice: &'static str,
+    advice: Option<&'static str>,
 }
 
 // === impl Json ===

@@ -58,12 +58,11 @@ impl Report {
             let mut users = 0;
             account.each_user(|uin, user| {
                 users += 1;
-                match &user.keys {
-                    Some(keys) => report.keys.extend(KeyReport::of_user(name, uin, keys, &facts, now)),
-                    None => {
-                        let error = errors.get(&(name.clone(), uin)).cloned();
-                        report.failures.push(Failure::of(name, uin, user, error));
-                    }
+                if let Some(keys) = &user.keys {
+                    report.keys.extend(KeyReport::of_user(name, uin, keys, &facts, now));
+                } else {
+                    let error = errors.get(&(name.clone(), uin)).cloned();
+                    report.failures.push(Failure::of(name, uin, user, error));
                 }
             });
             report.accounts.push(AccountReport { name: name.clone(), facts, users });

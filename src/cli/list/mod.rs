@@ -63,9 +63,9 @@ enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// A key older than keys.max_age.
+    /// A key older than `keys.max_age`.
     Stale,
-    /// A user with more keys than keys.limit.
+    /// A user with more keys than `keys.limit`.
     OverLimit,
     /// A key that has not been used for 45 days.
     Unused,

@@ -1,19 +1,22 @@
 //! The list as a table, the worst first, and under it what to do about users who could not be polled.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use jiff::{SignedDuration, Timestamp};
 use tabled::{
     builder::Builder,
-    settings::{Padding, Style as Border, Width, peaker::Peaker, width::Wrap},
+    settings::{Padding, Style as Border, Width, object, peaker::Peaker, width::Wrap},
 };
-use tencentcloud_cam_exporter::report::{Failure, Finding, KeyReport, LastUse, Report, Why};
+use tencentcloud_cam_exporter::report::{Failure, Finding, KeyReport, LastUse, Report};
 
 use crate::cli::text::{Count, one_line};
 
 /// What stands where there is nothing.
 const NOTHING: &str = "-";
+
+/// What is between two columns.
+const GAP: usize = 2;
 
 /// How narrow the column of the verdicts gets: none of their words is longer.
 const NARROWEST: usize = "user_not_found".len();
@@ -70,7 +73,8 @@ fn table(report: &Report, look: Look) -> String {
         builder.push_record(columns.row(key_cells(key, report.made, look)));
     }
     let mut table = builder.build();
-    table.with(Border::empty()).with(Padding::new(0, 2, 0, 0));
+    table.with(Border::empty()).with(Padding::new(0, GAP, 0, 0));
+    table.modify(object::Columns::last(), Padding::zero());
     if let Some(columns) = look.columns {
         table.with(Width::wrap(columns).keep_words(true).priority(Verdicts));
     }
@@ -114,22 +118,25 @@ fn finding_cell(finding: Finding, look: Look) -> String {
 
 /// Why users could not be polled, and what to do about it: once for all those of an account with whom it is the same.
 fn failures(report: &Report, look: Look, text: &mut String) {
-    let mut causes: BTreeMap<(&str, &str, Option<&str>), (Why, Vec<&Failure>)> = BTreeMap::new();
+    let mut causes: Vec<Vec<&Failure>> = vec![];
     for failure in &report.failures {
-        let cause = (failure.account.as_str(), failure.why.label(), failure.why.code());
-        causes.entry(cause).or_insert_with(|| (failure.why, vec![])).1.push(failure);
+        let alike = |other: &&Failure| (&other.account, other.why) == (&failure.account, failure.why);
+        match causes.iter_mut().find(|cause| cause.first().is_some_and(alike)) {
+            Some(cause) => cause.push(failure),
+            None => causes.push(vec![failure]),
+        }
     }
-    for ((account, label, _), (why, failures)) in causes {
-        let Some(first) = failures.first() else { continue };
+    for failures in causes {
+        let Some(first @ Failure { account, why, error, .. }) = failures.first() else { continue };
         let users = match failures.len() {
             1 => format!("user {}", first.uin),
             number => format!("{number} users, such as {}", first.uin),
         };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{label}: {account}: {users}");
-        for said in first.error.as_deref().into_iter().chain([why.advice()]) {
+        let _ = writeln!(text, "{}: {account}: {users}", why.label());
+        for said in error.as_deref().into_iter().chain(why.advice()) {
             for line in look.wrapped(&one_line(said)).lines() {
-                let _ = writeln!(text, "  {}", line.trim_end());
+                let _ = writeln!(text, "  {}", line.trim());
             }
         }
         text.push('\n');
