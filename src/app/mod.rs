@@ -36,7 +36,7 @@ use crate::{
     metrics::{Metrics, Own},
     state::Refused,
     tencent::Transport,
-    web::{self, NotReloaded, Readiness, Reloader, Reloads, Routes, TelemetryPath},
+    web::{self, Guard, NotReloaded, Readiness, Reloader, Reloads, Routes, TelemetryPath},
 };
 
 /// How often files are looked at for a change.
@@ -64,6 +64,8 @@ pub struct Options {
     pub telemetry_path: TelemetryPath,
     /// Whether a request may reload.
     pub lifecycle: bool,
+    /// Who stands before it.
+    pub guard: Arc<Guard>,
 }
 
 /// An exporter that is ready to run.
@@ -75,6 +77,7 @@ pub struct App {
     state_file: watch::Sender<Option<PathBuf>>,
     news: mpsc::Receiver<News>,
     routes: Arc<Routes>,
+    guard: Arc<Guard>,
     own: Arc<Own>,
     clock: Arc<dyn Clock>,
     reloader: Reloader,
@@ -139,7 +142,21 @@ impl App {
             Fleet::new(surroundings, Arc::clone(&inventory), Arc::clone(&own), readiness, stopping.clone(), tell);
         let state_file = watch::Sender::new(config.state_file.clone());
         let source = Arc::new(source);
-        Ok(Self { config, source, fleet, inventory, state_file, news, routes, own, clock, reloader, reloads, stopping })
+        Ok(Self {
+            config,
+            source,
+            fleet,
+            inventory,
+            state_file,
+            news,
+            routes,
+            guard: options.guard,
+            own,
+            clock,
+            reloader,
+            reloads,
+            stopping,
+        })
     }
 
     /// Where to ask for a reload.
@@ -166,7 +183,8 @@ impl App {
         for listener in listeners {
             let at =
                 listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"));
-            tasks.spawn(at, web::serve(listener, Arc::clone(&self.routes), self.stopping.clone()));
+            let serve = web::serve(listener, Arc::clone(&self.guard), Arc::clone(&self.routes), self.stopping.clone());
+            tasks.spawn(at, serve);
         }
         let look_out = look_out(Arc::clone(&self.source), Arc::clone(&self.clock), self.reloader());
         let stopping = self.stopping.clone();

@@ -13,12 +13,16 @@
 //!
 //! - [`routes`] answers a request.
 //! - [`server`] accepts connections, and bounds what they may take.
+//! - [`http2`] serves connections that have agreed on HTTP/2.
 //! - [`patience`] times the head of a request.
 //! - [`reload`] is the way from `/-/reload` to whoever reloads.
 //! - [`readiness`] is the latch behind `/-/ready`.
+//! - [`config`] is what `--web.config.file` asks for: TLS, users and more.
 //! - [`address`] and [`telemetry_path`] are what the flags of the same names may say.
 
 pub mod address;
+pub mod config;
+pub mod http2;
 pub mod patience;
 pub mod readiness;
 pub mod reload;
@@ -27,6 +31,7 @@ pub mod server;
 pub mod telemetry_path;
 
 pub use address::{ListenAddress, NotAListenAddress};
+pub use config::Guard;
 pub use readiness::Readiness;
 pub use reload::{NotReloaded, Reloader, Reloads};
 pub use routes::Routes;

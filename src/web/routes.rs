@@ -127,7 +127,7 @@ fn not_allowed(allowed: &'static str, text: &'static str) -> Response<Full<Bytes
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     response(status, TEXT, Bytes::from_static(text.as_bytes()))
 }
 

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::{
-    Routes,
+    Guard, Routes,
+    http2::{self, UnderWay},
     patience::{HeadEnd, Patient},
 };
 
@@ -36,8 +37,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// How long to wait when no connection can be accepted, as when the process is out of file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// Serves `routes` on `listener` until told to stop; answers under way are finished, within half a second.
-pub async fn serve(listener: TcpListener, routes: Arc<Routes>, shutdown: CancellationToken) {
+/// Serves `routes` on `listener`, to whom `guard` lets through, until told to stop; answers under way are finished, within
+/// half a second.
+pub async fn serve(listener: TcpListener, guard: Arc<Guard>, routes: Arc<Routes>, shutdown: CancellationToken) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -52,7 +54,7 @@ pub async fn serve(listener: TcpListener, routes: Arc<Routes>, shutdown: Cancell
             }
         };
         if let Some((stream, slot)) = accepted {
-            connections.spawn(connection(stream, slot, Arc::clone(&routes), shutdown.clone()));
+            connections.spawn(connection(stream, slot, Arc::clone(&guard), Arc::clone(&routes), shutdown.clone()));
         }
     }
     drop(listener);
@@ -71,15 +73,42 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     }
 }
 
-async fn connection(stream: TcpStream, _slot: OwnedSemaphorePermit, routes: Arc<Routes>, shutdown: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    _slot: OwnedSemaphorePermit,
+    guard: Arc<Guard>,
+    routes: Arc<Routes>,
+    shutdown: CancellationToken,
+) {
     // An answer is written in one go: waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
-    let head = HeadEnd::default();
+    let stream = match timeout(HEAD, guard.secure(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return debug!(%error, "no handshake"),
+        Err(_) => return debug!("a handshake took too long"),
+    };
+    let (head, under_way, is_http2) = (HeadEnd::default(), UnderWay::default(), stream.is_http2());
     let service = service_fn(|request: http::Request<Incoming>| {
         head.reached();
-        let routes = Arc::clone(&routes);
-        async move { Ok::<_, Infallible>(routes.answer(&request).await) }
+        let (guard, routes, under_way) = (Arc::clone(&guard), Arc::clone(&routes), under_way.begin());
+        async move {
+            let _under_way = under_way;
+            Ok::<_, Infallible>(match guard.admit(request.headers()).await {
+                Ok(headers) => {
+                    let mut response = routes.answer(&request).await;
+                    response.headers_mut().extend(headers);
+                    response
+                }
+                Err(refusal) => refusal.into(),
+            })
+        }
     });
+    if is_http2 {
+        if let Err(error) = http2::serve(stream, service, under_way.clone(), (HEAD, IDLE), shutdown).await {
+            debug!(%error, "a connection ended early");
+        }
+        return;
+    }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
