@@ -132,7 +132,7 @@ impl<'a> Node<'a> {
 /// The path of the field `key` of what `parent` leads to.
 pub(super) fn path_to(parent: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    match shortened(key, 24) {
+    match shortened(key, 28) {
         key if !plain => format!("{parent}[{key:?}]"),
         key if parent.is_empty() => key,
         key => format!("{parent}.{key}"),

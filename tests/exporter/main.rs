@@ -10,9 +10,13 @@ mod documentation;
 mod exposition;
 mod faults;
 mod lifecycle;
+#[path = "../support/pki.rs"]
+mod pki;
 mod reload;
 mod secrets;
 mod shards;
 mod state;
+mod tls_client;
 mod web;
+mod web_config;
 mod world;

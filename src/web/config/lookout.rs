@@ -188,7 +188,7 @@ fn read(
     folder: &Path,
     check: impl FnOnce(&TlsSection, &mut Notes),
 ) -> Result<Arc<WebConfig>, Faults> {
-    let content = contents.iter().flat_map(|content| content.expose_secret()).copied().collect();
+    let content = contents.first().map(|content| content.expose_secret().to_vec()).unwrap_or_default();
     WebConfig::read(&config::text(content)?, folder, check).map(Arc::new)
 }
 

@@ -36,7 +36,7 @@ impl Bucket {
         let now = self.began.elapsed();
         let mut full = self.full.lock();
         let taken = now.max(*full).saturating_add(self.limit.interval);
-        let fits = taken - now <= self.limit.interval.saturating_mul(self.limit.burst.get());
+        let fits = taken <= now.saturating_add(self.limit.interval.saturating_mul(self.limit.burst.get()));
         if fits {
             *full = taken;
         }

@@ -152,9 +152,10 @@ impl Draft {
     fn finish(self, node: &Node<'_>, notes: &mut Notes) -> Result<TlsSection, Refused> {
         let certificate = self.certificate.one("cert_file", "cert", node, notes);
         let key = self.key.one("key_file", "key", node, notes);
-        let client_ca = match self.client_ca.is_given() {
-            true => self.client_ca.one("client_ca_file", "client_ca", node, notes).map(Some),
-            false => Ok(None),
+        let client_ca = if self.client_ca.is_given() {
+            self.client_ca.one("client_ca_file", "client_ca", node, notes).map(Some)
+        } else {
+            Ok(None)
         };
         let client_auth = self.client_auth.unwrap_or(Ok(ClientAuth::None));
         let unfit = match (client_auth, &client_ca) {
