@@ -66,6 +66,34 @@ fn promtool_agrees_or_we_say_why_not() {
     assert!(differ.is_empty(), "{}", differ.join("\n\n"));
 }
 
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/web-configuration.md"));
+
+#[test]
+fn the_documented_example_is_good_and_every_field_and_deviation_is_documented() {
+    let folder = folder();
+    let path = folder.path().join("web.yml");
+    let load = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Guard::load(&path, Arc::new(SystemClock)).map_err(|faults| faults.to_string())
+    };
+    let (_, example) = PAGE.split_once("```yaml\n").unwrap();
+    let example = example.split("```").next().unwrap();
+    assert_eq!(load(example).unwrap().summary(), "https, 1 user(s), a rate limit");
+    for section in ["", "tls_server_config", "http_server_config", "rate_limit"] {
+        let text = if section.is_empty() { "other: 1".to_owned() } else { format!("{section}: {{other: 1}}") };
+        let fault = load(&text).unwrap_err();
+        let (_, fields) = fault.lines().next().unwrap().split_once("unknown field: expected ").unwrap();
+        for field in fields.split(", ") {
+            assert!(PAGE.contains(&format!("`{field}`")) || PAGE.contains(&format!("### {field}")), "{field}");
+        }
+    }
+    for case in cases(folder.path()) {
+        if let Deviates(reason) = case.promtool {
+            assert!(PAGE.contains(reason), "{reason}");
+        }
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_read_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,19 +6,18 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use parking_lot::Mutex;
-use rustls::server::Acceptor;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Mutex as AsyncMutex,
     task::spawn_blocking,
     time::{Instant, timeout},
 };
-use tokio_rustls::LazyConfigAcceptor;
 
 use super::{
     authorization::Presented,
     basic_auth::{BasicAuth, Finding},
     connection::Connection,
+    hello,
     lookout::{Lookout, View},
     rate_limit::Bucket,
 };
@@ -103,7 +102,7 @@ impl Guard {
     /// The handshake fails, or the web configuration is wrong and nobody may shake hands.
     pub async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T) -> io::Result<Connection<T>> {
         let Some(live) = self.0.as_ref().filter(|live| live.tls) else { return Ok(Connection::Plain(stream)) };
-        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let hello = hello::read(stream).await?;
         // After the client has begun, so that one that waited with that gets no certificate of before.
         let view = live.view().await;
         let (Some(_), Some(tls)) = (view.config, view.tls) else {

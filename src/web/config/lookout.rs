@@ -210,3 +210,113 @@ fn check_files(section: &TlsSection, now: Timestamp, notes: &mut Notes) {
         notes.extend(faults);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use parking_lot::Mutex;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A clock that goes when told to.
+    #[derive(Debug)]
+    struct HandClock(Mutex<Timestamp>);
+
+    impl Clock for HandClock {
+        fn now(&self) -> Timestamp {
+            *self.0.lock()
+        }
+    }
+
+    struct Scene {
+        folder: TempDir,
+        clock: Arc<HandClock>,
+        lookout: Lookout,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let clock = Arc::new(HandClock(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
+            let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+            let [certificate, key] = pair();
+            write("cert", &certificate);
+            write("key", &key);
+            write("web.yml", "tls_server_config: {cert_file: cert, key_file: key}");
+            let (lookout, _) = Lookout::new(&folder.path().join("web.yml"), clock.clone()).unwrap();
+            let mut scene = Self { folder, clock, lookout };
+            scene.look_after(2);
+            scene
+        }
+
+        /// Writes a file in place, now.
+        fn write(&self, name: &str, text: &str) {
+            let path = self.folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::File::open(path).unwrap().set_modified(self.clock.now().try_into().unwrap()).unwrap();
+        }
+
+        fn look_after(&mut self, seconds: i64) -> View {
+            *self.clock.0.lock() += SignedDuration::from_secs(seconds);
+            self.lookout.look()
+        }
+    }
+
+    fn pair() -> [String; 2] {
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        [pair.cert.pem(), pair.signing_key.serialize_pem()]
+    }
+
+    fn same(one: &View, other: &View) -> bool {
+        Arc::ptr_eq(one.tls.as_ref().unwrap(), other.tls.as_ref().unwrap())
+    }
+
+    #[test]
+    fn half_a_rotation_is_waited_for_and_after_a_while_said() {
+        let mut scene = Scene::new();
+        let before = scene.look_after(1);
+        let [certificate, key] = pair();
+        scene.write("cert", &certificate);
+        for _ in 0..11 {
+            assert!(!scene.lookout.said.unfit);
+            let view = scene.look_after(1);
+            assert!(same(&view, &before) && view.config.is_some());
+        }
+        assert!(scene.lookout.said.unfit);
+        scene.write("key", &key);
+        let view = scene.look_after(1);
+        assert!(!same(&view, &before) && !scene.lookout.said.unfit);
+    }
+
+    #[test]
+    fn certificates_that_are_gone_or_garbage_leave_the_last_ones_in_use() {
+        let mut scene = Scene::new();
+        let before = scene.look_after(1);
+        scene.write("cert", "garbage");
+        let view = scene.look_after(5);
+        assert!(same(&view, &before) && view.config.is_some());
+        fs::remove_file(scene.folder.path().join("key")).unwrap();
+        let view = scene.look_after(5);
+        assert!(same(&view, &before) && view.config.is_some());
+    }
+
+    #[test]
+    fn another_section_is_taken_whole_or_not_at_all() {
+        let mut scene = Scene::new();
+        scene.write("web.yml", "tls_server_config: {cert_file: next, key_file: key}");
+        assert!(scene.look_after(2).config.is_none());
+        let [certificate, key] = pair();
+        scene.write("next", &certificate);
+        scene.write("key", &key);
+        assert!(scene.look_after(2).config.is_some());
+    }
+
+    #[test]
+    fn a_file_that_did_not_change_is_not_read_again() {
+        let mut scene = Scene::new();
+        let (one, other) = (scene.look_after(1), scene.look_after(1));
+        assert!(same(&one, &other) && Arc::ptr_eq(&one.config.unwrap(), &other.config.unwrap()));
+    }
+}

@@ -7,7 +7,8 @@
 //! - `lookout`, which follows the file and those that it names,
 //! - `rate_limit`, `headers` and `basic_auth`; the latter asks `authorization` who is presented, and remembers `verdicts`.
 //!
-//! [`connection`] is what a handshake ends in, `acceptor` makes what shakes hands, and `clients` judges clients' certificates.
+//! A handshake begins with `hello` and ends in a [`connection`]; `acceptor` makes what shakes hands, and `clients` judges
+//! clients' certificates.
 //! The file is read by `schema`, `tls` and `users`, in the words of `names` and `duration`.
 
 mod acceptor;
@@ -18,6 +19,7 @@ pub mod connection;
 mod duration;
 pub mod guard;
 mod headers;
+mod hello;
 mod lookout;
 mod names;
 mod rate_limit;
