@@ -62,8 +62,7 @@ fn five_hundred_rotations_break_no_handshake() {
             sleep(PAUSE);
         }
         for number in 1..=REWRITES {
-            pairs[number % PAIRS].write(&folder.join("..data"), "server");
-            sleep(PAUSE);
+            rewrite(&folder.join("..data"), &pairs[number % PAIRS]);
         }
         over.store(true, Ordering::Relaxed);
         scrapers.into_iter().map(|scraper| scraper.join().unwrap()).fold((BTreeSet::new(), 0), |mut all, one| {
@@ -83,12 +82,24 @@ fn five_hundred_rotations_break_no_handshake() {
 fn mount(folder: &Path, number: usize, pair: &Pair) {
     let mount = folder.join(format!("..{number}"));
     fs::create_dir(&mount).unwrap();
-    pair.write(&mount, "server");
+    write(&mount.join("server.pem"), &pair.certificate);
+    write(&mount.join("server.key"), &pair.key);
+}
+
+/// Writes a certificate and its key in place. For the most part of the time the two do not match, and look as if they had
+/// been left alone.
+fn rewrite(folder: &Path, pair: &Pair) {
+    write(&folder.join("server.pem"), &pair.certificate);
+    sleep(PAUSE);
+    write(&folder.join("server.key"), &pair.key);
+}
+
+/// Writes a file as of an hour ago, as `cp -p` does.
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
     #[expect(clippy::disallowed_methods, reason = "the file system goes by the machine's clock")]
     let then = SystemTime::now() - Duration::from_hours(1);
-    for file in ["server.pem", "server.key"] {
-        File::open(mount.join(file)).unwrap().set_modified(then).unwrap();
-    }
+    File::open(path).unwrap().set_modified(then).unwrap();
 }
 
 /// Lets `..data` lead to another folder, at once.
