@@ -104,3 +104,31 @@ impl Drop for Request {
         self.0.0.send_modify(|count| *count -= 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const FIRST: Duration = Duration::from_secs(5);
+    const IDLE: Duration = Duration::from_secs(150);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_asks_nothing_is_waited_for_a_moment_and_one_that_has_asked_for_longer() {
+        let started = Instant::now();
+        UnderWay::default().none_for_long(FIRST, IDLE).await;
+        assert_eq!(started.elapsed(), FIRST);
+
+        let (started, under_way) = (Instant::now(), UnderWay::default());
+        let asking = under_way.clone();
+        let ask = tokio::spawn(async move {
+            let two = (asking.begin(), asking.begin());
+            sleep(Duration::from_mins(10)).await;
+            drop(two);
+        });
+        under_way.none_for_long(FIRST, IDLE).await;
+        assert_eq!(started.elapsed(), Duration::from_mins(10) + IDLE);
+        ask.await.unwrap();
+    }
+}

@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use proptest::prelude::*;
 use tencentcloud_cam_exporter::{clock::SystemClock, web::Guard};
 
 use cases::{
@@ -130,3 +131,24 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         assert!(!faults.contains(SECRET), "{text}\n{faults}");
     }
 }
+
+proptest! {
+    /// Pieces of YAML and of the schema, put together at random.
+    #[test]
+    fn no_pieces_of_yaml_panic(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        fs::write(&path, pieces.concat()).unwrap();
+        let _ = Guard::load(&path, Arc::new(SystemClock));
+    }
+}
+
+/// What `no_pieces_of_yaml_panic` puts together.
+#[rustfmt::skip]
+const PIECES: &[&str] = &[
+    "tls_server_config", "cert", "key_file", "client_auth_type", "RequireAnyClientCert", "cipher_suites", "min_version",
+    "TLS12", "http_server_config", "http2", "headers", "X-Frame-Options", "basic_auth_users", "alice",
+    "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi", "rate_limit", "interval", "burst", "1s", "1h2m.5s",
+    "99999999999999999999h", "-1", ":", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ", ", "? ", "'", "\"", "~", "null", "é",
+    "-----BEGIN CERTIFICATE-----\n", "\0",
+];
