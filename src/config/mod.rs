@@ -3,13 +3,14 @@
 //! `yaml` reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
 //! `variables` lays `CAM_EXPORTER__…` over it, and `schema` walks what results. The merge is our own since that
 //! crate's takes the top level's names for paths (`a[999999999]` becomes a list of that length) and forgets where
-//! tables come from. The walk is our own since serde stops at the first fault.
+//! tables come from. The walk is our own since serde stops at the first fault. The web configuration is read by the same
+//! `yaml`, `node` and `fault`.
 
 mod account;
 mod credentials;
 pub(crate) mod fault;
 pub(crate) mod node;
-pub(crate) mod scalar;
+mod scalar;
 mod schema;
 mod settings;
 mod shard;

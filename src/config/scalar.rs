@@ -9,7 +9,7 @@ use crate::poll::OutOfRange;
 
 /// What a text is, instead of what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum Unfit {
+pub(super) enum Unfit {
     #[error("not a whole number: expected {0}")]
     NotANumber(&'static str),
     #[error("without a unit: expected a number and a unit, such as {0}s for seconds (s, m, h or d)")]

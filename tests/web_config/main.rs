@@ -5,6 +5,7 @@
 mod cases;
 #[path = "../support/pki.rs"]
 mod pki;
+mod tls_cases;
 
 use std::{
     fs,

@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What `--web.config.file` asks of the server, as it is now. Without one, all is in the clear and everybody is answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Guard(Option<Live>);
 
 struct Live {
