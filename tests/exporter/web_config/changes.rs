@@ -37,6 +37,13 @@ fn over_tls_a_file_that_breaks_refuses_requests_and_handshakes() {
     let exporter = scene.start(&tls(""));
     let client = scene.client();
     let mut kept = client.connect(exporter.address()).unwrap();
+    kept.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    let mut answer = vec![];
+    while !answer.ends_with(b"healthy\n") {
+        let mut byte = [0];
+        kept.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
     scene.world.write("web.yml", "tls_server_config: {cert_file: absent.pem, key_file: server.key}");
     until("refused", &exporter, || client.get(exporter.address(), "/metrics").is_err());
     kept.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
