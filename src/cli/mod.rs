@@ -10,7 +10,10 @@ mod demo;
 mod exporter;
 mod log;
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
@@ -52,7 +55,7 @@ enum Command {
     /// Runs the exporter on an embedded simulator of Tencent Cloud: no account needed.
     Demo(ServeFlags),
     /// Reads the configuration, and lists everything that is wrong with it.
-    CheckConfig(ConfigFlags),
+    CheckConfig(CheckFlags),
 }
 
 #[derive(Args, Debug)]
@@ -60,10 +63,9 @@ struct ConfigFlags {
     #[arg(
         long = "config.file",
         value_name = "FILE",
-        default_value = "config.yaml",
-        help = "The configuration; environment variables CAM_EXPORTER__... are laid over it"
+        help = "The configuration; environment variables CAM_EXPORTER__... are laid over it [default: config.yaml]"
     )]
-    file: PathBuf,
+    file: Option<PathBuf>,
     /// Which of the exporters that share the work this is, counted from 0.
     #[arg(long = "shard", value_name = "N", default_value_t = 0)]
     shard: u32,
@@ -77,6 +79,24 @@ struct ConfigFlags {
 }
 
 #[derive(Args, Debug)]
+struct CheckFlags {
+    #[command(flatten)]
+    config: ConfigFlags,
+    #[command(flatten)]
+    web_config: WebConfigFlag,
+}
+
+#[derive(Args, Debug)]
+struct WebConfigFlag {
+    #[arg(
+        long = "web.config.file",
+        value_name = "FILE",
+        help = "TLS, users and more, in the file format of Prometheus's exporters; docs/web-configuration.md tells all"
+    )]
+    web_config_file: Option<OsString>,
+}
+
+#[derive(Args, Debug)]
 struct ServeFlags {
     /// Where to listen; may be given several times.
     #[arg(long = "web.listen-address", value_name = "[HOST]:PORT", default_value = ":10047")]
@@ -87,6 +107,8 @@ struct ServeFlags {
     /// How many scrapes may be under way at once; further ones get 503. 0 is no limit.
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40)]
     max_requests: usize,
+    #[command(flatten)]
+    web_config: WebConfigFlag,
     /// Lets a POST to /-/reload reload the configuration.
     #[arg(long = "web.enable-lifecycle")]
     lifecycle: bool,
@@ -113,10 +135,23 @@ impl Arguments {
 // === impl ConfigFlags ===
 
 impl ConfigFlags {
+    fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new("config.yaml"))
+    }
+
     /// The shard that this exporter is. Numbers that cannot be one end the program, as other wrong flags do.
     fn shard(&self) -> Shard {
         Shard::new(self.shard, self.total_shards)
             .unwrap_or_else(|error| Arguments::command().error(ErrorKind::ValueValidation, error).exit())
+    }
+}
+
+// === impl WebConfigFlag ===
+
+impl WebConfigFlag {
+    /// The file; as elsewhere in the field, an empty name stands for none.
+    fn file(&self) -> Option<&Path> {
+        self.web_config_file.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
     }
 }
 
