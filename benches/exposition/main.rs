@@ -8,7 +8,7 @@
 //! It needs promtool in the PATH, and each peer, or `--without` it:
 //!
 //! - `go`: benches/peers/go, built; `--go FILE`, if not `target/peers/client_golang`:
-//!   `cp -r benches/peers/go target/peers-go && cd target/peers-go && go mod tidy && go build -o ../peers/client_golang`.
+//!   `cp -r benches/peers/go target/peers/go && cd target/peers/go && go mod tidy && go build -o ../client_golang`.
 //!   Where there is no Go module proxy, Debian's golang-github-prometheus-client-golang-dev has the library:
 //!   `GO111MODULE=off GOPATH=/usr/share/gocode go build -o target/peers/client_golang benches/peers/go/main.go`.
 //! - `python`: an interpreter with `prometheus_client`; `--python FILE`, if not `target/peers/venv/bin/python`:

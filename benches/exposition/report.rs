@@ -49,11 +49,13 @@ pub(crate) fn print(rows: &[Row], ours: &str, nginx: &str) {
         );
         println!("|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
         for row in &rows {
-            let other = |server: &str| {
-                let same = |other: &&&Row| (other.users, other.pace, other.server) == (row.users, row.pace, server);
-                rows.iter().find(same).copied()
+            let find = |server: &str, pace: Pace| {
+                let wanted = |other: &&&Row| (other.users, other.server, other.pace) == (row.users, server, pace);
+                rows.iter().find(wanted).copied()
             };
-            println!("{}", row.cells(other(ours), other(nginx)));
+            // Who has no row of that pace makes everything new at each scrape.
+            let pace = find(row.server, Pace::Fresh).map_or(Pace::Fresh, |_| row.pace);
+            println!("{}", row.cells(find(ours, pace), find(nginx, pace)));
         }
     }
 }

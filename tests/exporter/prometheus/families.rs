@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By their names.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Families(pub(super) BTreeMap<String, Family>);
+#[derive(Default)]
+pub(super) struct Families(BTreeMap<String, Family>);
 
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default)]
 pub(super) struct Family {
     /// As the text format calls it.
     pub(super) kind: String,
@@ -51,8 +51,14 @@ impl Families {
         }
     }
 
-    pub(super) fn names(&self) -> Vec<&String> {
-        self.0.keys().collect()
+    /// All that is known, a fact a line.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let of_family = |(name, family): (&String, &Family)| {
+            let head = [format!("{name} is a {}", family.kind), format!("{name} means {}", family.help)];
+            let samples = family.samples.iter().map(|(series, value)| format!("{series:?} {value}"));
+            head.into_iter().chain(samples).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of_family).collect()
     }
 
     pub(super) fn series(&self) -> BTreeSet<Series> {
