@@ -55,12 +55,6 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// An answer whose body may be anything.
-pub(crate) struct RawAnswer {
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
-}
-
 /// An exposition: every series as it is printed, with its value.
 pub(crate) struct Metrics(BTreeMap<String, f64>);
 
@@ -214,20 +208,6 @@ impl Exporter {
         Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
     }
 
-    /// A scrape with these headers, each ended as on the wire, which must succeed.
-    pub(crate) fn ask(&self, headers: &str) -> RawAnswer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = vec![];
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        let body = answer.split_off(end + 4);
-        let head = String::from_utf8(answer).unwrap().to_ascii_lowercase();
-        assert!(head.starts_with("http/1.1 200"), "{head}");
-        RawAnswer { head, body }
-    }
-
     /// A scrape, which must succeed.
     pub(crate) fn scrape(&self) -> String {
         let answer = self.get("/metrics");
@@ -303,15 +283,6 @@ fn note(log: &Mutex<String>, line: &str) {
     let mut log = log.lock();
     log.push_str(line);
     log.push('\n');
-}
-
-// === impl RawAnswer ===
-
-impl RawAnswer {
-    /// The value of a header, in small letters.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-    }
 }
 
 // === impl Metrics ===
