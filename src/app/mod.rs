@@ -36,7 +36,7 @@ use crate::{
     metrics::{Metrics, Own},
     state::Refused,
     tencent::Transport,
-    web::{self, NotReloaded, Readiness, Reloader, Reloads, Routes, TelemetryPath},
+    web::{self, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, TelemetryPath},
 };
 
 /// How often files are looked at for a change.
@@ -64,6 +64,17 @@ pub struct Options {
     pub telemetry_path: TelemetryPath,
     /// Whether a request may reload.
     pub lifecycle: bool,
+    /// How many scrapes may be under way at once; 0 is no limit.
+    pub max_requests: usize,
+}
+
+/// Where the exporter is served.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// What everything is served on.
+    pub web: Vec<TcpListener>,
+    /// What the probes alone are served on.
+    pub probes: Option<TcpListener>,
 }
 
 /// An exporter that is ready to run.
@@ -75,6 +86,7 @@ pub struct App {
     state_file: watch::Sender<Option<PathBuf>>,
     news: mpsc::Receiver<News>,
     routes: Arc<Routes>,
+    max_requests: usize,
     own: Arc<Own>,
     clock: Arc<dyn Clock>,
     reloader: Reloader,
@@ -139,7 +151,22 @@ impl App {
             Fleet::new(surroundings, Arc::clone(&inventory), Arc::clone(&own), readiness, stopping.clone(), tell);
         let state_file = watch::Sender::new(config.state_file.clone());
         let source = Arc::new(source);
-        Ok(Self { config, source, fleet, inventory, state_file, news, routes, own, clock, reloader, reloads, stopping })
+        let max_requests = options.max_requests;
+        Ok(Self {
+            config,
+            source,
+            fleet,
+            inventory,
+            state_file,
+            news,
+            routes,
+            max_requests,
+            own,
+            clock,
+            reloader,
+            reloads,
+            stopping,
+        })
     }
 
     /// Where to ask for a reload.
@@ -158,16 +185,12 @@ impl App {
     ///
     /// # Errors
     /// A task ended or died: better no exporter than half of one.
-    pub async fn run(mut self, listeners: Vec<TcpListener>, shutdown: CancellationToken) -> Result<(), Error> {
+    pub async fn run(mut self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), Error> {
         let mut tasks = Tasks::default();
         self.fleet.set_accounts(std::mem::take(&mut self.config.accounts), &mut tasks).await;
         self.recall().await?;
         self.fleet.poll(&mut tasks);
-        for listener in listeners {
-            let at =
-                listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"));
-            tasks.spawn(at, web::serve(listener, Arc::clone(&self.routes), self.stopping.clone()));
-        }
+        self.serve(listeners, &mut tasks);
         let look_out = look_out(Arc::clone(&self.source), Arc::clone(&self.clock), self.reloader());
         let stopping = self.stopping.clone();
         tasks.spawn("the look-out for a changed configuration".to_owned(), async move {
@@ -193,6 +216,21 @@ impl App {
         self.stopping.cancel();
         tasks.say_farewell().await;
         outcome
+    }
+
+    fn serve(&self, listeners: Listeners, tasks: &mut Tasks) {
+        let name = |listener: &TcpListener| {
+            listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"))
+        };
+        let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests));
+        for listener in listeners.web {
+            let (site, places) = (Arc::clone(&scrapes), web::server::MAX_CONNECTIONS);
+            tasks.spawn(name(&listener), web::serve(listener, site, places, self.stopping.clone()));
+        }
+        if let Some(listener) = listeners.probes {
+            let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), web::probes::MAX_CONNECTIONS);
+            tasks.spawn(name(&listener), web::serve(listener, site, places, self.stopping.clone()));
+        }
     }
 
     /// Takes up what was known before the restart.

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::{
-    app::ConfigSource,
+    app::{ConfigSource, Listeners},
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
@@ -59,9 +59,9 @@ fn environment() -> Environment {
         .collect()
 }
 
-fn say_where_to_look(flags: &ServeFlags, listeners: &[TcpListener], endpoint: SocketAddr) {
+fn say_where_to_look(flags: &ServeFlags, listeners: &Listeners, endpoint: SocketAddr) {
     println!("A simulated Tencent Cloud answers on http://{endpoint}: no account is needed, and none is asked.");
-    for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+    for address in listeners.web.iter().filter_map(|listener| listener.local_addr().ok()) {
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
         println!("  http://{host}:{}{}", address.port(), flags.telemetry_path);
     }

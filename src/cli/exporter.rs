@@ -5,12 +5,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
 use tencentcloud_cam_exporter::{
-    app::{App, ConfigSource, Error, Options, Surroundings},
+    app::{App, ConfigSource, Error, Listeners, Options, Surroundings},
     clock::SystemClock,
     config::Faults,
     environment::Environment,
     tencent::HttpTransport,
-    web::Reloader,
+    web::{ListenAddress, Reloader},
 };
 use tokio::{
     net::TcpListener,
@@ -80,18 +80,23 @@ pub(super) fn on_signals(reloader: &Reloader) -> Result<CancellationToken> {
 }
 
 /// Listens where `flags` say.
-pub(super) async fn bind(flags: &ServeFlags) -> Result<Vec<TcpListener>> {
-    let mut listeners = vec![];
+pub(super) async fn bind(flags: &ServeFlags) -> Result<Listeners> {
+    let mut listeners = Listeners::default();
     for address in &flags.listen_addresses {
-        let listener = address
-            .bind()
-            .await
-            .with_context(|| format!("cannot listen on {address}: choose another with --web.listen-address"))?;
-        let bound = listener.local_addr().with_context(|| format!("cannot listen on {address}"))?;
-        info!(address = %bound, "listening");
-        listeners.push(listener);
+        listeners.web.push(listen(address, "--web.listen-address", "listening").await?);
+    }
+    if let Some(address) = &flags.probe_address {
+        listeners.probes = Some(listen(address, "--probe.listen-address", "listening for probes").await?);
     }
     Ok(listeners)
+}
+
+async fn listen(address: &ListenAddress, flag: &str, message: &str) -> Result<TcpListener> {
+    let listener =
+        address.bind().await.with_context(|| format!("cannot listen on {address}: choose another with {flag}"))?;
+    let bound = listener.local_addr().with_context(|| format!("cannot listen on {address}"))?;
+    info!(address = %bound, "{message}");
+    Ok(listener)
 }
 
 /// Wires the exporter of the configuration that `source` gives.
@@ -102,12 +107,16 @@ pub(super) fn build(source: ConfigSource, environment: Environment, flags: &Serv
         transport: Arc::new(HttpTransport::new()?),
         random: Mutex::new(fastrand::Rng::new()),
     };
-    let options = Options { telemetry_path: flags.telemetry_path.clone(), lifecycle: flags.lifecycle };
+    let options = Options {
+        telemetry_path: flags.telemetry_path.clone(),
+        lifecycle: flags.lifecycle,
+        max_requests: flags.max_requests,
+    };
     App::build(source, options, surroundings)
 }
 
 /// Polls and serves until `shutdown`.
-pub(super) async fn serve(app: App, listeners: Vec<TcpListener>, shutdown: CancellationToken) -> Result<()> {
+pub(super) async fn serve(app: App, listeners: Listeners, shutdown: CancellationToken) -> Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
     app.run(listeners, shutdown).await?;
     info!("stopped");

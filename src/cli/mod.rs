@@ -84,9 +84,15 @@ struct ServeFlags {
     /// Where the metrics are.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     telemetry_path: TelemetryPath,
+    /// How many scrapes may be under way at once; further ones get 503. 0 is no limit.
+    #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40)]
+    max_requests: usize,
     /// Lets a POST to /-/reload reload the configuration.
     #[arg(long = "web.enable-lifecycle")]
     lifecycle: bool,
+    /// Where to listen for probes alone, in plain HTTP; nowhere unless given.
+    #[arg(long = "probe.listen-address", value_name = "[HOST]:PORT")]
+    probe_address: Option<ListenAddress>,
     #[command(flatten)]
     log: log::Flags,
 }

@@ -31,6 +31,7 @@ use crate::tencent::{AccessKey, KeyStatus, Uin};
 #[derive(Debug)]
 pub struct Inventory {
     accounts: RwLock<Vec<Arc<Account>>>,
+    changed: Changed,
 }
 
 /// One account: what is configured of it, and what is known of its users.
@@ -40,8 +41,12 @@ pub struct Account {
     facts: RwLock<Facts>,
     users: RwLock<Users>,
     progress: Mutex<Progress>,
-    changes: AtomicU64,
+    changed: Changed,
 }
+
+/// When something last changed, in changes of anything since the start: no two changes have one number.
+#[derive(Debug)]
+struct Changed(AtomicU64);
 
 /// What is configured of an account and exposed beside its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +71,9 @@ pub struct User {
     pub up: Option<bool>,
     /// When the API last answered about the user.
     pub answered: Option<Timestamp>,
-    /// The keys as last answered; nothing before the first answer, or where there is no such user.
-    pub keys: Option<Vec<Key>>,
+    /// The keys as last answered, in the order of their labels; nothing before the first answer, or where there is no such user. As long as answers
+    /// bring the same keys, this stays the same allocation: whoever keeps it sees at once that nothing has changed.
+    pub keys: Option<Arc<[Key]>>,
 }
 
 /// An access key as it is shown.
@@ -106,7 +112,7 @@ impl Inventory {
     /// Of these accounts, in the order of the configuration.
     #[must_use]
     pub fn new(accounts: Vec<Arc<Account>>) -> Self {
-        Self { accounts: RwLock::new(accounts) }
+        Self { accounts: RwLock::new(accounts), changed: Changed::now() }
     }
 
     /// The accounts, in the order of the configuration.
@@ -118,15 +124,14 @@ impl Inventory {
     /// A number that is another one whenever anything that is known has changed.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.accounts
-            .read()
-            .iter()
-            .fold(0, |changes, account| changes.wrapping_mul(31).wrapping_add(account.changes() + 1))
+        let accounts = self.accounts.read();
+        accounts.iter().map(|account| account.changes()).fold(self.changed.last(), u64::max)
     }
 
     /// These are the accounts from now on.
     pub fn set_accounts(&self, accounts: Vec<Arc<Account>>) {
         *self.accounts.write() = accounts;
+        self.changed.again();
     }
 }
 
@@ -142,7 +147,7 @@ impl Account {
             facts: RwLock::new(facts),
             users: RwLock::new(users),
             progress: Mutex::default(),
-            changes: AtomicU64::new(0),
+            changed: Changed::now(),
         }
     }
 
@@ -165,8 +170,8 @@ impl Account {
         let before = std::mem::replace(&mut *self.facts.write(), facts);
         if before.id_label != facts.id_label {
             users.values_mut().for_each(|user| *user = User::default());
-            self.changed();
         }
+        self.changed.again();
     }
 
     /// These are the users from now on: what is known of others is forgotten at once.
@@ -176,7 +181,7 @@ impl Account {
         for uin in uins {
             users.entry(*uin).or_default();
         }
-        self.changed();
+        self.changed.again();
     }
 
     /// What is known of the users. Polls wait while it is held.
@@ -205,12 +210,14 @@ impl Account {
     pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
-            let keys = keys
+            let mut keys: Vec<Key> = keys
                 .iter()
                 .zip(labels)
                 .map(|(key, label)| Key { label, status: key.status, created: key.created })
                 .collect();
-            *user = User { up: Some(true), answered: Some(at), keys: Some(keys) };
+            keys.sort_unstable_by(|one, other| one.label.cmp(&other.label));
+            let same = user.keys.take().filter(|known| **known == *keys);
+            *user = User { up: Some(true), answered: Some(at), keys: Some(same.unwrap_or_else(|| keys.into())) };
         });
     }
 
@@ -230,16 +237,17 @@ impl Account {
         match self.users.write().get_mut(&uin) {
             Some(known) if *known == User::default() => {
                 *known = user;
-                self.changed();
+                self.changed.again();
                 true
             }
             _ => false,
         }
     }
 
-    /// How often what is known has changed.
-    fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
+    /// A number that is another one whenever what is known or configured has changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changed.last()
     }
 
     fn change(&self, uin: Uin, change: impl FnOnce(&mut User, IdLabel)) {
@@ -248,12 +256,30 @@ impl Account {
         let id_label = self.facts.read().id_label;
         if let Some(user) = users.get_mut(&uin) {
             change(user, id_label);
-            self.changed();
+            self.changed.again();
         }
     }
+}
 
-    fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
+// === impl Changed ===
+
+impl Changed {
+    fn now() -> Self {
+        Self(Self::next().into())
+    }
+
+    fn next() -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        LAST.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// To be called after the change, or while others are kept from it.
+    fn again(&self) {
+        self.0.store(Self::next(), Ordering::Release);
+    }
+
+    fn last(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -317,7 +343,7 @@ mod tests {
         account.failed(uin);
         assert_eq!(account.users()[&uin], User { up: Some(false), answered: None, keys: None });
         account.listed(uin, &[], second(1));
-        assert_eq!(account.users()[&uin], User { up: Some(true), answered: Some(second(1)), keys: Some(vec![]) });
+        assert_eq!(account.users()[&uin], User { up: Some(true), answered: Some(second(1)), keys: Some([].into()) });
     }
 
     #[test]
@@ -332,6 +358,20 @@ mod tests {
     }
 
     #[test]
+    fn the_same_keys_again_are_not_a_new_list() {
+        let (account, uin) = account();
+        let keys = || account.users()[&uin].keys.clone().unwrap();
+        account.listed(uin, &[key("a"), key("b")], second(1));
+        let first = keys();
+        account.failed(uin);
+        account.listed(uin, &[key("b"), key("a")], second(2));
+        assert!(Arc::ptr_eq(&first, &keys()));
+        let inactive = AccessKey { status: KeyStatus::Inactive, ..key("b") };
+        account.listed(uin, &[key("a"), inactive], second(3));
+        assert!(!Arc::ptr_eq(&first, &keys()));
+    }
+
+    #[test]
     fn no_such_user_is_an_answer() {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
@@ -342,7 +382,7 @@ mod tests {
     #[test]
     fn what_was_known_before_fills_only_what_is_not_known() {
         let (account, uin) = account();
-        let before = User { up: Some(true), answered: Some(second(1)), keys: Some(vec![]) };
+        let before = User { up: Some(true), answered: Some(second(1)), keys: Some([].into()) };
         assert!(!account.restore("100013065918".parse().unwrap(), before.clone()));
         assert!(account.restore(uin, before.clone()));
         assert_eq!(*account.users(), Users::from([(uin, before.clone())]));

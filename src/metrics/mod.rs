@@ -1,22 +1,93 @@
-//! What is exposed: the inventory as it is at the scrape, and the exporter's own counters, in one registry.
+//! What is exposed: the inventory as it is at the scrape, and the exporter's own counters.
 //!
 //! docs/metrics.md describes every family; a test holds the two together.
+//!
+//! Each family and its samples are defined once, for users in `users`, for accounts in `accounts`, and the exporter's own
+//! in [`Own`]. From there:
+//!
+//! - `exposition` keeps the inventory's text ready, in `block`s of users made of `part`s, and puts bodies together.
+//! - `text`, `openmetrics` and `protobuf` are the formats; `gzip` compresses in pieces.
+//! - [`Metrics`] shares what is prepared among scrapes.
 
-mod inventory;
+mod accounts;
+mod block;
+mod body;
+mod exposition;
+mod family;
+mod gzip;
+mod openmetrics;
 mod own;
+mod part;
+mod protobuf;
+#[cfg(test)]
+mod tests;
+mod text;
+mod users;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
+use parking_lot::Mutex;
+use prometheus::{Registry, process_collector::ProcessCollector};
+use thiserror::Error;
+use tokio::{sync::Mutex as AsyncMutex, task::JoinError};
 
+pub use body::Body;
 pub use own::{AccountMetrics, Own};
 
+use self::exposition::Exposition;
 use crate::{clock::Clock, inventory::Inventory};
 
 /// Everything that `/metrics` shows.
-#[derive(Debug)]
 pub struct Metrics {
+    inventory: Arc<Inventory>,
+    clock: Arc<dyn Clock>,
     registry: Registry,
+    own: Own,
+    exposition: Arc<AsyncMutex<Exposition>>,
+    latest: Mutex<Latest>,
+}
+
+/// In what format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus's text format 0.0.4.
+    #[default]
+    Text,
+    /// `OpenMetrics` 1.0.0.
+    OpenMetrics,
+    /// Prometheus's protocol buffers, delimited.
+    Protobuf,
+}
+
+/// Why there is no exposition. None of it should ever happen.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A family cannot be written.
+    #[error("a family of metrics cannot be written")]
+    Encoding(#[from] prometheus::Error),
+    /// The body cannot be compressed.
+    #[error("the exposition cannot be compressed")]
+    Compression(#[from] flate2::CompressError),
+    /// Whoever wrote it died.
+    #[error("writing the exposition died")]
+    Died(#[from] JoinError),
+}
+
+/// The bodies made of one state of things.
+#[derive(Debug, Default)]
+struct Latest {
+    state: Option<State>,
+    bodies: Vec<(Format, bool, Arc<Body>)>,
+}
+
+/// What a body depends on. As long as it is the same, so is the body, but for what the process itself takes: that is told
+/// as of the same second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct State {
+    inventory: u64,
+    own: u64,
+    /// The machine's time, and each account's, in whole seconds.
+    seconds: Vec<i64>,
 }
 
 // === impl Metrics ===
@@ -29,17 +100,70 @@ impl Metrics {
     /// Two families of one name.
     pub fn new(inventory: Arc<Inventory>, own: &Own, clock: Arc<dyn Clock>) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        registry.register(Box::new(inventory::Collector::new(inventory, clock)?))?;
         own.register(&registry)?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Self { registry })
+        let exposition = Arc::new(AsyncMutex::new(Exposition::new()));
+        Ok(Self { inventory, clock, registry, own: own.clone(), exposition, latest: Mutex::default() })
     }
 
-    /// The exposition in Prometheus's text format 0.0.4.
+    /// The exposition as it is now. Scrapes that come at a time share the work, as do those of one second between which
+    /// nothing happens. It is done on a thread of its own.
     ///
     /// # Errors
-    /// A family that cannot be written.
-    pub fn render(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+    /// See [`Error`].
+    pub async fn scrape(&self, format: Format, gzip: bool) -> Result<Arc<Body>, Error> {
+        if let Some(body) = self.latest(&self.state(), format, gzip) {
+            return Ok(body);
+        }
+        let mut exposition = Arc::clone(&self.exposition).lock_owned().await;
+        // Before anything is read: what changes meanwhile makes another state.
+        let state = self.state();
+        if let Some(body) = self.latest(&state, format, gzip) {
+            return Ok(body);
+        }
+        let (inventory, registry, local) = (Arc::clone(&self.inventory), self.registry.clone(), self.clock.now());
+        let writing = tokio::task::spawn_blocking(move || {
+            exposition.update(&inventory, local);
+            let body = match format {
+                Format::Text | Format::OpenMetrics => exposition.text(format, &registry, gzip),
+                Format::Protobuf => exposition.protobuf(&registry, gzip),
+            };
+            (body, exposition)
+        });
+        // Whoever waits for the exposition gets it once the body is there to be found.
+        let (body, _exposition) = writing.await?;
+        let body = Arc::new(body?);
+        let mut latest = self.latest.lock();
+        if latest.state == Some(state) {
+            latest.bodies.push((format, gzip, Arc::clone(&body)));
+        }
+        Ok(body)
+    }
+
+    fn state(&self) -> State {
+        let local = self.clock.now();
+        let accounts = self.inventory.accounts();
+        let seconds = accounts.iter().map(|account| account.correct(local).as_second());
+        State {
+            inventory: self.inventory.changes(),
+            own: self.own.changes(),
+            seconds: [local.as_second()].into_iter().chain(seconds).collect(),
+        }
+    }
+
+    /// The body of that state, if there is one. Those of another are let go.
+    fn latest(&self, state: &State, format: Format, gzip: bool) -> Option<Arc<Body>> {
+        let mut latest = self.latest.lock();
+        if latest.state.as_ref() != Some(state) {
+            *latest = Latest { state: Some(state.clone()), bodies: vec![] };
+        }
+        let body = latest.bodies.iter().find(|body| (body.0, body.1) == (format, gzip));
+        body.map(|(_, _, body)| Arc::clone(body))
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }

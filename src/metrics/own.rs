@@ -2,7 +2,14 @@
 //!
 //! Every series is there from the start, at 0: all reasons, all codes.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use prometheus::{
@@ -32,6 +39,7 @@ pub struct Own {
     credential_refresh_failures: IntCounterVec,
     shard_ordinal: Gauge,
     total_shards: Gauge,
+    changes: Changes,
 }
 
 /// Those of one account.
@@ -43,7 +51,12 @@ pub struct AccountMetrics {
     api_errors: Arc<HashMap<&'static str, IntCounter>>,
     api_request_duration: Histogram,
     credential_refresh_failures: IntCounter,
+    changes: Changes,
 }
+
+/// Counts whatever changes a series.
+#[derive(Clone, Debug, Default)]
+struct Changes(Arc<AtomicU64>);
 
 // === impl Own ===
 
@@ -105,6 +118,7 @@ impl Own {
                 "tencentcloud_cam_exporter_config_last_reload_success_timestamp_seconds",
                 "Unix time at which the configuration was last loaded successfully.",
             )?,
+            changes: Changes::default(),
         };
         own.build_info
             .with_label_values(&[
@@ -123,6 +137,7 @@ impl Own {
     pub fn sharded(&self, ordinal: u32, total: u32) {
         self.shard_ordinal.set(ordinal.into());
         self.total_shards.set(total.into());
+        self.changes.count();
     }
 
     /// The configuration has been loaded, at that time.
@@ -130,17 +145,20 @@ impl Own {
         self.config_last_reload_successful.set(1.0);
         #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
         self.config_last_reload_success.set(at.as_second() as f64);
+        self.changes.count();
     }
 
     /// The configuration could not be loaded, and the last good one stays.
     pub fn config_refused(&self) {
         self.config_last_reload_successful.set(0.0);
+        self.changes.count();
     }
 
     /// Those of `account`, all its series preset.
     #[must_use]
     pub fn account(&self, account: &AccountName) -> AccountMetrics {
         let account = account.as_str();
+        self.changes.count();
         AccountMetrics {
             credential_refresh_failures: self.credential_refresh_failures.with_label_values(&[account]),
             polls: self.polls.with_label_values(&[account]),
@@ -154,6 +172,7 @@ impl Own {
                 codes().map(|code| (code, self.api_errors.with_label_values(&[account, ACTION, code]))).collect(),
             ),
             api_request_duration: self.api_request_duration.with_label_values(&[ACTION]),
+            changes: self.changes.clone(),
         }
     }
 
@@ -170,6 +189,12 @@ impl Own {
         for code in codes() {
             let _ = self.api_errors.remove_label_values(&[account, ACTION, code]);
         }
+        self.changes.count();
+    }
+
+    /// A number that is another one whenever a series has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.0.load(Ordering::Acquire)
     }
 
     pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
@@ -193,6 +218,7 @@ impl AccountMetrics {
     /// A poll ended well.
     pub fn poll_succeeded(&self) {
         self.polls.inc();
+        self.changes.count();
     }
 
     /// A poll ended otherwise.
@@ -201,17 +227,20 @@ impl AccountMetrics {
         if let Some(counter) = self.poll_failures.get(&reason) {
             counter.inc();
         }
+        self.changes.count();
     }
 
     /// A request has been sent, and has been answered or given up after `duration`.
     pub fn api_request(&self, duration: Duration) {
         self.api_requests.inc();
         self.api_request_duration.observe(duration.as_secs_f64());
+        self.changes.count();
     }
 
     /// The credential could not be read anew.
     pub fn credential_refresh_failed(&self) {
         self.credential_refresh_failures.inc();
+        self.changes.count();
     }
 
     /// The API answered with an error.
@@ -219,6 +248,16 @@ impl AccountMetrics {
         if let Some(counter) = self.api_errors.get(code.label()) {
             counter.inc();
         }
+        self.changes.count();
+    }
+}
+
+// === impl Changes ===
+
+impl Changes {
+    /// Something has changed: to be called after that.
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Release);
     }
 }
 

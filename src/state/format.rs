@@ -11,6 +11,7 @@ use std::{
     borrow::Cow,
     collections::HashSet,
     io::{self, Write},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -157,10 +158,10 @@ impl<'a> Row<'a> {
     fn enter(self, state: &mut State) -> Result<(), &'static str> {
         let account = self.account.parse().map_err(|_| "no account's name")?;
         let uin = self.uin.try_into().map_err(|_| "no UIN")?;
-        let keys: Option<Vec<Key>> =
+        let keys: Option<Arc<[Key]>> =
             self.keys.map(|keys| keys.into_iter().map(KeyRow::into_key).collect()).transpose()?;
         let mut labels = HashSet::new();
-        if !keys.iter().flatten().all(|key| labels.insert(&key.label)) {
+        if !keys.as_deref().into_iter().flatten().all(|key| labels.insert(&key.label)) {
             return Err("two keys of one label");
         }
         let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys };
@@ -206,7 +207,7 @@ mod tests {
         let key = |label: &str, status| Key { label: label.to_owned(), status, created: Timestamp::UNIX_EPOCH };
         let keys = vec![key("AKIDz8kr****MPLE", KeyStatus::Active), key("\"\né", KeyStatus::Unknown)];
         let listed =
-            User { up: Some(true), answered: Some("2026-01-01T00:00:00.9Z".parse().unwrap()), keys: Some(keys) };
+            User { up: Some(true), answered: Some("2026-01-01T00:00:00.9Z".parse().unwrap()), keys: Some(keys.into()) };
         let failed = User { up: Some(false), answered: None, keys: None };
         let mut state = State::default();
         for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {

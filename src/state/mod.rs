@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn user(second: i64) -> User {
-        User { up: Some(true), answered: Some(Timestamp::from_second(second).unwrap()), keys: Some(vec![]) }
+        User { up: Some(true), answered: Some(Timestamp::from_second(second).unwrap()), keys: Some([].into()) }
     }
 
     fn uin(number: u64) -> Uin {

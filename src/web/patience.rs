@@ -1,165 +1,318 @@
-//! Times the head of a request.
+//! How long a connection may take over each thing that it does.
 //!
-//! hyper has one timeout for a head that comes too slowly and for a connection that idles between two scrapes. Those are
-//! not one thing: a head takes milliseconds, and a connection kept over a scrape interval saves a handshake. So hyper is
-//! given the idle timeout, and [`Patient`] ends a connection on which a head has begun and does not end.
+//! A head takes milliseconds, a connection kept over a scrape interval saves a handshake, and an answer takes as long as
+//! its reader. So each has a patience of its own, and only the time for which somebody else keeps us waiting counts.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep},
-};
+use tokio::time::Instant;
 
-/// A connection whose reads fail once a head has taken too long.
+/// The time for the head of a request; also that for a first byte, and for whatever comes before it.
+pub const HEAD: Duration = Duration::from_secs(5);
+
+/// How long a connection may idle between two requests: longer than scrape intervals are, so that Prometheus keeps its
+/// connection.
+pub const IDLE: Duration = Duration::from_secs(150);
+
+/// How long a reader may take nothing at all.
+pub const STALL: Duration = Duration::from_secs(10);
+
+/// How long an answer may wait for its reader in all, before its size counts. Prometheus itself gives up after ten
+/// seconds, unless told otherwise.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// What a reader must take in a second on top, in bytes: a hundredth of what the slowest network of a data centre does.
+pub const FLOOR: u32 = 64 << 10;
+
+/// What a connection does, and since when.
 #[derive(Debug)]
-pub struct Patient<S> {
-    stream: S,
-    patience: Duration,
-    head: HeadEnd,
-    /// Runs until the first head is whole, and from the first byte of each further one.
-    deadline: Option<Pin<Box<Sleep>>>,
+pub struct Pace {
+    phase: Phase,
+    wait: Wait,
+    /// Several requests may be under way at once. Then bytes between them are not a head, and a reader that takes nothing
+    /// shows only in that nothing is written: it does not let us.
+    multiplexed: bool,
 }
 
-/// Tells a [`Patient`] connection that the head which has begun is whole.
-#[derive(Clone, Debug, Default)]
-pub struct HeadEnd(Arc<AtomicBool>);
+#[derive(Debug)]
+enum Phase {
+    /// A head has begun, or should have.
+    Head(Instant),
+    /// So many answers have not been handed to the connection whole; so many of them are prepared.
+    Answering { answers: usize, prepared: usize, heard_more: bool },
+    /// Between two requests.
+    Idle(Instant),
+}
 
-// === impl Patient ===
+/// For how long the reader has kept us waiting.
+#[derive(Debug, Default)]
+struct Wait {
+    /// Since when it takes nothing.
+    since: Option<Instant>,
+    /// The waits that are over.
+    over: Duration,
+    /// The bytes that it has taken since the first wait.
+    taken: u64,
+}
 
-impl<S> Patient<S> {
-    /// `stream`, on which a head may take `patience` until `head` is told that it is whole. Needs a runtime's timer.
-    pub fn new(stream: S, patience: Duration, head: HeadEnd) -> Self {
-        Self { stream, patience, head, deadline: Some(Box::pin(sleep(patience))) }
+// === impl Pace ===
+
+impl Pace {
+    /// That of a connection which has come just now.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { phase: Phase::Head(now), wait: Wait::default(), multiplexed: false }
     }
-}
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.head.take() {
-            this.deadline = None;
+    /// From now on several requests may be under way at once, as in HTTP/2.
+    pub fn multiplex(&mut self) {
+        self.multiplexed = true;
+    }
+
+    /// Bytes have come.
+    pub fn heard(&mut self, now: Instant) {
+        match &mut self.phase {
+            _ if self.multiplexed => {}
+            Phase::Idle(_) => self.phase = Phase::Head(now),
+            Phase::Answering { heard_more, .. } => *heard_more = true,
+            Phase::Head(_) => {}
         }
-        let filled = buffer.filled().len();
-        match Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) if buffer.filled().len() > filled => {
-                let patience = this.patience;
-                let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
-                // Bytes that trickle in must not keep the clock from being looked at.
-                if deadline.deadline() <= Instant::now() { Poll::Ready(Err(too_slow())) } else { Poll::Ready(Ok(())) }
-            }
-            Poll::Pending => match &mut this.deadline {
-                Some(deadline) => {
-                    ready!(deadline.as_mut().poll(cx));
-                    Poll::Ready(Err(too_slow()))
-                }
-                None => Poll::Pending,
-            },
-            Poll::Ready(ended) => Poll::Ready(ended),
+    }
+
+    /// A head is whole, and its answer begins.
+    pub fn answer_begun(&mut self) {
+        match &mut self.phase {
+            Phase::Answering { answers, .. } => *answers += 1,
+            phase => *phase = Phase::Answering { answers: 1, prepared: 0, heard_more: false },
+        }
+    }
+
+    /// An answer is prepared: what it waits for now is its reader.
+    pub fn answer_prepared(&mut self, now: Instant) {
+        if let Phase::Answering { prepared, .. } = &mut self.phase {
+            *prepared += 1;
+        }
+        self.await_reader(now);
+    }
+
+    /// The last of an answer has been handed to the connection, which may still hold it; or there will be no answer.
+    pub fn answer_handed_over(&mut self, was_prepared: bool) {
+        if let Phase::Answering { answers, prepared, .. } = &mut self.phase {
+            *answers -= 1;
+            *prepared -= usize::from(was_prepared);
+        }
+    }
+
+    /// The reader takes nothing.
+    pub fn blocked(&mut self, now: Instant) {
+        self.wait.since.get_or_insert(now);
+    }
+
+    /// The reader has taken so many bytes.
+    pub fn took(&mut self, bytes: usize, now: Instant) {
+        self.wait.end(now);
+        if self.wait.over > Duration::ZERO {
+            self.wait.taken += bytes as u64;
+        }
+        self.await_reader(now);
+    }
+
+    /// All that was handed to the connection has left it. Whether that ends the answering.
+    pub fn flushed(&mut self, now: Instant) -> bool {
+        let Phase::Answering { answers: 0, heard_more, .. } = self.phase else {
+            self.wait.end(now);
+            self.await_reader(now);
+            return false;
+        };
+        self.phase = if heard_more { Phase::Head(now) } else { Phase::Idle(now) };
+        self.wait = Wait::default();
+        true
+    }
+
+    fn await_reader(&mut self, now: Instant) {
+        if self.multiplexed && matches!(self.phase, Phase::Answering { prepared: 1.., .. }) {
+            self.blocked(now);
+        }
+    }
+
+    /// For how long the reader has taken nothing, if it keeps us waiting.
+    #[must_use]
+    pub fn waiting(&self, now: Instant) -> Option<Duration> {
+        self.wait.since.map(|since| now.duration_since(since))
+    }
+
+    /// When patience ends, unless something happens before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Head(since) => Some(since + HEAD),
+            Phase::Idle(since) => Some(since + IDLE),
+            Phase::Answering { .. } => None,
+        };
+        [phase, self.wait.deadline()].into_iter().flatten().min()
+    }
+
+    /// How easily the connection is spared, the least first: one that idles, then one with a head that is not whole;
+    /// among those the one that has for longest. Never one with an answer under way.
+    #[must_use]
+    pub fn worth(&self) -> Option<(Worth, Instant)> {
+        match self.phase {
+            Phase::Idle(since) => Some((Worth::Idle, since)),
+            Phase::Head(since) => Some((Worth::Head, since)),
+            Phase::Answering { .. } => None,
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+/// What a connection that can be spared is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worth {
+    /// It idles: whoever keeps it connects again.
+    Idle,
+    /// A request may come of it.
+    Head,
 }
 
-// === impl HeadEnd ===
+// === impl Wait ===
 
-impl HeadEnd {
-    /// The head is whole. The next byte that is read begins another.
-    pub fn reached(&self) {
-        self.0.store(true, Ordering::Relaxed);
+impl Wait {
+    fn end(&mut self, now: Instant) {
+        if let Some(since) = self.since.take() {
+            // However short: it counts that there was one.
+            self.over += now.duration_since(since).max(Duration::from_nanos(1));
+        }
     }
 
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
+    fn deadline(&self) -> Option<Instant> {
+        let since = self.since?;
+        let due = GRACE + Duration::from_millis(self.taken.saturating_mul(1_000) / u64::from(FLOOR));
+        Some(since + STALL.min(due.saturating_sub(self.over)))
     }
-}
-
-fn too_slow() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the head of the request took too long")
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
     use super::*;
 
-    fn connection() -> (DuplexStream, Patient<DuplexStream>, HeadEnd) {
-        let ((client, server), head) = (duplex(64), HeadEnd::default());
-        (client, Patient::new(server, Duration::from_secs(5), head.clone()), head)
+    fn left(pace: &Pace, now: Instant) -> Option<Duration> {
+        pace.deadline().map(|deadline| deadline.duration_since(now))
+    }
+
+    fn answering(now: Instant) -> Pace {
+        let mut pace = Pace::new(now);
+        pace.heard(now);
+        pace.answer_begun();
+        pace
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_that_trickles_is_cut_off() {
-        let (mut client, mut server, _) = connection();
-        let trickle = tokio::spawn(async move {
-            while client.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(700)).await;
-            }
-        });
-        let (started, mut byte) = (Instant::now(), [0]);
-        let error = loop {
-            if let Err(error) = server.read_exact(&mut byte).await {
-                break error;
-            }
-        };
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(started.elapsed().as_secs(), 5);
-        drop(server);
-        trickle.await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_that_never_speaks_is_cut_off() {
-        let (_client, mut server, _) = connection();
-        let started = Instant::now();
-        assert_eq!(server.read_exact(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(started.elapsed().as_secs(), 5);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn idling_between_two_heads_is_free() {
-        let (mut client, mut server, head) = connection();
-        for _ in 0..3 {
-            client.write_all(b"head").await.unwrap();
-            server.read_exact(&mut [0; 4]).await.unwrap();
-            head.reached();
-            let idle = tokio::time::timeout(Duration::from_mins(1), server.read_exact(&mut [0; 1])).await;
-            assert!(idle.is_err(), "the connection ended while it idled");
+    async fn a_head_has_five_seconds_however_it_comes() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        for _ in 0..4 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            pace.heard(Instant::now());
         }
+        assert_eq!(left(&pace, Instant::now()), Some(Duration::from_secs(1)));
+        pace.answer_begun();
+        assert_eq!(pace.deadline(), None, "an answer may take long to prepare");
+        pace.answer_handed_over(false);
+        assert_eq!(pace.worth(), None, "it is not flushed");
+        assert!(pace.flushed(Instant::now()));
+        assert_eq!(left(&pace, Instant::now()), Some(IDLE));
+        pace.heard(Instant::now());
+        assert_eq!(left(&pace, Instant::now()), Some(HEAD));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_came_during_an_answer_begins_after_it() {
+        let mut pace = answering(Instant::now());
+        pace.heard(Instant::now());
+        tokio::time::advance(Duration::from_mins(1)).await;
+        pace.answer_handed_over(false);
+        assert!(pace.flushed(Instant::now()));
+        assert_eq!(left(&pace, Instant::now()), Some(HEAD));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_has_ten_seconds() {
+        let mut pace = answering(Instant::now());
+        tokio::time::advance(Duration::from_mins(1)).await;
+        pace.took(4 << 20, Instant::now());
+        pace.blocked(Instant::now());
+        tokio::time::advance(Duration::from_secs(4)).await;
+        pace.blocked(Instant::now());
+        assert_eq!(left(&pace, Instant::now()), Some(Duration::from_secs(6)));
+        assert_eq!(pace.waiting(Instant::now()), Some(Duration::from_secs(4)));
+        pace.took(1, Instant::now());
+        assert_eq!((pace.deadline(), pace.waiting(Instant::now())), (None, None));
+    }
+
+    /// Takes `bytes` each second until it is cut off, and tells when that was.
+    async fn reads(bytes: usize, at_the_most: Duration) -> Duration {
+        let start = Instant::now();
+        let mut pace = answering(start);
+        while start.elapsed() < at_the_most {
+            pace.blocked(Instant::now());
+            tokio::time::advance(Duration::from_secs(1)).await;
+            if pace.deadline().unwrap() <= Instant::now() {
+                break;
+            }
+            pace.took(bytes, Instant::now());
+        }
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_little_has_thirty_seconds_and_one_that_is_steady_has_all_it_needs() {
+        let long = Duration::from_mins(10);
+        assert_eq!(reads(1, long).await.as_secs(), 30);
+        assert_eq!(reads(32 << 10, long).await.as_secs(), 59);
+        assert_eq!(reads(64 << 10, long).await, long);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_nobody_waits_for_the_reader_is_free() {
+        let mut pace = answering(Instant::now());
+        for _ in 0..100 {
+            pace.blocked(Instant::now());
+            tokio::time::advance(Duration::from_millis(100)).await;
+            pace.took(1, Instant::now());
+            tokio::time::advance(Duration::from_mins(1)).await;
+        }
+        pace.blocked(Instant::now());
+        assert!(left(&pace, Instant::now()) > Some(Duration::from_secs(9)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_opens_no_window_has_ten_seconds_from_the_end_of_the_preparing() {
+        let mut pace = Pace::new(Instant::now());
+        pace.multiplex();
+        pace.answer_begun();
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert_eq!(pace.deadline(), None);
+        pace.answer_prepared(Instant::now());
+        assert_eq!(left(&pace, Instant::now()), Some(STALL));
+        for _ in 0..29 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            pace.took(17, Instant::now());
+            assert!(!pace.flushed(Instant::now()));
+        }
+        let left = left(&pace, Instant::now()).unwrap();
+        assert!(left < Duration::from_millis(1_100), "answers to pings keep nobody connected: {left:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_answers_at_once_the_second_to_end_ends_the_answering() {
+        let mut pace = Pace::new(Instant::now());
+        pace.multiplex();
+        pace.answer_begun();
+        pace.answer_begun();
+        pace.answer_handed_over(false);
+        assert!(!pace.flushed(Instant::now()));
+        pace.answer_handed_over(false);
+        assert!(pace.flushed(Instant::now()));
+        pace.heard(Instant::now());
+        assert_eq!(left(&pace, Instant::now()), Some(IDLE), "a window update is not a head");
     }
 }

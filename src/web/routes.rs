@@ -1,24 +1,28 @@
 //! Answers a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::Body;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use tokio::time::timeout;
 use tracing::error;
 
-use super::{NotReloaded, Readiness, Reloader, TelemetryPath};
+use super::{
+    Body, NotReloaded, Readiness, Reloader, TelemetryPath,
+    negotiation::{ContentType, Encoding},
+    scrape_timeout,
+};
 use crate::{inventory::Inventory, metrics::Metrics};
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// Where a reload is asked for.
 const RELOAD: &str = "/-/reload";
+/// Where health is asked for.
+pub(super) const HEALTHY: &str = "/-/healthy";
+/// Where readiness is asked for.
+pub(super) const READY: &str = "/-/ready";
 
-const HTML: &str = "text/html; charset=utf-8";
-
-/// The content type of Prometheus's text format. Source: <https://prometheus.io/docs/instrumenting/content_negotiation/>.
-const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// How long a poller may show no life. It does so every ten seconds; a poll takes a minute at the most, and holds
 /// nobody up.
@@ -53,7 +57,7 @@ impl Routes {
     }
 
     /// The answer to `request`.
-    pub async fn answer<B: Body>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    pub async fn answer<B: http_body::Body>(&self, request: &Request<B>) -> Response<Body> {
         if !request.body().is_end_stream() {
             let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body\n");
             // What it is sending is not read, so nothing after it could be told apart.
@@ -66,34 +70,39 @@ impl Routes {
             Method::GET | Method::HEAD if path == RELOAD => {
                 not_allowed("POST, PUT", "this path takes a POST or PUT request\n")
             }
-            Method::GET | Method::HEAD => self.page(path).await,
+            Method::GET | Method::HEAD => self.page(path, request.headers()).await,
             _ => not_allowed("GET, HEAD", "this path takes a GET or HEAD request\n"),
         }
     }
 
-    async fn page(&self, path: &str) -> Response<Full<Bytes>> {
+    /// Whether `request` asks for the metrics.
+    pub(super) fn is_scrape<B>(&self, request: &Request<B>) -> bool {
+        request.uri().path() == self.telemetry_path.as_str()
+    }
+
+    async fn page(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
         match path {
-            path if path == self.telemetry_path.as_str() => self.exposition().await,
-            "/" => response(StatusCode::OK, HTML, self.landing_page.clone()),
-            "/-/healthy" => self.health(),
-            "/-/ready" if self.readiness.is_ready() => plain(StatusCode::OK, "ready\n"),
-            "/-/ready" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            path if path == self.telemetry_path.as_str() => self.exposition(headers).await,
+            "/" => response(StatusCode::OK, HTML, self.landing_page.clone().into()),
+            HEALTHY => self.health(),
+            READY if self.readiness.is_ready() => plain(StatusCode::OK, "ready\n"),
+            READY => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
             _ => plain(StatusCode::NOT_FOUND, "not found\n"),
         }
     }
 
-    fn health(&self) -> Response<Full<Bytes>> {
+    fn health(&self) -> Response<Body> {
         let accounts = self.inventory.accounts();
         match accounts.iter().find(|account| account.progress().heartbeat.elapsed() > SILENCE) {
             None => plain(StatusCode::OK, "healthy\n"),
             Some(silent) => {
                 let text = format!("the poller of account {} shows no life\n", silent.name());
-                response(StatusCode::SERVICE_UNAVAILABLE, TEXT, text.into())
+                response(StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from(text).into())
             }
         }
     }
 
-    async fn reload(&self) -> Response<Full<Bytes>> {
+    async fn reload(&self) -> Response<Body> {
         let Some(reloader) = &self.reloader else {
             return plain(StatusCode::FORBIDDEN, "reloading by request is off: start with --web.enable-lifecycle\n");
         };
@@ -101,41 +110,54 @@ impl Routes {
             Ok(()) => plain(StatusCode::OK, "reloaded\n"),
             Err(NotReloaded::Refused(faults)) => {
                 let text = format!("the configuration cannot be used, and the last good one stays:\n{faults}\n");
-                response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text.into())
+                response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, Bytes::from(text).into())
             }
             Err(NotReloaded::Stopping) => plain(StatusCode::SERVICE_UNAVAILABLE, "the exporter is stopping\n"),
         }
     }
 
-    async fn exposition(&self) -> Response<Full<Bytes>> {
-        let metrics = Arc::clone(&self.metrics);
-        // Thousands of users take milliseconds to write down: not on a thread that polls.
-        let rendered = tokio::task::spawn_blocking(move || metrics.render()).await;
-        let fault = match rendered {
-            Ok(Ok(text)) => return response(StatusCode::OK, EXPOSITION, text.into()),
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
+    async fn exposition(&self, headers: &HeaderMap) -> Response<Body> {
+        let (content_type, encoding) = (ContentType::wanted(headers), Encoding::wanted(headers));
+        let scrape = self.metrics.scrape(content_type.format(), encoding == Encoding::Gzip);
+        let scraped = match scrape_timeout::of(headers) {
+            Some(limit) => timeout(limit, scrape).await,
+            None => Ok(scrape.await),
         };
-        error!(error = fault, "the metrics cannot be written down");
-        plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written down: see the log\n")
+        match scraped {
+            Ok(Ok(body)) => {
+                let mut response = response(StatusCode::OK, content_type.value(), Body::from(&*body));
+                // Whatever stands between must not hand one's answer to another.
+                let vary = HeaderValue::from_static("Accept, Accept-Encoding");
+                response.headers_mut().insert(header::VARY, vary);
+                response.headers_mut().extend(encoding.value().map(|encoding| (header::CONTENT_ENCODING, encoding)));
+                response
+            }
+            Ok(Err(error)) => {
+                error!(%error, cause = error.source().map(tracing::field::display), "the metrics cannot be written down");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written down: see the log\n")
+            }
+            Err(_) => {
+                plain(StatusCode::SERVICE_UNAVAILABLE, "the metrics were not ready within the scrape's timeout\n")
+            }
+        }
     }
 }
 
-fn not_allowed(allowed: &'static str, text: &'static str) -> Response<Full<Bytes>> {
+fn not_allowed(allowed: &'static str, text: &'static str) -> Response<Body> {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    response(status, TEXT, Bytes::from_static(text.as_bytes()))
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    response(status, TEXT, Bytes::from_static(text.as_bytes()).into())
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+pub(super) fn response(status: StatusCode, content_type: HeaderValue, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     for (name, value) in [
-        (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),

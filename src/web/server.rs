@@ -1,12 +1,12 @@
-//! Accepts connections, and bounds what they may take.
+//! Accepts connections, and serves them within their bounds.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -14,21 +14,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::{
-    Routes,
-    patience::{HeadEnd, Patient},
+    answer::AnswerBody,
+    connections::{Connection, Connections, Place},
+    observed::Observed,
+    site::Site,
 };
-
-/// The time for the head of a request.
-const HEAD: Duration = Duration::from_secs(5);
-
-/// How long a connection may idle: longer than scrape intervals are, so that Prometheus keeps its connection.
-const IDLE: Duration = Duration::from_secs(150);
 
 /// The most that the head of a request may be.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
-/// The most connections at once. Further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 256;
+/// The most connections at once, where nothing else is said.
+pub const MAX_CONNECTIONS: usize = 256;
 
 /// The time that answers under way have left once the exporter stops.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -36,33 +32,49 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// How long to wait when no connection can be accepted, as when the process is out of file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// Serves `routes` on `listener` until told to stop; answers under way are finished, within half a second.
-pub async fn serve(listener: TcpListener, routes: Arc<Routes>, shutdown: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
+/// Serves `site` on `listener`, to `places` connections at once, until told to stop; answers under way are finished,
+/// within half a second.
+pub async fn serve<S: Site>(listener: TcpListener, site: Arc<S>, places: usize, shutdown: CancellationToken) {
+    let connections = Connections::new(places);
+    let mut tasks = JoinSet::new();
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = accept_all(&listener, &site, &connections, &mut tasks, &shutdown) => {}
+        () = connections.cut_off_the_overdue() => {}
+    }
+    drop(listener);
+    let _ = timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
+}
+
+/// Goes on for ever.
+async fn accept_all<S: Site>(
+    listener: &TcpListener,
+    site: &Arc<S>,
+    connections: &Arc<Connections>,
+    tasks: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
-            Some(ended) = connections.join_next() => {
+            accepted = accept(listener, connections) => accepted,
+            Some(ended) = tasks.join_next() => {
                 if let Err(error) = ended {
                     error!(%error, "a connection's task died");
                 }
                 continue;
             }
         };
-        if let Some((stream, slot)) = accepted {
-            connections.spawn(connection(stream, slot, Arc::clone(&routes), shutdown.clone()));
+        if let Some(stream) = accepted {
+            let place = connections.admit().await;
+            tasks.spawn(attend(stream, place, Arc::clone(site), shutdown.clone()));
         }
     }
-    drop(listener);
-    let _ = timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, connections: &Connections) -> Option<TcpStream> {
+    connections.room().await;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
+        Ok((stream, _)) => Some(stream),
         Err(error) => {
             warn!(%error, "cannot accept a connection");
             sleep(BREATHER).await;
@@ -71,20 +83,36 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     }
 }
 
-async fn connection(stream: TcpStream, _slot: OwnedSemaphorePermit, routes: Arc<Routes>, shutdown: CancellationToken) {
+async fn attend<S: Site>(stream: TcpStream, place: Place, site: Arc<S>, shutdown: CancellationToken) {
     // An answer is written in one go: waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
-    let head = HeadEnd::default();
+    let of = place.connection();
+    let stream = Observed::new(stream, of.clone(), |stream| {
+        let _ = stream.set_zero_linger();
+    });
+    of.until_cut_off(connection(stream, of.clone(), site, shutdown)).await;
+    if of.is_cut_off() {
+        debug!("a connection took too long, or made room for another");
+    }
+}
+
+async fn connection<T, S>(stream: T, of: Connection, site: Arc<S>, shutdown: CancellationToken)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Site,
+{
     let service = service_fn(|request: http::Request<Incoming>| {
-        head.reached();
-        let routes = Arc::clone(&routes);
-        async move { Ok::<_, Infallible>(routes.answer(&request).await) }
+        let (answer, site) = (of.answer(), Arc::clone(&site));
+        async move {
+            let response = site.respond(&request, &answer).await;
+            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, answer)))
+        }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
+        // How long things may take is the connection's patience to say.
+        .header_read_timeout(None)
         .max_header_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream, HEAD, head.clone())), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

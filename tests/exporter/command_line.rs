@@ -38,6 +38,8 @@ fn a_wrong_flag_is_named_and_mended() {
         (["--config.fil=a"].as_slice(), "'--config.file'"),
         (&["--web.listen-address=10047"], "expected [host]:port, such as :10047"),
         (&["--web.telemetry-path=metrics"], "expected / and then"),
+        (&["--probe.listen-address=10048"], "expected [host]:port, such as :10047"),
+        (&["--web.max-requests=-1"], "--web.max-requests"),
         (&["--log.level=loud"], "trace, debug, info, warn, error"),
         (&["demo", "--config.file=a"], "unexpected argument '--config.file'"),
         (&["demo", "--shard=0"], "unexpected argument '--shard'"),

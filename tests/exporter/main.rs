@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod attacks;
 mod budget;
 mod clock;
 mod command_line;
@@ -10,6 +11,8 @@ mod documentation;
 mod exposition;
 mod faults;
 mod lifecycle;
+mod negotiation;
+mod probes;
 mod reload;
 mod secrets;
 mod shards;

@@ -81,24 +81,49 @@ fn a_connection_serves_one_scrape_after_the_other() {
 }
 
 #[test]
-fn connections_are_capped_and_served_in_turn() {
+fn connections_are_capped_and_those_that_idle_longest_make_room() {
     let world = World::with_one_user();
     let exporter = world.start();
     let ask = |stream: &mut TcpStream| {
         stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     };
     let hear = |stream: &mut TcpStream| {
-        let mut start = [0; 12];
-        stream.read_exact(&mut start).unwrap();
-        assert_eq!(&start, b"HTTP/1.1 200");
+        let mut answer = vec![];
+        while !answer.ends_with(b"healthy\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
     };
-    let mut kept: Vec<TcpStream> = (0..256).map(|_| TcpStream::connect(exporter.address()).unwrap()).collect();
-    kept.iter_mut().for_each(ask);
-    kept.iter_mut().for_each(hear);
-    let mut waiting: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(exporter.address()).unwrap()).collect();
-    waiting.iter_mut().for_each(ask);
+    let connected = |count: usize| -> Vec<TcpStream> {
+        let connect = |_| {
+            let mut stream = TcpStream::connect(exporter.address()).unwrap();
+            ask(&mut stream);
+            hear(&mut stream);
+            stream
+        };
+        (0..count).map(connect).collect()
+    };
+    let mut first = connected(100);
+    let mut then = connected(156);
+    let mut last = connected(50);
     let sockets = std::fs::read_dir(format!("/proc/{}/fd", exporter.pid())).unwrap().count();
     assert!(sockets < 256 + 30, "{sockets} file descriptors");
-    drop(kept);
-    waiting.iter_mut().for_each(hear);
+    let ended = first.iter_mut().take(50).map(|stream| stream.read(&mut [0; 1]).unwrap_or(0));
+    assert_eq!(ended.sum::<usize>(), 0, "these made room");
+    for kept in first.iter_mut().skip(50).chain(&mut then).chain(&mut last) {
+        ask(kept);
+        hear(kept);
+    }
+}
+
+#[test]
+fn scrapes_one_after_the_other_are_never_too_many() {
+    let world = World::with_one_user();
+    for limit in ["--web.max-requests=1", "--web.max-requests=0"] {
+        let exporter = world.start_with(&world.config(), &[limit]);
+        for _ in 0..3 {
+            assert_eq!(exporter.get("/metrics").status, 200, "{limit}");
+        }
+    }
 }

@@ -194,12 +194,21 @@ impl Exporter {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
+        Self::get_at(self.address, path)
+    }
+
+    /// Asks whatever listens there.
+    pub(crate) fn get_at(address: SocketAddr, path: &str) -> Answer {
+        Self::ask(address, &format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
     }
 
     /// Sends `request` as it stands, and reads until the connection ends.
     pub(crate) fn send(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
+        Self::ask(self.address, request)
+    }
+
+    fn ask(address: SocketAddr, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

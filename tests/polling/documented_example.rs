@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Response, header};
 use jiff::Timestamp;
 use tencentcloud_cam_exporter::{
+    app::Listeners,
     clock::Clock,
     simulator::{Caller, Fault, Population, Simulator, Times},
 };
@@ -55,7 +56,7 @@ async fn gives_this_exposition() {
     let address = listener.local_addr().unwrap();
     let app = exporter(config, Arc::new(Stopped), Wire::to(&simulator, Duration::ZERO));
     let shutdown = CancellationToken::new();
-    let running = tokio::spawn(app.run(vec![listener], shutdown.clone()));
+    let running = tokio::spawn(app.run(Listeners { web: vec![listener], probes: None }, shutdown.clone()));
 
     let mut exposition = String::new();
     while !exposition.contains("tencentcloud_cam_user_up") {

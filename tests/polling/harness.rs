@@ -93,6 +93,6 @@ pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transp
     };
     let config = config.to_owned();
     let source = ConfigSource::new(move || Config::parse(&config, &environment));
-    let options = Options { telemetry_path: "/metrics".parse().unwrap(), lifecycle: false };
+    let options = Options { telemetry_path: "/metrics".parse().unwrap(), lifecycle: false, max_requests: 0 };
     App::build(source, options, surroundings).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Empty};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tencentcloud_cam_exporter::{
-    app::App,
+    app::{App, Listeners},
     clock::Clock,
     simulator::{Caller, Fault, Key, Population, Rejection, Reply, Simulator, Times, User},
     tencent::{Connection, Error, Transport},
@@ -112,7 +112,7 @@ impl Transport for Wire {
 impl Running {
     fn start(app: App) -> Self {
         let (routes, stop) = (app.routes(), CancellationToken::new());
-        let running = app.run(vec![], stop.clone());
+        let running = app.run(Listeners::default(), stop.clone());
         Self { routes, stop, task: tokio::spawn(async move { running.await.unwrap() }) }
     }
 

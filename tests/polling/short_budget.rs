@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
-use tencentcloud_cam_exporter::simulator::{
-    Behaviour, Caller, Key, Outcome, Population, Simulator, User, densest_second,
+use tencentcloud_cam_exporter::{
+    app::Listeners,
+    simulator::{Behaviour, Caller, Key, Outcome, Population, Simulator, User, densest_second},
 };
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +42,7 @@ async fn everybody_waits_alike_and_the_metric_says_how_long() {
     );
     let app = exporter(&config, clock, Wire::to(&simulator, Duration::from_millis(10)));
     let (routes, start, shutdown) = (app.routes(), Instant::now(), CancellationToken::new());
-    let running = tokio::spawn(app.run(vec![], shutdown.clone()));
+    let running = tokio::spawn(app.run(Listeners::default(), shutdown.clone()));
     sleep(Duration::from_mins(34)).await;
 
     let request = Request::get("/metrics").body(Empty::<Bytes>::new()).unwrap();

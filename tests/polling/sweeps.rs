@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tencentcloud_cam_exporter::simulator::{
-    Arrival, Caller, Key, Outcome, Population, Simulator, User, densest_second,
+use tencentcloud_cam_exporter::{
+    app::Listeners,
+    simulator::{Arrival, Caller, Key, Outcome, Population, Simulator, User, densest_second},
 };
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,9 @@ async fn arrivals(start: &str, latency: Duration, time: Duration) -> (Instant, V
     );
     let start = Instant::now();
     let shutdown = CancellationToken::new();
-    let running = tokio::spawn(exporter(&config, clock, Wire::to(&simulator, latency)).run(vec![], shutdown.clone()));
+    let running = tokio::spawn(
+        exporter(&config, clock, Wire::to(&simulator, latency)).run(Listeners::default(), shutdown.clone()),
+    );
     sleep(time).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();

@@ -1,0 +1,132 @@
+//! What is exposed of an account beside its users.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::family::Family;
+use crate::inventory::{Account, Facts, Progress};
+
+/// A family whose series have the label `account`.
+pub(super) struct AccountFamily {
+    pub(super) family: Family,
+    /// Nothing as long as nothing is known.
+    pub(super) value: fn(&View) -> Option<f64>,
+}
+
+/// An account at one moment.
+#[derive(Debug)]
+pub(super) struct View {
+    facts: Facts,
+    progress: Progress,
+    skew: Option<SignedDuration>,
+    now: Instant,
+    users: usize,
+    up: Option<bool>,
+}
+
+/// In the order in which they are exposed.
+pub(super) static FAMILIES: [AccountFamily; 11] = [
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_access_keys_limit",
+            help: "Access keys a user may have, as configured.",
+        },
+        value: |view| Some(view.facts.key_limit.into()),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_access_key_max_age_seconds",
+            help: "Age from which an access key is called stale, as configured.",
+        },
+        value: |view| Some(view.facts.key_max_age.as_secs_f64()),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_up",
+            help: "Whether the last poll of at least one of the account's users succeeded.",
+        },
+        value: |view| view.up.map(truth),
+    },
+    AccountFamily {
+        family: Family { name: "tencentcloud_cam_account_users", help: "Users polled." },
+        value: |view| Some(count(view.users)),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_poll_interval_seconds",
+            help: "Interval at which each user is polled, as configured.",
+        },
+        value: |view| Some(view.facts.poll_interval.as_secs_f64()),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_shortest_poll_interval_seconds",
+            help: "Shortest interval at which each user can be polled within the rate limit.",
+        },
+        value: |view| view.progress.rate_limit.map(|limit| count(view.users) / limit),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_rate_limit_requests_per_second",
+            help: "Requests a second that the account makes at most; less than configured after the API has throttled it.",
+        },
+        value: |view| view.progress.rate,
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_schedule_lag_seconds",
+            help: "Time that the poll which goes next is overdue at the scrape.",
+        },
+        value: View::lag,
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_last_sweep_duration_seconds",
+            help: "Time that the last whole sweep over the users took, first poll to last.",
+        },
+        value: |view| view.progress.last_sweep.map(|sweep| sweep.as_secs_f64()),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_uins_file_up",
+            help: "Whether the file of the account's users was good when it was last looked at.",
+        },
+        value: |view| view.progress.uins_file_up.map(truth),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_clock_skew_seconds",
+            help: "The API's clock less the exporter's, by the Date header of the last answer, to the second.",
+        },
+        // The header is exact to the second, and half a second late on average.
+        value: |view| view.skew.map(|skew| skew.as_secs_f64().round()),
+    },
+];
+
+// === impl View ===
+
+impl View {
+    /// `account` where the machine's clock says `local`, with as many users, of whom the last poll of one has succeeded
+    /// or not; nothing as long as no poll has ended: unknown is not down.
+    pub(super) fn of(account: &Account, local: Timestamp, users: usize, up: Option<bool>) -> Self {
+        let progress = account.progress();
+        Self { facts: account.facts(), progress, skew: progress.skew(local), now: Instant::now(), users, up }
+    }
+
+    fn lag(&self) -> Option<f64> {
+        self.progress.rate?;
+        let overdue = self.progress.next_due.map_or(Duration::ZERO, |due| self.now.saturating_duration_since(due));
+        Some(overdue.as_secs_f64())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+fn truth(fact: bool) -> f64 {
+    f64::from(u8::from(fact))
+}

@@ -1,0 +1,97 @@
+//! What is exposed of a user: the families, and the samples that the user has in each.
+
+use jiff::Timestamp;
+
+use super::family::Family;
+use crate::{inventory::User, tencent::KeyStatus};
+
+/// The label that tells a user's keys apart.
+const ACCESS_KEY_ID: &str = "access_key_id";
+const STATUS: &str = "status";
+
+/// A family whose series have the labels `account` and `uin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UserFamily {
+    AccessKeys,
+    KeyCreated,
+    KeyAge,
+    KeyStatus,
+    Up,
+    LastSuccess,
+}
+
+// === impl UserFamily ===
+
+impl UserFamily {
+    /// In the order in which they are exposed, which is that of their numbers.
+    pub(super) const ALL: [Self; 6] =
+        [Self::AccessKeys, Self::KeyCreated, Self::KeyAge, Self::KeyStatus, Self::Up, Self::LastSuccess];
+
+    pub(super) fn family(self) -> &'static Family {
+        match self {
+            Self::AccessKeys => &Family {
+                name: "tencentcloud_cam_access_keys",
+                help: "Access keys of the user by status, as last answered by the API, which is polled once every poll \
+                       interval.",
+            },
+            Self::KeyCreated => &Family {
+                name: "tencentcloud_cam_access_key_created_timestamp_seconds",
+                help: "Unix time at which the access key was created.",
+            },
+            Self::KeyAge => &Family {
+                name: "tencentcloud_cam_access_key_age_seconds",
+                help: "Age of the access key at the scrape, by the exporter's clock.",
+            },
+            Self::KeyStatus => &Family {
+                name: "tencentcloud_cam_access_key_status",
+                help: "Status of the access key as last polled: 1 for the status it has, 0 for the others.",
+            },
+            Self::Up => &Family {
+                name: "tencentcloud_cam_user_up",
+                help: "Whether the last poll brought the user's access keys.",
+            },
+            Self::LastSuccess => &Family {
+                name: "tencentcloud_cam_user_last_success_timestamp_seconds",
+                help: "Unix time at which the API last answered about the user.",
+            },
+        }
+    }
+
+    /// Hands out the user's samples as of `now`: the labels after `account` and `uin`, and the value.
+    pub(super) fn samples(self, user: &User, now: Timestamp, mut take: impl FnMut(&[(&'static str, &str)], i64)) {
+        let keys = user.keys.as_deref();
+        match (self, keys.unwrap_or_default()) {
+            (Self::AccessKeys, known) => {
+                for status in keys.map_or(&[][..], |_| &KeyStatus::ALL) {
+                    let number = known.iter().filter(|key| key.status == *status).count();
+                    take(&[(STATUS, status.label())], number.try_into().unwrap_or(i64::MAX));
+                }
+            }
+            // To the second: that is how exactly the API tells creation times, and how exactly freshness is judged.
+            (Self::KeyCreated, keys) => {
+                for key in keys {
+                    take(&[(ACCESS_KEY_ID, &key.label)], key.created.as_second());
+                }
+            }
+            (Self::KeyAge, keys) => {
+                for key in keys {
+                    take(&[(ACCESS_KEY_ID, &key.label)], age(key.created, now));
+                }
+            }
+            (Self::KeyStatus, keys) => {
+                for (key, status) in keys.iter().flat_map(|key| KeyStatus::ALL.map(|status| (key, status))) {
+                    let labels = [(ACCESS_KEY_ID, key.label.as_str()), (STATUS, status.label())];
+                    take(&labels, (key.status == status).into());
+                }
+            }
+            (Self::Up, _) => user.up.into_iter().for_each(|up| take(&[], up.into())),
+            (Self::LastSuccess, _) => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
+        }
+    }
+}
+
+/// Of a key that was created then, in seconds. It may be answered as a little younger than our clock; no key is younger
+/// than nothing.
+pub(super) fn age(created: Timestamp, now: Timestamp) -> i64 {
+    now.duration_since(created).as_secs().max(0)
+}
