@@ -13,6 +13,7 @@ mod faults;
 mod lifecycle;
 mod negotiation;
 mod probes;
+mod prometheus;
 mod reload;
 mod secrets;
 mod shards;

@@ -24,9 +24,10 @@ use crate::{
 use families::Families;
 use server::{Prometheus, Proxy};
 
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PROTOBUF: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.metricfamily; encoding=delimited";
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+const PROTOBUF: &str =
+    "application/vnd.google.protobuf; proto=io.prometheus.client.metricfamily; encoding=delimited; escaping=underscores";
 
 /// How long two scrapes may go on to differ. Only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(10);
