@@ -1,9 +1,9 @@
-//! What a scrape costs, side by side with peers: the built binary at its work; exporters written with the official libraries
-//! in Go and Python; and nginx, which has the binary's own bytes as a file and so shows what the sending alone costs.
+//! What a scrape costs, side by side with peers: the built binary at its work; exporters written with the official
+//! libraries in Go and Python; and nginx, which has the binary's own bytes as a file and so shows what sending costs.
 //!
-//! `cargo bench --bench exposition` takes eight minutes; `-- --quick`, two. It asserts nothing about speed, but fails when
-//! the servers do not expose the same users, when promtool has something to say about the binary's bodies, or when a poll
-//! was refused. What it prints is made for docs/performance.md, which says how it measures.
+//! `cargo bench --bench exposition` takes eight minutes; `-- --quick`, two. It asserts nothing about speed, but fails
+//! when the servers do not expose the same users, when promtool has something to say about the binary's bodies, or when a
+//! poll was refused. What it prints is made for docs/performance.md, which says how it measures.
 //!
 //! It needs promtool in the PATH, and each peer, or `--without` it:
 //!

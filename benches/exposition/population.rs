@@ -74,7 +74,7 @@ impl Users {
     /// What the peers read.
     pub(crate) fn json(&self) -> Value {
         let answered = SystemClock.now().as_second();
-        let key = |key: &AccessKey| json!({"id": key.id.expose(), "status": key.status.label(), "created": key.created.as_second()});
+        let key = |AccessKey { id, status, created }: &AccessKey| json!({"id": id.expose(), "status": status.label(), "created": created.as_second()});
         let user = |user: &Listed| {
             let keys: Vec<Value> = user.keys.iter().map(key).collect();
             json!({"uin": user.uin.to_string(), "answered": answered, "keys": keys})

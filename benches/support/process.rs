@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-/// How far off the coarse count may be: by a hundredth of a second for each of user and system time, and of a few processes.
+/// How far off the coarse count may be: by a hundredth of a second for each of user and system time, and process.
 const COARSENESS: Duration = Duration::from_millis(50);
 
 pub(crate) struct Process(Child);

@@ -26,13 +26,15 @@ use server::{Prometheus, Proxy};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
-const PROTOBUF: &str =
-    "application/vnd.google.protobuf; proto=io.prometheus.client.metricfamily; encoding=delimited; escaping=underscores";
+const PROTOBUF: &str = concat!(
+    "application/vnd.google.protobuf; proto=io.prometheus.client.metricfamily; ",
+    "encoding=delimited; escaping=underscores"
+);
 
 /// How long two scrapes may go on to differ. Only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Prints the samples of the file that is named first, read as the second argument says: each as JSON, on a line of its own.
+/// Prints the samples of the file that is named first, read as the second argument says, in JSON, one a line.
 const PYTHON: &str = r#"
 import json, sys
 from prometheus_client import openmetrics, parser
@@ -105,8 +107,8 @@ fn world() -> (World, Exporter) {
     (world, exporter)
 }
 
-/// Scrapes with `headers` and as text until both tell the same, line by line, as two that share a second do, but for what
-/// the process itself takes. `check` sees the head of each answer.
+/// Scrapes with `headers` and as text until both tell the same, line by line, as two that share a second do, but for
+/// what the process itself takes. `check` sees the head of each answer.
 fn tells_what_the_text_tells(
     exporter: &Exporter,
     headers: &str,
