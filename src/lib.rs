@@ -10,7 +10,7 @@
 //! 6. [`inventory`] holds what is known of every user, and how fresh it is.
 //! 7. [`state`] keeps that in a file over a restart.
 //! 8. [`metrics`] writes the inventory down, beside the exporter's own counters.
-//! 9. [`web`] answers scrapes and probes.
+//! 9. [`web`] answers scrapes and probes, and whoever wants to look.
 //!
 //! Beside the way: [`clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
 //! [`files`] reads what somebody may be writing, and [`simulator`] is a fake of the API, for the demo and for tests.

@@ -36,7 +36,7 @@ use crate::{
     metrics::{Metrics, Own},
     state::Refused,
     tencent::Transport,
-    web::{self, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, TelemetryPath},
+    web::{self, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, Status, TelemetryPath},
 };
 
 /// How often files are looked at for a change.
@@ -139,10 +139,12 @@ impl App {
         own.sharded(source.shard().ordinal(), source.shard().total().get());
         let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock))?);
         let (reloader, reloads) = Reloader::new();
+        let status = Status::new(Arc::clone(&inventory), Arc::clone(&clock), options.telemetry_path.clone());
         let routes = Arc::new(Routes::new(
             metrics,
             Arc::clone(&inventory),
             Arc::clone(&readiness),
+            status,
             options.telemetry_path,
             options.lifecycle.then(|| reloader.clone()),
         ));

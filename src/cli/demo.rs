@@ -63,7 +63,9 @@ fn say_where_to_look(flags: &ServeFlags, listeners: &Listeners, endpoint: Socket
     println!("A simulated Tencent Cloud answers on http://{endpoint}: no account is needed, and none is asked.");
     for address in listeners.web.iter().filter_map(|listener| listener.local_addr().ok()) {
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
-        println!("  http://{host}:{}{}", address.port(), flags.telemetry_path);
+        let port = address.port();
+        println!("  http://{host}:{port}/ shows how it stands");
+        println!("  http://{host}:{port}{} is what Prometheus reads", flags.telemetry_path);
     }
     println!("The first sweep over its users takes three seconds. Ctrl-C stops.");
 }

@@ -7,10 +7,14 @@
 //! - of a user never yet answered nothing is known, which is not the same as no keys.
 
 mod api_clock;
+mod failure;
 mod names;
+mod pace;
+mod progress;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,14 +22,16 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use tokio::time::Instant;
 
 pub use api_clock::ApiClock;
+pub use failure::Failure;
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
+pub use pace::Pace;
+pub use progress::{Progress, Sweep};
 
-use crate::tencent::{AccessKey, KeyStatus, Uin};
+use crate::tencent::{AccessKey, KeyStatus, Reason, Uin};
 
 /// Every account.
 #[derive(Debug)]
@@ -61,6 +67,9 @@ pub struct Facts {
     pub poll_interval: Duration,
 }
 
+/// How many users are read in one go. To a poll that waits this is some ten microseconds.
+const AT_ONCE: usize = 256;
+
 /// The users of an account, in the order of their UINs.
 pub type Users = BTreeMap<Uin, User>;
 
@@ -74,6 +83,8 @@ pub struct User {
     /// The keys as last answered, in the order of their labels; nothing before the first answer, or where there is no such user. As long as answers
     /// bring the same keys, this stays the same allocation: whoever keeps it sees at once that nothing has changed.
     pub keys: Option<Arc<[Key]>>,
+    /// Why the last poll brought no keys, where it did not. Not kept over a restart.
+    pub failure: Option<Failure>,
 }
 
 /// An access key as it is shown.
@@ -85,25 +96,6 @@ pub struct Key {
     pub status: KeyStatus,
     /// When the key was made.
     pub created: Timestamp,
-}
-
-/// How polling an account gets on.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// When the poller last showed that it is alive.
-    pub heartbeat: Instant,
-    /// When the poll that goes next was, or will be, due.
-    pub next_due: Option<Instant>,
-    /// How long the last whole sweep over the users took.
-    pub last_sweep: Option<Duration>,
-    /// Requests a second that the account makes at most, as of now.
-    pub rate: Option<f64>,
-    /// The most requests a second that it will make.
-    pub rate_limit: Option<f64>,
-    /// The API's clock.
-    pub api_clock: Option<ApiClock>,
-    /// Whether the file of users was read when it was last looked at, where there is one.
-    pub uins_file_up: Option<bool>,
 }
 
 // === impl Inventory ===
@@ -189,6 +181,22 @@ impl Account {
         self.users.read()
     }
 
+    /// Shows each user, in the order of their UINs, a few hundred at a time: polls wait no longer than for those. Who
+    /// comes or goes meanwhile may be shown or not.
+    pub fn each_user(&self, mut see: impl FnMut(Uin, &User)) {
+        let mut from = Bound::Unbounded;
+        loop {
+            let users = self.users.read();
+            let mut last = None;
+            for (uin, user) in users.range((from, Bound::Unbounded)).take(AT_ONCE) {
+                see(*uin, user);
+                last = Some(*uin);
+            }
+            let Some(last) = last else { return };
+            from = Bound::Excluded(last);
+        }
+    }
+
     /// How polling gets on.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -217,18 +225,25 @@ impl Account {
                 .collect();
             keys.sort_unstable_by(|one, other| one.label.cmp(&other.label));
             let same = user.keys.take().filter(|known| **known == *keys);
-            *user = User { up: Some(true), answered: Some(at), keys: Some(same.unwrap_or_else(|| keys.into())) };
+            let keys = Some(same.unwrap_or_else(|| keys.into()));
+            *user = User { up: Some(true), answered: Some(at), keys, failure: None };
         });
     }
 
     /// The API answered that there is no such user.
     pub fn not_found(&self, uin: Uin, at: Timestamp) {
-        self.change(uin, |user, _| *user = User { up: Some(false), answered: Some(at), keys: None });
+        self.change(uin, |user, _| {
+            let failure = Failure::after(user.failure, Reason::UserNotFound, None, at);
+            *user = User { up: Some(false), answered: Some(at), keys: None, failure: Some(failure) };
+        });
     }
 
-    /// The API gave no answer.
-    pub fn failed(&self, uin: Uin) {
-        self.change(uin, |user, _| user.up = Some(false));
+    /// The API gave no answer, for this reason and with the label of this code, if it was one that told of an error.
+    pub fn failed(&self, uin: Uin, reason: Reason, code: Option<&'static str>, at: Timestamp) {
+        self.change(uin, |user, _| {
+            user.up = Some(false);
+            user.failure = Some(Failure::after(user.failure, reason, code, at));
+        });
     }
 
     /// This was known of the user before a restart. Returns whether it is now: of a user of whom anything has been learnt
@@ -283,36 +298,6 @@ impl Changed {
     }
 }
 
-// === impl Progress ===
-
-impl Progress {
-    /// The time to go by where the machine's clock says `local` now.
-    #[must_use]
-    pub fn correct(&self, local: Timestamp) -> Timestamp {
-        self.api_clock.map_or(local, |clock| clock.correct(local))
-    }
-
-    /// How far the API's clock is ahead of the machine's, which says `local` now.
-    #[must_use]
-    pub fn skew(&self, local: Timestamp) -> Option<SignedDuration> {
-        self.api_clock.map(|clock| clock.skew(local))
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            heartbeat: Instant::now(),
-            next_due: None,
-            last_sweep: None,
-            rate: None,
-            rate_limit: None,
-            api_clock: None,
-            uins_file_up: None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,14 +321,26 @@ mod tests {
         Timestamp::from_second(s).unwrap()
     }
 
+    /// A user of whom the API said at this second that there are no keys.
+    fn answered(s: i64) -> User {
+        User { up: Some(true), answered: Some(second(s)), keys: Some([].into()), failure: None }
+    }
+
+    /// One of whom it said that there is no such user.
+    fn absent(s: i64) -> User {
+        let failure = Failure { reason: Reason::UserNotFound, code: None, since: second(s) };
+        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure) }
+    }
+
     #[test]
     fn a_user_never_answered_is_unknown_rather_than_without_keys() {
         let (account, uin) = account();
         assert_eq!(account.users()[&uin], User::default());
-        account.failed(uin);
-        assert_eq!(account.users()[&uin], User { up: Some(false), answered: None, keys: None });
+        account.failed(uin, Reason::Timeout, None, second(0));
+        let failure = Failure { reason: Reason::Timeout, code: None, since: second(0) };
+        assert_eq!(account.users()[&uin], User { up: Some(false), failure: Some(failure), ..User::default() });
         account.listed(uin, &[], second(1));
-        assert_eq!(account.users()[&uin], User { up: Some(true), answered: Some(second(1)), keys: Some([].into()) });
+        assert_eq!(account.users()[&uin], answered(1));
     }
 
     #[test]
@@ -353,8 +350,13 @@ mod tests {
         account.listed(uin, &[key("b"), key("c")], second(2));
         let good = account.users()[&uin].clone();
         assert_eq!(good.keys.as_ref().unwrap().len(), 2);
-        account.failed(uin);
-        assert_eq!(account.users()[&uin], User { up: Some(false), ..good });
+        account.failed(uin, Reason::Denied, Some("UnauthorizedOperation"), second(3));
+        let failure = |reason, code| Some(Failure { reason, code, since: second(3) });
+        let denied = failure(Reason::Denied, Some("UnauthorizedOperation"));
+        assert_eq!(account.users()[&uin], User { up: Some(false), failure: denied, ..good.clone() });
+        account.failed(uin, Reason::Timeout, None, second(4));
+        let timeout = failure(Reason::Timeout, None);
+        assert_eq!(account.users()[&uin], User { up: Some(false), failure: timeout, ..good });
     }
 
     #[test]
@@ -363,7 +365,7 @@ mod tests {
         let keys = || account.users()[&uin].keys.clone().unwrap();
         account.listed(uin, &[key("a"), key("b")], second(1));
         let first = keys();
-        account.failed(uin);
+        account.failed(uin, Reason::Timeout, None, second(1));
         account.listed(uin, &[key("b"), key("a")], second(2));
         assert!(Arc::ptr_eq(&first, &keys()));
         let inactive = AccessKey { status: KeyStatus::Inactive, ..key("b") };
@@ -376,19 +378,32 @@ mod tests {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
         account.not_found(uin, second(2));
-        assert_eq!(account.users()[&uin], User { up: Some(false), answered: Some(second(2)), keys: None });
+        assert_eq!(account.users()[&uin], absent(2));
+    }
+
+    #[test]
+    fn a_few_hundred_users_at_a_time_are_all_users_once() {
+        let users = |number: u64| (1..=number).map(|uin| Uin::try_from(uin).unwrap());
+        let at_once = u64::try_from(AT_ONCE).unwrap();
+        for number in [0, 1, at_once - 1, at_once, at_once + 1, 3 * at_once] {
+            let (account, _) = account();
+            account.set_users(&users(number).collect());
+            let mut seen = vec![];
+            account.each_user(|uin, _| seen.push(uin));
+            assert!(seen.into_iter().eq(users(number)), "{number}");
+        }
     }
 
     #[test]
     fn what_was_known_before_fills_only_what_is_not_known() {
         let (account, uin) = account();
-        let before = User { up: Some(true), answered: Some(second(1)), keys: Some([].into()) };
+        let before = answered(1);
         assert!(!account.restore("100013065918".parse().unwrap(), before.clone()));
         assert!(account.restore(uin, before.clone()));
         assert_eq!(*account.users(), Users::from([(uin, before.clone())]));
         account.not_found(uin, second(2));
         assert!(!account.restore(uin, before));
-        assert_eq!(account.users()[&uin], User { up: Some(false), answered: Some(second(2)), keys: None });
+        assert_eq!(account.users()[&uin], absent(2));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{Format, Metrics, Own};
 use crate::{
     clock::Clock,
     inventory::{Account, Facts, IdLabel, Inventory, User},
-    tencent::{AccessKey, KeyStatus, Uin},
+    tencent::{AccessKey, KeyStatus, Reason, Uin},
 };
 
 const FIRST: u64 = 100_013_000_000;
@@ -67,7 +67,9 @@ impl World {
                 self.accounts[*account].listed(uin(*user), &keys(*user, *list), self.clock.now());
             }
             Step::NotFound(account, user) => self.accounts[*account].not_found(uin(*user), self.clock.now()),
-            Step::Failed(account, user) => self.accounts[*account].failed(uin(*user)),
+            Step::Failed(account, user) => {
+                self.accounts[*account].failed(uin(*user), Reason::Timeout, None, self.clock.now());
+            }
             Step::Users(account, from, number) => {
                 self.accounts[*account].set_users(&(*from..from + number).map(uin).collect::<BTreeSet<Uin>>());
             }

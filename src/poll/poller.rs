@@ -165,10 +165,12 @@ impl Poller {
     }
 
     fn note_progress(&self) {
-        let (next_due, rate, rate_limit) = (self.schedule.next_due(), self.budget.rate(), self.plan.rate.get());
+        let (next_due, sweep) = (self.schedule.next_due(), self.schedule.sweep());
+        let (rate, rate_limit) = (self.budget.rate(), self.plan.rate.get());
         self.wiring.account.note(|progress| {
             progress.heartbeat = Instant::now();
             progress.next_due = next_due;
+            progress.sweep = Some(sweep);
             progress.rate = Some(rate);
             progress.rate_limit = Some(rate_limit);
         });
@@ -197,12 +199,14 @@ impl Poller {
 
     fn start(&self, turn: Turn, permit: Permit, connection: Connection) {
         let (plan, metrics, now) = (Arc::clone(&self.plan), self.wiring.metrics.clone(), self.now());
+        let account = Arc::clone(&self.wiring.account);
         self.under_way.push(Box::pin(async move {
             let fetched = plan.credentials.fetch().await;
             let credential_problem = fetched.as_ref().ok().and_then(|fetched| fetched.problem.clone());
             let outcome = async {
                 let credential = fetched?.credential;
                 let started = Instant::now();
+                account.note(|progress| progress.pace.request());
                 let outcome = plan.client.list_access_keys(&credential, turn.uin(), connection, now).await;
                 metrics.api_request(started.elapsed());
                 Ok(outcome?)
@@ -262,7 +266,7 @@ impl Poller {
         if reason == Reason::UserNotFound {
             self.wiring.account.not_found(uin, self.now());
         } else {
-            self.wiring.account.failed(uin);
+            self.wiring.account.failed(uin, reason, failure.code(), self.now());
         }
         self.wiring.metrics.poll_failed(reason);
         self.outages.began(uin, reason, failure);
@@ -337,6 +341,14 @@ impl Failure {
         match self {
             Self::Credentials(_) => Reason::Credentials,
             Self::Api(error) => error.reason(),
+        }
+    }
+
+    /// The label of the API's code.
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Api(ApiError::Api { code, .. }) => Some(code.label()),
+            Self::Api(_) | Self::Credentials(_) => None,
         }
     }
 }

@@ -164,7 +164,7 @@ impl<'a> Row<'a> {
         if !keys.as_deref().into_iter().flatten().all(|key| labels.insert(&key.label)) {
             return Err("two keys of one label");
         }
-        let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys };
+        let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys, failure: None };
         match state.insert(account, uin, Saved { id_label: self.id_label, user }) {
             None => Ok(()),
             Some(_) => Err("a user for the second time"),
@@ -194,6 +194,7 @@ fn time(second: i64) -> Result<Timestamp, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{inventory::Failure, tencent::Reason};
 
     const GOOD: &str = r#"{"account":"a","id_label":"full","uin":7,"up":true,"answered":1,"keys":[{"label":"k","status":"Active","created":0}]}"#;
 
@@ -206,9 +207,10 @@ mod tests {
     fn the_bytes_are_those_of_version_1() {
         let key = |label: &str, status| Key { label: label.to_owned(), status, created: Timestamp::UNIX_EPOCH };
         let keys = vec![key("AKIDz8kr****MPLE", KeyStatus::Active), key("\"\né", KeyStatus::Unknown)];
-        let listed =
-            User { up: Some(true), answered: Some("2026-01-01T00:00:00.9Z".parse().unwrap()), keys: Some(keys.into()) };
-        let failed = User { up: Some(false), answered: None, keys: None };
+        let answered = Some("2026-01-01T00:00:00.9Z".parse().unwrap());
+        let listed = User { up: Some(true), answered, keys: Some(keys.into()), failure: None };
+        let failure = Failure { reason: Reason::Timeout, code: None, since: Timestamp::UNIX_EPOCH };
+        let failed = User { up: Some(false), failure: Some(failure), ..User::default() };
         let mut state = State::default();
         for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {
             let uin = Uin::try_from(number).unwrap();

@@ -109,7 +109,12 @@ mod tests {
     }
 
     fn user(second: i64) -> User {
-        User { up: Some(true), answered: Some(Timestamp::from_second(second).unwrap()), keys: Some([].into()) }
+        User {
+            up: Some(true),
+            answered: Some(Timestamp::from_second(second).unwrap()),
+            keys: Some([].into()),
+            failure: None,
+        }
     }
 
     fn uin(number: u64) -> Uin {
@@ -127,7 +132,7 @@ mod tests {
             keys.into_iter().map(|(label, (status, created))| Key { label, status, created }).collect()
         });
         let user = (any::<Option<bool>>(), option::of(times()), option::of(keys))
-            .prop_map(|(up, answered, keys)| User { up, answered, keys });
+            .prop_map(|(up, answered, keys)| User { up, answered, keys, failure: None });
         btree_map((1..=u64::MAX).prop_map(uin), user, 0..8)
     }
 

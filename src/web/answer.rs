@@ -4,7 +4,6 @@ use std::{
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http_body::{Body, Frame, SizeHint};
@@ -67,15 +66,10 @@ impl Watched {
         self.token.strong_count() > 0
     }
 
-    /// For how long its reader has taken nothing, if it keeps us waiting.
+    /// Whether its reader keeps us waiting.
     #[must_use]
-    pub fn waiting(&self) -> Option<Duration> {
-        self.connection.waiting()
-    }
-
-    /// Ends its connection.
-    pub fn cut_off(&self) {
-        self.connection.cut_off();
+    pub fn waits(&self) -> bool {
+        self.connection.waiting().is_some()
     }
 }
 

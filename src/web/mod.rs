@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/metrics`, or `--web.telemetry-path` | 200 and the exposition, whatever the API does; 503 beyond `--web.max-requests` |
-//! | `/` | 200 and a page that says what this is and where to look |
+//! | `/` | 200 and the status page; with `?still` one that does not load itself anew |
 //! | `/-/healthy` | 200 while the process serves and every poller is alive, however the API fares; otherwise 503 |
 //! | `/-/ready` | 200 from the first poll attempt on, or 10 s after the start; 503 before that and while stopping |
 //! | `/-/reload` | to a `POST` or `PUT`: 200 once the configuration is reloaded, 500 and all faults if it stays as it was; 403 without `--web.enable-lifecycle` |
@@ -19,10 +19,11 @@
 //! | an idle connection | 150 s | it ends |
 //! | an answer | 10 s without a byte taken; 30 s of waiting, and a second more for each 64 KiB taken | the connection ends |
 //! | connections | 256 a listener, 32 for probes | the longest idle ends, or the longest unfinished head; answers are waited for |
-//! | scrapes under way | `--web.max-requests` | the one stalled longest ends, if for a second; else 503 |
+//! | scrapes under way, but for those whose reader takes nothing | `--web.max-requests` | 503 |
 //!
 //! - [`routes`] answers a request, [`scrapes`] bounds how many scrapes are under way, [`probes`] has the probes alone;
 //!   [`site`] is what they are to a server.
+//! - [`status`] is the page at `/`.
 //! - [`server`] accepts connections, and serves them.
 //! - [`connections`] says how many there may be, and ends them; [`patience`] how long each may take over what it does;
 //!   [`observed`] and [`answer`] tell of that.
@@ -46,6 +47,7 @@ pub mod scrape_timeout;
 pub mod scrapes;
 pub mod server;
 pub mod site;
+pub mod status;
 pub mod telemetry_path;
 
 pub use address::{ListenAddress, NotAListenAddress};
@@ -56,4 +58,5 @@ pub use reload::{NotReloaded, Reloader, Reloads};
 pub use routes::Routes;
 pub use scrapes::Scrapes;
 pub use server::serve;
+pub use status::Status;
 pub use telemetry_path::{NotATelemetryPath, TelemetryPath};

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tracing::error;
 
 use super::{
-    Body, NotReloaded, Readiness, Reloader, TelemetryPath,
+    Body, NotReloaded, Readiness, Reloader, Status, TelemetryPath,
     negotiation::{ContentType, Encoding},
     scrape_timeout,
 };
@@ -26,7 +26,7 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// How long a poller may show no life. It does so every ten seconds; a poll takes a minute at the most, and holds
 /// nobody up.
-const SILENCE: Duration = Duration::from_mins(3);
+pub(super) const SILENCE: Duration = Duration::from_mins(3);
 
 /// What there is to answer from.
 #[derive(Debug)]
@@ -36,24 +36,24 @@ pub struct Routes {
     readiness: Arc<Readiness>,
     telemetry_path: TelemetryPath,
     reloader: Option<Reloader>,
-    landing_page: Bytes,
+    status: Arc<Status>,
 }
 
 // === impl Routes ===
 
 impl Routes {
-    /// Serves `metrics` at `telemetry_path`, says whether the accounts of `inventory` are polled and whether `readiness`
-    /// has come, and reloads where there is a `reloader`.
+    /// Serves `metrics` at `telemetry_path` and the page of `status`, says whether the accounts of `inventory` are polled
+    /// and whether `readiness` has come, and reloads where there is a `reloader`.
     #[must_use]
     pub fn new(
         metrics: Arc<Metrics>,
         inventory: Arc<Inventory>,
         readiness: Arc<Readiness>,
+        status: Status,
         telemetry_path: TelemetryPath,
         reloader: Option<Reloader>,
     ) -> Self {
-        let landing_page = landing_page(&telemetry_path).into();
-        Self { metrics, inventory, readiness, telemetry_path, reloader, landing_page }
+        Self { metrics, inventory, readiness, telemetry_path, reloader, status: Arc::new(status) }
     }
 
     /// The answer to `request`.
@@ -70,6 +70,7 @@ impl Routes {
             Method::GET | Method::HEAD if path == RELOAD => {
                 not_allowed("POST, PUT", "this path takes a POST or PUT request\n")
             }
+            Method::GET | Method::HEAD if path == "/" => self.status(request.uri().query()).await,
             Method::GET | Method::HEAD => self.page(path, request.headers()).await,
             _ => not_allowed("GET, HEAD", "this path takes a GET or HEAD request\n"),
         }
@@ -83,7 +84,6 @@ impl Routes {
     async fn page(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
         match path {
             path if path == self.telemetry_path.as_str() => self.exposition(headers).await,
-            "/" => response(StatusCode::OK, HTML, self.landing_page.clone().into()),
             HEALTHY => self.health(),
             READY if self.readiness.is_ready() => plain(StatusCode::OK, "ready\n"),
             READY => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
@@ -98,6 +98,22 @@ impl Routes {
             Some(silent) => {
                 let text = format!("the poller of account {} shows no life\n", silent.name());
                 response(StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from(text).into())
+            }
+        }
+    }
+
+    async fn status(&self, query: Option<&str>) -> Response<Body> {
+        let (status, refreshes) = (Arc::clone(&self.status), query != Some("still"));
+        // Thousands of users take milliseconds to look at: not on a thread that polls.
+        match tokio::task::spawn_blocking(move || status.page(refreshes)).await {
+            Ok(page) => {
+                let mut response = response(StatusCode::OK, HTML, Bytes::from(page).into());
+                response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, self.status.policy());
+                response
+            }
+            Err(error) => {
+                error!(%error, "the status page cannot be made");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "the status page cannot be made: see the log\n")
             }
         }
     }
@@ -167,27 +183,6 @@ pub(super) fn response(status: StatusCode, content_type: HeaderValue, body: Body
     response
 }
 
-fn landing_page(telemetry_path: &TelemetryPath) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    format!(
-        r#"<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<title>Tencent Cloud CAM Exporter</title></head>
-<body>
-<h1>Tencent Cloud CAM Exporter</h1>
-<p>Access keys of Tencent Cloud CAM users, as Prometheus metrics. Version {version}.</p>
-<ul>
-<li><a href="{telemetry_path}">Metrics</a></li>
-<li><a href="/-/healthy">Health</a></li>
-<li><a href="/-/ready">Readiness</a></li>
-</ul>
-</body>
-</html>
-"#
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::Empty;
@@ -211,9 +206,12 @@ mod tests {
         let account = Arc::new(Account::new("prod".parse().unwrap(), facts, []));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
         let own = Own::new(jiff::Timestamp::UNIX_EPOCH).unwrap();
-        let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::new(SystemClock)).unwrap());
+        let clock = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock) as _).unwrap());
         let readiness = Arc::new(Readiness::new(CancellationToken::new()));
-        let routes = Routes::new(metrics, inventory, readiness, "/metrics".parse().unwrap(), None);
+        let telemetry_path: TelemetryPath = "/metrics".parse().unwrap();
+        let status = Status::new(Arc::clone(&inventory), clock, telemetry_path.clone());
+        let routes = Routes::new(metrics, inventory, readiness, status, telemetry_path, None);
 
         let healthy = Request::get("/-/healthy").body(Empty::<Bytes>::new()).unwrap();
         tokio::time::advance(SILENCE).await;

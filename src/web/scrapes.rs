@@ -1,9 +1,9 @@
 //! Bounds the scrapes that may be under way at once: what `--web.max-requests` says.
 //!
-//! A scrape counts until the last of it has been written, so that readers which take nothing count. But they must not keep
-//! others out: when there are too many, the one whose reader has taken nothing for longest is ended, if that is a second.
+//! A scrape counts as long as there is work to do for it. One whose reader keeps it waiting does not: bodies are shared, so
+//! it costs no more than its connection, of which there is a bound, and readers that take nothing keep nobody out.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -15,9 +15,6 @@ use super::{
     routes,
     site::Site,
 };
-
-/// How long a reader that takes nothing is safe from others. A network that loses packets makes one wait less.
-const SAFE: Duration = Duration::from_secs(1);
 
 /// The routes, with a bound on the scrapes under way.
 #[derive(Debug)]
@@ -56,24 +53,15 @@ impl Site for Scrapes {
 
 fn admit(under_way: &mut Vec<Watched>, limit: usize, answer: &Answer) -> bool {
     under_way.retain(Watched::is_under_way);
-    if under_way.len() >= limit && !make_room(under_way) {
-        return false;
+    let admitted = under_way.iter().filter(|scrape| !scrape.waits()).count() < limit;
+    if admitted {
+        under_way.push(answer.watch());
     }
-    under_way.push(answer.watch());
-    true
-}
-
-fn make_room(under_way: &mut Vec<Watched>) -> bool {
-    let waits = under_way.iter().enumerate().filter_map(|(at, scrape)| Some((scrape.waiting()?, at)));
-    let Some((_, slowest)) = waits.max().filter(|(waiting, _)| *waiting >= SAFE) else { return false };
-    under_way.swap_remove(slowest).cut_off();
-    true
+    admitted
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
-
     use super::*;
     use crate::web::connections::Connections;
 
@@ -95,21 +83,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_scrape_that_has_waited_longest_makes_room_after_a_second() {
+    async fn a_scrape_that_waits_for_its_reader_keeps_nobody_out() {
         let connections = Connections::new(3);
         let mut under_way = vec![];
         let places = [connections.admit().await, connections.admit().await, connections.admit().await];
         let answers = places.each_ref().map(|place| place.connection().answer());
-        assert!(admit(&mut under_way, 2, &answers[0]) && admit(&mut under_way, 2, &answers[1]));
-        advance(Duration::from_mins(1)).await;
-        assert!(!admit(&mut under_way, 2, &answers[2]), "they are being prepared");
-        places[1].connection().blocked();
-        advance(Duration::from_millis(10)).await;
+        assert!(admit(&mut under_way, 1, &answers[0]));
         places[0].connection().blocked();
-        advance(Duration::from_millis(985)).await;
-        assert!(!admit(&mut under_way, 2, &answers[2]), "any network may hold a reader up for so long");
-        advance(Duration::from_millis(10)).await;
-        assert!(admit(&mut under_way, 2, &answers[2]));
-        assert_eq!(places.each_ref().map(|place| place.connection().is_cut_off()), [false, true, false]);
+        assert!(admit(&mut under_way, 1, &answers[1]));
+        places[0].connection().took(1);
+        assert!(!admit(&mut under_way, 1, &answers[2]), "it is being written again");
     }
 }

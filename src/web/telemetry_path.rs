@@ -16,7 +16,7 @@ pub enum NotATelemetryPath {
     Malformed,
     /// The path of something else.
     #[error(
-        "taken: / is the landing page, and paths below /-/ are the exporter's own: choose another, such as /metrics"
+        "taken: / is the status page, and paths below /-/ are the exporter's own: choose another, such as /metrics"
     )]
     Taken,
 }

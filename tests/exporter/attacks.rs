@@ -173,45 +173,25 @@ fn heads_that_are_too_big() {
     returns_to(before, &exporter);
 }
 
-/// The scrapes of the slow fill all the places that there are for scrapes, until the first of them has taken nothing for
-/// a second; from then on a proper scraper finds one.
+/// The slow are five times as many as scrapes may be under way, and yet a proper scraper finds a place every time.
 #[test]
 fn readers_of_a_byte_a_second() {
     let (_world, exporter) = exporter(4_000, &[]);
     let size = exporter.scrape().len();
     assert!(size > 4 << 20, "{size}: what the system buffers could be all of it");
     let before = sockets(&exporter);
-    let ask = |_| {
-        let mut stream = connect(&exporter);
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
-        stream
-    };
-    let mut slow: Vec<TcpStream> = (0..200).map(ask).collect();
-    let statuses: Vec<String> = slow
-        .iter_mut()
-        .map(|stream| {
-            let mut start = [0; 12];
-            stream.read_exact(&mut start).unwrap();
-            String::from_utf8(start[9..].to_vec()).unwrap()
-        })
-        .collect();
-    assert_eq!(exporter.get("/-/healthy").status, 200, "only scrapes are counted");
-    let scrapes = statuses.iter().filter(|status| *status == "200").count();
-    assert_eq!(scrapes, 40);
-    assert!(statuses.iter().all(|status| status == "200" || status == "503"), "{statuses:?}");
-    slow.retain({
-        let mut statuses = statuses.iter();
-        move |_| statuses.next().unwrap() == "200"
-    });
-    let started = Instant::now();
-    while exporter.get("/metrics").status != 200 {
-        assert!(started.elapsed() < SOON, "the slow have all places");
-    }
     while_scraped(&exporter, || {
+        let ask = |_| {
+            let mut stream = connect(&exporter);
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+            stream
+        };
+        let mut slow: Vec<TcpStream> = (0..200).map(ask).collect();
         let started = Instant::now();
-        // The scraper has one. What the system holds for the slow they may read for a long time yet.
+        // The scraper has one. What the system holds for the slow they may read for a long time yet. Those for whom it makes
+        // a little room now and then are not stalled, and have half a minute of waiting, and a second for each 64 KiB.
         while sockets(&exporter) > before + 1 {
-            assert!(started.elapsed() < SOON, "{} sockets, and {before} before", sockets(&exporter));
+            assert!(started.elapsed() < 5 * SOON, "{} sockets, and {before} before", sockets(&exporter));
             thread::sleep(Duration::from_secs(1));
             slow.retain_mut(|stream| stream.read_exact(&mut [0]).is_ok());
         }

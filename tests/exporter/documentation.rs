@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tencentcloud_cam_exporter::tencent::{Reason, code::DOCUMENTED};
+use tencentcloud_cam_exporter::{
+    tencent::{Reason, code::DOCUMENTED},
+    web::status::{advice, advice::OF_CODES},
+};
 
 use crate::world::{UIN, World, binary};
 
@@ -10,8 +13,8 @@ const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metri
 
 /// The rows of the table that stands under the heading `section`: their cells, without backticks.
 fn table(section: &str) -> Vec<Vec<String>> {
-    let (_, after) = PAGE.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
-    let section = after.split("\n## ").next().unwrap();
+    let (_, after) = PAGE.split_once(&format!("# {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
+    let section = after.split("\n#").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect()).collect()
 }
@@ -62,6 +65,17 @@ fn every_reason_is_documented() {
     let real: Vec<(String, bool)> =
         Reason::ALL.iter().map(|reason| (reason.label().to_owned(), reason.is_transient())).collect();
     assert_eq!(documented, real);
+}
+
+#[test]
+fn the_status_page_gives_the_same_advice() {
+    let plain = |text: &str| text.replace('`', "");
+    for (row, reason) in table("Reasons").iter().zip(Reason::ALL) {
+        assert_eq!(row[3], plain(advice(reason, None)), "{}", row[0]);
+    }
+    let of_codes: Vec<Vec<String>> =
+        OF_CODES.iter().map(|(code, advice)| vec![(*code).to_owned(), plain(advice)]).collect();
+    assert_eq!(table("What to do about a code"), of_codes);
 }
 
 #[test]

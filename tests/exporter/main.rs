@@ -4,6 +4,7 @@
 
 mod attacks;
 mod budget;
+mod chromium;
 mod clock;
 mod command_line;
 mod demo;
@@ -18,5 +19,6 @@ mod reload;
 mod secrets;
 mod shards;
 mod state;
+mod status_page;
 mod web;
 mod world;

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::{
-    inventory::AccountName,
+    inventory::{self, AccountName},
     tencent::{Connection, Uin},
 };
 
@@ -105,7 +105,10 @@ struct Ready {
 #[derive(Debug)]
 struct Sweep {
     started: Instant,
+    asked: usize,
     awaited: usize,
+    /// When the last of those awaited is due.
+    last_due: Instant,
 }
 
 // === impl Schedule ===
@@ -124,7 +127,7 @@ impl Schedule {
             waiting: BinaryHeap::new(),
             ready: BinaryHeap::new(),
             stamps: 0,
-            sweep: Sweep { started: start, awaited: 0 },
+            sweep: Sweep::starting(),
         }
     }
 
@@ -149,6 +152,7 @@ impl Schedule {
         }
         self.interval = interval;
         let now = Instant::now();
+        self.sweep.last_due = now;
         for Reverse(entry) in std::mem::take(&mut self.waiting) {
             if entry.until <= now {
                 self.waiting.push(Reverse(entry));
@@ -287,6 +291,7 @@ impl Schedule {
         if !std::mem::take(&mut user.awaited) {
             return None;
         }
+        self.sweep.asked += 1;
         self.sweep.awaited -= 1;
         if self.sweep.awaited > 0 {
             return None;
@@ -294,6 +299,13 @@ impl Schedule {
         let took = self.sweep.started.elapsed();
         self.start_sweep();
         Some(took)
+    }
+
+    /// How far the sweep under way has got.
+    #[must_use]
+    pub fn sweep(&self) -> inventory::Sweep {
+        let Sweep { asked, awaited, last_due, .. } = self.sweep;
+        inventory::Sweep { asked, awaited, last_due }
     }
 
     fn add(&mut self, uin: Uin, since_success: Option<Duration>) {
@@ -332,6 +344,9 @@ impl Schedule {
     fn wait_for_turn(&mut self, uin: Uin, due: Instant) {
         if let Some(user) = self.users.get_mut(&uin) {
             user.due = due;
+            if user.awaited {
+                self.sweep.last_due = self.sweep.last_due.max(due);
+            }
         }
         self.wait(uin, Class::Turn, due);
     }
@@ -359,12 +374,24 @@ impl Schedule {
     }
 
     fn start_sweep(&mut self) {
-        let mut awaited = 0;
+        self.sweep = Sweep::starting();
         for user in self.users.values_mut() {
             user.awaited = user.failures <= 1;
-            awaited += usize::from(user.awaited);
+            if user.awaited {
+                self.sweep.awaited += 1;
+                self.sweep.last_due = self.sweep.last_due.max(user.due);
+            }
         }
-        self.sweep = Sweep { started: Instant::now(), awaited };
+    }
+}
+
+// === impl Sweep ===
+
+impl Sweep {
+    /// A sweep that begins now.
+    fn starting() -> Self {
+        let now = Instant::now();
+        Self { started: now, asked: 0, awaited: 0, last_due: now }
     }
 }
 

@@ -201,3 +201,27 @@ async fn a_sweep_ends_with_the_last_user_asked() {
     advance(Duration::from_secs(5)).await;
     assert_eq!((schedule.swept(second), schedule.swept(first)), (None, Some(Duration::from_secs(5))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_tells_how_far_it_is_and_when_its_last_turn_is_due() {
+    let mut schedule = schedule(3);
+    let start = Instant::now();
+    let mut seen = vec![];
+    for _ in 0..3 {
+        seen.push(schedule.sweep());
+        let (_, turn) = next(&mut schedule).await;
+        schedule.swept(turn);
+        schedule.done(turn);
+    }
+    let sweep = |asked, awaited, last_due| inventory::Sweep { asked, awaited, last_due };
+    assert_eq!(seen, [sweep(0, 3, start), sweep(1, 2, start), sweep(2, 1, start)]);
+
+    let second = schedule.sweep();
+    let last_due = schedule.users.values().map(|user| user.due).max().unwrap();
+    assert_eq!(second, sweep(0, 3, last_due));
+    assert!(last_due > start);
+    schedule.set_users(uins(4).map(|uin| (uin, None)));
+    assert_eq!(schedule.sweep(), sweep(0, 4, last_due));
+    schedule.set_interval(INTERVAL / 10);
+    assert!(schedule.sweep().last_due < last_due);
+}

@@ -1,0 +1,110 @@
+//! What to do about a poll that failed.
+//!
+//! The texts are those of the tables in docs/metrics.md; a test holds them together. Backticks are around what is to be
+//! read letter by letter.
+
+use crate::tencent::Reason;
+
+/// What to do about codes of which more can be said than of their reason, in alphabetical order.
+///
+/// Sources: the common codes, <https://www.tencentcloud.com/document/api/1036/38589>; those of `ListAccessKeys`,
+/// <https://cloud.tencent.com/document/product/598/45156>; what limits are counted by,
+/// <https://cloud.tencent.com/document/product/1278/109059>.
+pub const OF_CODES: &[(&str, &str)] = &[
+    (
+        "AuthFailure.InvalidSecretId",
+        "The secret id is no API key's: put the right one into `TENCENTCLOUD_SECRET_ID` or the file that stands for it.",
+    ),
+    (
+        "AuthFailure.MFAFailure",
+        "A policy wants a second factor of the calling user: except `cam:ListAccessKeys` from it.",
+    ),
+    (
+        "AuthFailure.SecretIdNotFound",
+        "The exporter's own key was deleted or disabled, or is copied with a stray blank: enable it or make another, and put that in place.",
+    ),
+    ("AuthFailure.SignatureFailure", "The secret key is not that of the secret id: copy both anew, from the same key."),
+    (
+        "AuthFailure.TokenFailure",
+        "The token of the temporary credential is wrong or has expired: renew all three parts.",
+    ),
+    ("AuthFailure.UnauthorizedOperation", GRANT),
+    ("IpInBlacklist", "The account shuts out the exporter's address: take it off the blacklist."),
+    ("IpNotInWhitelist", "The account lets in listed addresses only: put the exporter's on the whitelist."),
+    (
+        "OperationDenied.SubUin",
+        "This is the root account's UIN, whose keys only its own credential may list: take it out of the users.",
+    ),
+    (
+        "OperationDenied.UinNotMatch",
+        "The user belongs to another root account: move its UIN to the account of that one's credential.",
+    ),
+    (
+        "RequestLimitExceeded.GlobalRegionUinLimitExceeded",
+        "All callers of the root account together ask too often: find the others, or ask Tencent Cloud for more.",
+    ),
+    (
+        "RequestLimitExceeded.IPLimitExceeded",
+        "All callers from the exporter's address together ask too often: lower `poll.rate_limit`, or give it another address.",
+    ),
+    (
+        "RequestLimitExceeded.UinLimitExceeded",
+        "All callers of the root account together ask too often: find the others, or ask Tencent Cloud for more.",
+    ),
+    ("UnauthorizedOperation", GRANT),
+    ("UnsupportedRegion", "The API is not served there: mend or leave out `region`."),
+];
+
+const GRANT: &str = "Give the calling user a policy that allows `cam:ListAccessKeys` on the resource `*`; no other resource is understood.";
+
+/// What to do about a poll that failed for `reason`, with this `code` where the API answered with one.
+#[must_use]
+pub fn advice(reason: Reason, code: Option<&str>) -> &'static str {
+    let of_code = OF_CODES.iter().find(|(name, _)| code == Some(name));
+    of_code.map_or_else(|| of_reason(reason), |(_, advice)| advice)
+}
+
+fn of_reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Throttled => {
+            "Lower `poll.rate_limit`: something else uses the account's budget. See `account_rate_limit_requests_per_second`."
+        }
+        Reason::Credentials => {
+            "The log names the variable, the file or the code. A key that was disabled or deleted gives `AuthFailure.SecretIdNotFound`."
+        }
+        Reason::ClockSkew => {
+            "Mend the machine's clock. Normally the exporter goes by the API's: see `clock_skew_seconds`."
+        }
+        Reason::Denied => {
+            "Allow `cam:ListAccessKeys` on `*`. Keys of the root account can be listed by its own credential only."
+        }
+        Reason::UserNotFound => "Take it out of `uins` or of the `uins_file`.",
+        Reason::Rejected => "Check `endpoint` and `region`.",
+        Reason::ServerError => "Wait. The request id in the log is what Tencent Cloud's support asks for.",
+        Reason::HttpStatus => "A proxy answered, or `endpoint` is wrong.",
+        Reason::Connect => "Check DNS, network policy, proxy.",
+        Reason::Tls => "Check the certificate authorities, and for an intercepting proxy.",
+        Reason::Connection => "Wait.",
+        Reason::Timeout => "Wait, or raise `poll.timeout`.",
+        Reason::TooLarge => "Something else than the API answered: check `endpoint`.",
+        Reason::Malformed => "The log says what. A creation time in the future means that `keys.time_zone` is wrong.",
+        Reason::Other => "The log has the code.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tencent::code::DOCUMENTED;
+
+    #[test]
+    fn what_is_said_of_a_code_is_said_of_one_that_comes() {
+        assert!(OF_CODES.is_sorted_by(|a, b| a.0 < b.0));
+        for (code, text) in OF_CODES {
+            let (_, reason) = DOCUMENTED.iter().find(|(documented, _)| documented == code).unwrap();
+            assert_eq!(advice(*reason, Some(code)), *text);
+            assert_ne!(advice(*reason, None), *text);
+        }
+        assert_eq!(advice(Reason::Denied, Some("OperationDenied")), advice(Reason::Denied, None));
+    }
+}
