@@ -16,6 +16,7 @@ mod negotiation;
 #[path = "../support/pki.rs"]
 mod pki;
 mod probes;
+mod prometheus;
 mod reload;
 mod secrets;
 mod shards;
