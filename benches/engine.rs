@@ -112,7 +112,7 @@ async fn alone(latency: Range<Duration>, seconds: u64) -> bool {
     let exporter = Exporter::start(&api).await;
     let (start, cpu) = (Instant::now(), exporter.process.cpu());
     sleep(Duration::from_secs(seconds)).await;
-    let (cpu, rss) = (exporter.process.cpu().saturating_sub(cpu), exporter.process.rss());
+    let (cpu, rss) = (exporter.process.cpu().since(&cpu), exporter.process.rss());
     let arrivals = api.ours(start..start + Duration::from_secs(seconds));
     let (answered, refused, densest) = (answered(&arrivals), refused(&arrivals), densest_second(&arrivals));
     println!(

@@ -81,13 +81,14 @@ async fn measure() -> ExitCode {
             .env_clear()
             .stderr(Stdio::null()),
     );
+    let start = exporter.cpu();
     sleep(FIRST_SWEEP).await;
     let cpu = exporter.cpu();
-    println!("the first {} s: {:.1} s of CPU", FIRST_SWEEP.as_secs(), cpu.as_secs_f64());
+    println!("the first {} s: {:.1} s of CPU", FIRST_SWEEP.as_secs(), cpu.since(&start).as_secs_f64());
     sleep(STEADY).await;
     let arrivals = simulator.arrivals();
     let since = arrivals.iter().rev().take_while(|arrival| arrival.at.elapsed() < STEADY).count();
-    let (cpu, rss) = (exporter.cpu().saturating_sub(cpu).as_secs_f64(), exporter.rss() as f64);
+    let (cpu, rss) = (exporter.cpu().since(&cpu).as_secs_f64(), exporter.rss() as f64);
     println!(
         "then: {:.0} polls a second, {:.3} ms of CPU each",
         since as f64 / STEADY.as_secs_f64(),

@@ -41,7 +41,7 @@ use crate::{
     metrics::{Metrics, Own},
     state::Refused,
     tencent::Transport,
-    web::{self, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, Status, TelemetryPath},
+    web::{self, Guard, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, Status, TelemetryPath},
 };
 
 /// How often files are looked at for a change.
@@ -71,6 +71,8 @@ pub struct Options {
     pub lifecycle: bool,
     /// How many scrapes may be under way at once; 0 is no limit.
     pub max_requests: usize,
+    /// Who stands before it.
+    pub guard: Arc<Guard>,
 }
 
 /// Where the exporter is served.
@@ -92,6 +94,7 @@ pub struct App {
     news: mpsc::Receiver<News>,
     routes: Arc<Routes>,
     max_requests: usize,
+    guard: Arc<Guard>,
     own: Arc<Own>,
     clock: Arc<dyn Clock>,
     reloader: Reloader,
@@ -158,7 +161,7 @@ impl App {
             Fleet::new(surroundings, Arc::clone(&inventory), Arc::clone(&own), readiness, stopping.clone(), tell);
         let state_file = watch::Sender::new(config.state_file.clone());
         let source = Arc::new(source);
-        let max_requests = options.max_requests;
+        let (max_requests, guard) = (options.max_requests, options.guard);
         Ok(Self {
             config,
             source,
@@ -168,6 +171,7 @@ impl App {
             news,
             routes,
             max_requests,
+            guard,
             own,
             clock,
             reloader,
@@ -232,11 +236,13 @@ impl App {
         let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests));
         for listener in listeners.web {
             let (site, places) = (Arc::clone(&scrapes), web::server::MAX_CONNECTIONS);
-            tasks.spawn(name(&listener), web::serve(listener, site, places, self.stopping.clone()));
+            let guard = Arc::clone(&self.guard);
+            tasks.spawn(name(&listener), web::serve(listener, guard, site, places, self.stopping.clone()));
         }
         if let Some(listener) = listeners.probes {
             let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), web::probes::MAX_CONNECTIONS);
-            tasks.spawn(name(&listener), web::serve(listener, site, places, self.stopping.clone()));
+            let guard = Arc::new(Guard::open());
+            tasks.spawn(name(&listener), web::serve(listener, guard, site, places, self.stopping.clone()));
         }
     }
 

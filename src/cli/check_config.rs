@@ -1,21 +1,41 @@
 //! Reads a configuration, and says what is wrong with it.
 
-use anyhow::Result;
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
+    web::Guard,
 };
 
-use super::{CheckFlags, connect, exporter};
+use super::{CheckFlags, ConfigFlags, WebConfigFlag, connect, exporter};
 
+/// Checks each of the two files that is given; without any, the usual configuration. A good one may be tried out, too.
 pub(super) fn run(flags: &CheckFlags) -> Result<()> {
-    let (shard, file) = (flags.config.shard(), &flags.config.file);
-    let environment = Environment::of_this_process();
+    let mut refused = vec![];
+    if flags.config.file.is_some() || flags.connect || flags.web_config.file().is_none() {
+        refused.extend(configuration(&flags.config, flags.connect).err());
+    }
+    refused.extend(web_configuration(&flags.web_config).err());
+    let refused: Vec<String> = refused.iter().map(|error| format!("{error:#}")).collect();
+    if refused.is_empty() { Ok(()) } else { Err(anyhow!(refused.join("\n"))) }
+}
+
+fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
+    let (shard, file, environment) = (flags.shard(), flags.file(), Environment::of_this_process());
     let config = Config::check(file, &environment, SystemClock.now())
         .map_err(|faults| exporter::refused(file, &faults))?
         .shard(shard);
     let users: usize = config.accounts.iter().map(|account| account.uins.len()).sum();
     println!("{}: good: {} account(s), {users} user(s)", file.display(), config.accounts.len());
-    if flags.connect { connect::run(&config, environment) } else { Ok(()) }
+    if connects { connect::run(&config, environment) } else { Ok(()) }
+}
+
+fn web_configuration(flag: &WebConfigFlag) -> Result<()> {
+    let Some(file) = flag.file() else { return Ok(()) };
+    let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| exporter::refused_for_web(file, &faults))?;
+    println!("{}: good: {}", file.display(), guard.summary());
+    Ok(())
 }

@@ -13,6 +13,7 @@ use tencentcloud_cam_exporter::{
     config::Config,
     environment::Environment,
     simulator::{self, Population, Simulator},
+    web::Guard,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -33,10 +34,11 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
         let stage = Stage::set().await?;
         let text = stage.config();
         let source = ConfigSource::new(move || Config::parse(&text, &Environment::default()));
-        let app = exporter::build(source, stage.environment(), flags)?;
+        let guard = exporter::guard(flags)?;
+        let app = exporter::build(source, stage.environment(), flags, Arc::clone(&guard))?;
         let shutdown = exporter::on_signals(&app.reloader())?;
         let listeners = exporter::bind(flags).await?;
-        say_where_to_look(flags, &listeners, stage.endpoint);
+        say_where_to_look(flags, &guard, &listeners, stage.endpoint);
         tokio::select! {
             outcome = exporter::serve(app, listeners, shutdown) => outcome,
             () = stage.play() => Err(anyhow!("the simulator ended")),
@@ -82,13 +84,13 @@ impl Stage {
     }
 }
 
-fn say_where_to_look(flags: &ServeFlags, listeners: &Listeners, endpoint: SocketAddr) {
+fn say_where_to_look(flags: &ServeFlags, guard: &Guard, listeners: &Listeners, endpoint: SocketAddr) {
     println!("A simulated Tencent Cloud answers on http://{endpoint}: no account is needed, and none is asked.");
     for address in listeners.web.iter().filter_map(|listener| listener.local_addr().ok()) {
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
-        let port = address.port();
-        println!("  http://{host}:{port}/ shows how it stands");
-        println!("  http://{host}:{port}{} is what Prometheus reads", flags.telemetry_path);
+        let (scheme, port) = (guard.scheme(), address.port());
+        println!("  {scheme}://{host}:{port}/ shows how it stands");
+        println!("  {scheme}://{host}:{port}{} is what Prometheus reads", flags.telemetry_path);
     }
     println!("The first sweep over its users takes three seconds. Ctrl-C stops.");
 }

@@ -10,7 +10,7 @@ use tencentcloud_cam_exporter::{
     config::Faults,
     environment::Environment,
     tencent::HttpTransport,
-    web::{ListenAddress, Reloader},
+    web::{Guard, ListenAddress, Reloader},
 };
 use tokio::{
     net::TcpListener,
@@ -29,10 +29,11 @@ pub(super) fn run(config: &ConfigFlags, flags: &ServeFlags) -> Result<()> {
     let shard = config.shard();
     log::start(&flags.log);
     let environment = Environment::of_this_process();
-    let source = ConfigSource::file(config.file.clone(), environment.clone(), shard);
+    let file = config.file();
+    let source = ConfigSource::file(file.to_owned(), environment.clone(), shard);
     in_runtime(async {
-        let app = build(source, environment, flags).map_err(|error| match error {
-            Error::Config(faults) => refused(&config.file, &faults),
+        let app = build(source, environment, flags, guard(flags)?).map_err(|error| match error {
+            Error::Config(faults) => refused(file, &faults),
             other => other.into(),
         })?;
         let shutdown = on_signals(&app.reloader())?;
@@ -44,6 +45,19 @@ pub(super) fn run(config: &ConfigFlags, flags: &ServeFlags) -> Result<()> {
 /// The error for a configuration file that is wrong.
 pub(super) fn refused(file: &Path, faults: &Faults) -> anyhow::Error {
     anyhow!("the configuration {} cannot be used:\n{faults}", file.display())
+}
+
+/// The error for a web configuration file that is wrong.
+pub(super) fn refused_for_web(file: &Path, faults: &Faults) -> anyhow::Error {
+    anyhow!("the web configuration {} cannot be used:\n{faults}", file.display())
+}
+
+/// Who stands before the server.
+pub(super) fn guard(flags: &ServeFlags) -> Result<Arc<Guard>> {
+    let Some(file) = flags.web_config.file() else { return Ok(Arc::new(Guard::open())) };
+    let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| refused_for_web(file, &faults))?;
+    info!(file = %file.display(), serves = guard.summary(), "the web configuration is in use");
+    Ok(Arc::new(guard))
 }
 
 /// Runs `main` to its end on a runtime of its own. One thread does: the exporter waits for the network nearly all the
@@ -105,12 +119,18 @@ async fn listen(address: &ListenAddress, flag: &str, message: &str) -> Result<Tc
     Ok(listener)
 }
 
-/// Wires the exporter of the configuration that `source` gives.
-pub(super) fn build(source: ConfigSource, environment: Environment, flags: &ServeFlags) -> Result<App, Error> {
+/// Wires the exporter of the configuration that `source` gives, behind `guard`.
+pub(super) fn build(
+    source: ConfigSource,
+    environment: Environment,
+    flags: &ServeFlags,
+    guard: Arc<Guard>,
+) -> Result<App, Error> {
     let options = Options {
         telemetry_path: flags.telemetry_path.clone(),
         lifecycle: flags.lifecycle,
         max_requests: flags.max_requests,
+        guard,
     };
     App::build(source, options, surroundings(environment)?)
 }

@@ -15,7 +15,11 @@ mod list;
 mod log;
 mod text;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
@@ -68,10 +72,9 @@ struct ConfigFlags {
     #[arg(
         long = "config.file",
         value_name = "FILE",
-        default_value = "config.yaml",
-        help = "The configuration; environment variables CAM_EXPORTER__... are laid over it"
+        help = "The configuration; environment variables CAM_EXPORTER__... are laid over it [default: config.yaml]"
     )]
-    file: PathBuf,
+    file: Option<PathBuf>,
     /// Which of the exporters that share the work this is, counted from 0.
     #[arg(long = "shard", value_name = "N", default_value_t = 0)]
     shard: u32,
@@ -88,9 +91,21 @@ struct ConfigFlags {
 struct CheckFlags {
     #[command(flatten)]
     config: ConfigFlags,
+    #[command(flatten)]
+    web_config: WebConfigFlag,
     /// Also asks each account's API for the keys of one user, to prove its credential and permission.
     #[arg(long = "connect")]
     connect: bool,
+}
+
+#[derive(Args, Debug)]
+struct WebConfigFlag {
+    #[arg(
+        long = "web.config.file",
+        value_name = "FILE",
+        help = "TLS, users and more, in the file format of Prometheus's exporters; docs/web-configuration.md tells all"
+    )]
+    web_config_file: Option<OsString>,
 }
 
 #[derive(Args, Debug)]
@@ -104,6 +119,8 @@ struct ServeFlags {
     /// How many scrapes may be under way at once; further ones get 503. 0 is no limit.
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40)]
     max_requests: usize,
+    #[command(flatten)]
+    web_config: WebConfigFlag,
     /// Lets a POST to /-/reload reload the configuration.
     #[arg(long = "web.enable-lifecycle")]
     lifecycle: bool,
@@ -141,10 +158,23 @@ impl Arguments {
 // === impl ConfigFlags ===
 
 impl ConfigFlags {
+    fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new("config.yaml"))
+    }
+
     /// The shard that this exporter is. Numbers that cannot be one end the program, as other wrong flags do.
     fn shard(&self) -> Shard {
         Shard::new(self.shard, self.total_shards)
             .unwrap_or_else(|error| Arguments::command().error(ErrorKind::ValueValidation, error).exit())
+    }
+}
+
+// === impl WebConfigFlag ===
+
+impl WebConfigFlag {
+    /// The file; as elsewhere in the field, an empty name stands for none.
+    fn file(&self) -> Option<&Path> {
+        self.web_config_file.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
     }
 }
 

@@ -4,6 +4,8 @@ use std::{fmt, slice};
 
 use thiserror::Error;
 
+use crate::files;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -20,11 +22,11 @@ pub struct Faults(Vec<Fault>);
 
 /// A fault has been noted, and there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused;
+pub(crate) struct Refused;
 
 /// Where faults are noted.
 #[derive(Debug, Default)]
-pub(super) struct Notes(Vec<Fault>);
+pub(crate) struct Notes(Vec<Fault>);
 
 // === impl Fault ===
 
@@ -39,13 +41,19 @@ impl fmt::Display for Fault {
 
 impl Faults {
     /// A fault of the file as a whole.
-    pub(super) fn of_file(problem: impl Into<String>) -> Self {
+    pub(crate) fn of_file(problem: impl Into<String>) -> Self {
         Self(vec![Fault { path: String::new(), problem: problem.into() }])
     }
 
     /// Each of them; there is at least one.
     pub fn iter(&self) -> slice::Iter<'_, Fault> {
         self.0.iter()
+    }
+}
+
+impl From<files::Error> for Faults {
+    fn from(error: files::Error) -> Self {
+        Self::of_file(error.to_string())
     }
 }
 
@@ -71,13 +79,17 @@ impl fmt::Display for Faults {
 // === impl Notes ===
 
 impl Notes {
-    pub(super) fn add(&mut self, path: impl Into<String>, problem: impl Into<String>) -> Refused {
+    pub(crate) fn add(&mut self, path: impl Into<String>, problem: impl Into<String>) -> Refused {
         self.0.push(Fault { path: path.into(), problem: problem.into() });
         Refused
     }
 
+    pub(crate) fn extend(&mut self, faults: Faults) {
+        self.0.extend(faults.0);
+    }
+
     /// The value, if there is one and nothing was noted.
-    pub(super) fn conclude<T>(self, value: Result<T, Refused>) -> Result<T, Faults> {
+    pub(crate) fn conclude<T>(self, value: Result<T, Refused>) -> Result<T, Faults> {
         match value {
             Ok(value) if self.0.is_empty() => Ok(value),
             _ => Err(Faults(self.0)),

@@ -3,19 +3,20 @@
 //! `yaml` reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
 //! `variables` lays `CAM_EXPORTER__…` over it, and `schema` walks what results. The merge is our own since that
 //! crate's takes the top level's names for paths (`a[999999999]` becomes a list of that length) and forgets where
-//! tables come from. The walk is our own since serde stops at the first fault.
+//! tables come from. The walk is our own since serde stops at the first fault. The web configuration is read by the same
+//! `yaml`, `node` and `fault`.
 
 mod account;
 mod credentials;
-mod fault;
-mod node;
+pub(crate) mod fault;
+pub(crate) mod node;
 mod scalar;
 mod schema;
 mod settings;
 mod shard;
 mod uins_file;
 mod variables;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::{
     collections::BTreeSet,
@@ -134,7 +135,7 @@ impl Config {
     }
 
     fn read(text: &str, environment: &Environment, files_as_of: Option<Timestamp>) -> Result<Self, Faults> {
-        let mut tree = yaml::read(text)?;
+        let mut tree = yaml::read(text, "accounts")?;
         let mut notes = Notes::default();
         variables::lay_over(&mut tree, environment, &mut notes);
         schema::read(&tree, notes, files_as_of)
@@ -186,7 +187,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Faults> {
     Ok(bytes)
 }
 
-fn text(content: Vec<u8>) -> Result<String, Faults> {
+/// `content` as the text that a configuration is.
+///
+/// # Errors
+/// It is not UTF-8.
+pub(crate) fn text(content: Vec<u8>) -> Result<String, Faults> {
     String::from_utf8(content).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
         Faults::of_file(format!("line {line}: not UTF-8: save the file as UTF-8"))

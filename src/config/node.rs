@@ -10,7 +10,7 @@ use super::{
 };
 
 /// A value and its path.
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     path: String,
     value: &'a Value,
 }
@@ -18,16 +18,16 @@ pub(super) struct Node<'a> {
 // === impl Node ===
 
 impl<'a> Node<'a> {
-    pub(super) fn root(value: &'a Value) -> Self {
+    pub(crate) fn root(value: &'a Value) -> Self {
         Self { path: String::new(), value }
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// Notes what is wrong with the value, and the variable that it comes from.
-    pub(super) fn refuse(&self, notes: &mut Notes, problem: impl fmt::Display) -> Refused {
+    pub(crate) fn refuse(&self, notes: &mut Notes, problem: impl fmt::Display) -> Refused {
         match self.value.origin() {
             Some(variable) => notes.add(&self.path, format!("{problem} (from environment variable {variable})")),
             None => notes.add(&self.path, problem.to_string()),
@@ -36,28 +36,43 @@ impl<'a> Node<'a> {
 
     /// Hands out each field of a table that is not null, in the order of the file. Fields that are not `known` are
     /// refused, and what they hold stays unsaid: it may be a secret.
-    pub(super) fn each_field(
+    pub(crate) fn each_field(
         &self,
         known: &[&[&'static str]],
         notes: &mut Notes,
         mut take: impl FnMut(&str, Node<'a>, &mut Notes),
     ) -> Result<(), Refused> {
-        let ValueKind::Table(table) = &self.value.kind else {
-            return Err(self.mistyped(notes, "fields (name: value)"));
-        };
-        for (key, value) in table {
-            let field = Self { path: path_to(&self.path, key), value };
-            if !known.concat().contains(&key.as_str()) {
+        for (key, field) in self.entries(notes)? {
+            if !known.concat().contains(&key) {
                 field.refuse(notes, unknown(key, &known.concat()));
-            } else if value.kind != ValueKind::Nil {
+            } else if !field.is_null() {
                 take(key, field, notes);
             }
         }
         Ok(())
     }
 
+    /// Each entry of a table, whatever its name, null or not, in the order of the file.
+    pub(crate) fn entries(&self, notes: &mut Notes) -> Result<Vec<(&'a str, Node<'a>)>, Refused> {
+        let ValueKind::Table(table) = &self.value.kind else {
+            return Err(self.mistyped(notes, "fields (name: value)"));
+        };
+        let entry = |(key, value): (&'a String, _)| (key.as_str(), Self { path: path_to(&self.path, key), value });
+        Ok(table.iter().map(entry).collect())
+    }
+
+    /// Whether there is a name and nothing after it.
+    pub(crate) fn is_null(&self) -> bool {
+        self.value.kind == ValueKind::Nil
+    }
+
+    /// Whether it is text without a character.
+    pub(crate) fn is_blank(&self) -> bool {
+        matches!(&self.value.kind, ValueKind::String(text) if text.is_empty())
+    }
+
     /// The items of a list.
-    pub(super) fn items(&self, notes: &mut Notes) -> Result<Vec<Node<'a>>, Refused> {
+    pub(crate) fn items(&self, notes: &mut Notes) -> Result<Vec<Node<'a>>, Refused> {
         let ValueKind::Array(items) = &self.value.kind else {
             return Err(self.mistyped(notes, "a list"));
         };
@@ -66,7 +81,7 @@ impl<'a> Node<'a> {
     }
 
     /// A scalar's text, be it a number or a word.
-    pub(super) fn text(&self, notes: &mut Notes) -> Result<&'a str, Refused> {
+    pub(crate) fn text(&self, notes: &mut Notes) -> Result<&'a str, Refused> {
         match &self.value.kind {
             ValueKind::String(text) => Ok(text),
             _ => Err(self.mistyped(notes, "a single value")),
@@ -74,12 +89,12 @@ impl<'a> Node<'a> {
     }
 
     /// A scalar, by the rules of its type.
-    pub(super) fn parse<T: FromStr<Err: fmt::Display>>(&self, notes: &mut Notes) -> Result<T, Refused> {
+    pub(crate) fn parse<T: FromStr<Err: fmt::Display>>(&self, notes: &mut Notes) -> Result<T, Refused> {
         self.scalar(notes, str::parse)
     }
 
     /// A scalar, by the rules of `parse`, whose error says what the text is.
-    pub(super) fn scalar<T, E: fmt::Display>(
+    pub(crate) fn scalar<T, E: fmt::Display>(
         &self,
         notes: &mut Notes,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -89,7 +104,7 @@ impl<'a> Node<'a> {
     }
 
     /// The path of a file. What is no path is not quoted: it may be a secret.
-    pub(super) fn file_path(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
+    pub(crate) fn file_path(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
         match self.text(notes)? {
             "" => Err(self.refuse(notes, "empty: expected the path of a file")),
             path => Ok(path.into()),
@@ -117,14 +132,15 @@ impl<'a> Node<'a> {
 /// The path of the field `key` of what `parent` leads to.
 pub(super) fn path_to(parent: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    match shortened(key, 24) {
+    match shortened(key, 28) {
         key if !plain => format!("{parent}[{key:?}]"),
         key if parent.is_empty() => key,
         key => format!("{parent}.{key}"),
     }
 }
 
-fn unknown(key: &str, known: &[&str]) -> String {
+/// What is wrong with the field `key`, which is none of `known`.
+pub(crate) fn unknown(key: &str, known: &[&str]) -> String {
     let distance = |other: &str| strsim::damerau_levenshtein(&key.to_ascii_lowercase(), other);
     let nearest =
         known.iter().filter(|other| distance(other) <= 1.max(other.len() / 3)).min_by_key(|other| distance(other));

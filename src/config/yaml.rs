@@ -31,11 +31,11 @@ struct Reader {
     notes: Notes,
 }
 
-/// The table that `text` is; without any field if there is nothing in it.
+/// The table that `text` is; without any field if there is nothing in it. `example` is one of its fields.
 ///
 /// # Errors
 /// Text that is not one YAML table, or one that names a field twice.
-pub(super) fn read(text: &str) -> Result<Value, Faults> {
+pub(crate) fn read(text: &str, example: &str) -> Result<Value, Faults> {
     let mut reader = Reader::default();
     let mut parser = Parser::new_from_str(text);
     loop {
@@ -49,7 +49,8 @@ pub(super) fn read(text: &str) -> Result<Value, Faults> {
         ValueKind::Nil => ValueKind::Table(Map::new()),
         root @ ValueKind::Table(_) => root,
         _ => {
-            return Err(Faults::of_file("not a configuration: expected fields at its top level, such as accounts:"));
+            let expected = "not a configuration: expected fields at its top level, such as";
+            return Err(Faults::of_file(format!("{expected} {example}:")));
         }
     };
     reader.notes.conclude(Ok(Value::new(None, root)))

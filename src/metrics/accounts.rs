@@ -100,8 +100,8 @@ pub(super) static FAMILIES: [AccountFamily; 11] = [
             name: "tencentcloud_cam_clock_skew_seconds",
             help: "The API's clock less the exporter's, by the Date header of the last answer, to the second.",
         },
-        // The header is exact to the second, and half a second late on average.
-        value: |view| view.skew.map(|skew| skew.as_secs_f64().round()),
+        // The header is exact to the second, and half a second late on average. Nothing is added to a negative zero.
+        value: |view| view.skew.map(|skew| skew.as_secs_f64().round() + 0.0),
     },
 ];
 

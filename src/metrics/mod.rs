@@ -121,7 +121,7 @@ impl Metrics {
     /// nothing happens. It is done on a thread of its own.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub async fn scrape(&self, format: Format, gzip: bool) -> Result<Arc<Body>, Error> {
         if let Some(body) = self.latest(&self.state(), format, gzip) {
             return Ok(body);

@@ -25,17 +25,21 @@
 //!   [`site`] is what they are to a server.
 //! - [`status`] is the page at `/`.
 //! - [`server`] accepts connections, and serves them.
+//! - [`http2`] serves connections that have agreed on HTTP/2.
 //! - [`connections`] says how many there may be, and ends them; [`patience`] how long each may take over what it does;
 //!   [`observed`] and [`answer`] tell of that.
 //! - [`negotiation`] says in which format and encoding the metrics are wanted, [`scrape_timeout`] within which time.
 //! - [`reload`] is the way from `/-/reload` to whoever reloads.
 //! - [`readiness`] is the latch behind `/-/ready`.
+//! - [`config`] is what `--web.config.file` asks for: TLS, users and more.
 //! - [`address`] and [`telemetry_path`] are what the flags of the same names may say.
 
 pub mod address;
 pub mod answer;
 pub mod body;
+pub mod config;
 pub mod connections;
+pub mod http2;
 pub mod negotiation;
 pub mod observed;
 pub mod patience;
@@ -52,6 +56,7 @@ pub mod telemetry_path;
 
 pub use address::{ListenAddress, NotAListenAddress};
 pub use body::Body;
+pub use config::Guard;
 pub use probes::Probes;
 pub use readiness::Readiness;
 pub use reload::{NotReloaded, Reloader, Reloads};

@@ -28,9 +28,7 @@ impl Probes {
 }
 
 impl Site for Probes {
-    type Body = Body;
-
-    async fn respond(&self, request: &Request<Incoming>, _: &Answer) -> Response<Self::Body> {
+    async fn respond(&self, request: &Request<Incoming>, _: &Answer) -> Response<Body> {
         match request.uri().path() {
             routes::HEALTHY | routes::READY => self.0.answer(request).await,
             _ => routes::plain(StatusCode::NOT_FOUND, "not found\n"),

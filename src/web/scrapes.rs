@@ -40,9 +40,7 @@ impl Scrapes {
 }
 
 impl Site for Scrapes {
-    type Body = Body;
-
-    async fn respond(&self, request: &Request<Incoming>, answer: &Answer) -> Response<Self::Body> {
+    async fn respond(&self, request: &Request<Incoming>, answer: &Answer) -> Response<Body> {
         if self.routes.is_scrape(request) && !self.admit(answer) {
             let text = format!("{} scrapes are under way, and no more may be: try again later\n", self.limit);
             return routes::response(StatusCode::SERVICE_UNAVAILABLE, routes::TEXT, bytes::Bytes::from(text).into());

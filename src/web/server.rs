@@ -2,7 +2,11 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{HttpService, service_fn},
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -14,8 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::{
-    answer::AnswerBody,
+    Body, Guard,
+    answer::{Answer, AnswerBody},
+    config::Connection as Secured,
     connections::{Connection, Connections, Place},
+    http2,
     observed::Observed,
     site::Site,
 };
@@ -32,14 +39,28 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// How long to wait when no connection can be accepted, as when the process is out of file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// Serves `site` on `listener`, to `places` connections at once, until told to stop; answers under way are finished,
-/// within half a second.
-pub async fn serve<S: Site>(listener: TcpListener, site: Arc<S>, places: usize, shutdown: CancellationToken) {
+/// What connections come to.
+struct Front<S> {
+    guard: Arc<Guard>,
+    site: Arc<S>,
+    shutdown: CancellationToken,
+}
+
+/// Serves `site` on `listener` to whom `guard` lets through, to `places` connections at once, until told to stop; answers
+/// under way are finished, within half a second.
+pub async fn serve<S: Site>(
+    listener: TcpListener,
+    guard: Arc<Guard>,
+    site: Arc<S>,
+    places: usize,
+    shutdown: CancellationToken,
+) {
     let connections = Connections::new(places);
+    let front = Front { guard, site, shutdown: shutdown.clone() };
     let mut tasks = JoinSet::new();
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = accept_all(&listener, &site, &connections, &mut tasks, &shutdown) => {}
+        () = accept_all(&listener, &front, &connections, &mut tasks) => {}
         () = connections.cut_off_the_overdue() => {}
     }
     drop(listener);
@@ -49,10 +70,9 @@ pub async fn serve<S: Site>(listener: TcpListener, site: Arc<S>, places: usize, 
 /// Goes on for ever.
 async fn accept_all<S: Site>(
     listener: &TcpListener,
-    site: &Arc<S>,
+    front: &Front<S>,
     connections: &Arc<Connections>,
     tasks: &mut JoinSet<()>,
-    shutdown: &CancellationToken,
 ) {
     loop {
         let accepted = tokio::select! {
@@ -66,7 +86,7 @@ async fn accept_all<S: Site>(
         };
         if let Some(stream) = accepted {
             let place = connections.admit().await;
-            tasks.spawn(attend(stream, place, Arc::clone(site), shutdown.clone()));
+            tasks.spawn(attend(stream, place, front.clone()));
         }
     }
 }
@@ -83,45 +103,87 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> Option<Tcp
     }
 }
 
-async fn attend<S: Site>(stream: TcpStream, place: Place, site: Arc<S>, shutdown: CancellationToken) {
+async fn attend<S: Site>(stream: TcpStream, place: Place, front: Front<S>) {
     // An answer is written in one go: waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
     let of = place.connection();
     let stream = Observed::new(stream, of.clone(), |stream| {
         let _ = stream.set_zero_linger();
     });
-    of.until_cut_off(connection(stream, of.clone(), site, shutdown)).await;
+    of.until_cut_off(async {
+        // A handshake is as good as a part of the first head, and has its time.
+        match Box::pin(front.guard.secure(stream)).await {
+            Ok(stream) => connection(stream, of.clone(), front.clone()).await,
+            Err(error) => debug!(%error, "no handshake"),
+        }
+    })
+    .await;
     if of.is_cut_off() {
         debug!("a connection took too long, or made room for another");
     }
 }
 
-async fn connection<T, S>(stream: T, of: Connection, site: Arc<S>, shutdown: CancellationToken)
+async fn connection<T, S>(stream: Secured<T>, of: Connection, front: Front<S>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
     S: Site,
 {
+    let shutdown = front.shutdown.clone();
+    let is_http2 = stream.is_http2();
+    if is_http2 {
+        of.multiplex();
+    }
     let service = service_fn(|request: http::Request<Incoming>| {
-        let (answer, site) = (of.answer(), Arc::clone(&site));
+        let (answer, front) = (of.answer(), front.clone());
         async move {
-            let response = site.respond(&request, &answer).await;
+            let response = front.respond(&request, &answer).await;
             Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, answer)))
         }
     });
+    let ended =
+        if is_http2 { http2::serve(stream, service, shutdown).await } else { http1(stream, service, shutdown).await };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
+    }
+}
+
+async fn http1<T, S>(stream: T, service: S, shutdown: CancellationToken) -> hyper::Result<()>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: HttpService<Incoming, ResBody = AnswerBody<Body>, Error = Infallible>,
+{
     let connection = http1::Builder::new()
         // How long things may take is the connection's patience to say.
         .header_read_timeout(None)
         .max_header_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
+    tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "a connection ended early");
+    }
+}
+
+// === impl Front ===
+
+impl<S: Site> Front<S> {
+    async fn respond(&self, request: &http::Request<Incoming>, answer: &Answer) -> http::Response<Body> {
+        match self.guard.admit(request.headers()).await {
+            Ok(headers) => {
+                let mut response = self.site.respond(request, answer).await;
+                response.headers_mut().extend(headers);
+                response
+            }
+            Err(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl<S> Clone for Front<S> {
+    fn clone(&self) -> Self {
+        Self { guard: Arc::clone(&self.guard), site: Arc::clone(&self.site), shutdown: self.shutdown.clone() }
     }
 }

@@ -7,7 +7,10 @@ use tencentcloud_cam_exporter::{
     tencent::{Reason, code::DOCUMENTED},
 };
 
-use crate::world::{UIN, World, binary};
+use crate::{
+    pki::Pair,
+    world::{UIN, World, binary},
+};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"));
 
@@ -103,10 +106,11 @@ fn said_by(arguments: &[&str], folder: &std::path::Path) -> String {
 #[test]
 fn the_readme_shows_what_the_binary_says() {
     let folder = tempfile::tempdir().unwrap();
-    for file in ["config.yaml", "wrong.yaml"] {
+    for file in ["config.yaml", "wrong.yaml", "web.yml"] {
         std::fs::write(folder.path().join(file), block(&format!("# {file}"))).unwrap();
     }
-    for arguments in ["--help", "check-config --config.file=wrong.yaml"] {
+    Pair::self_signed("localhost").write(folder.path(), "server");
+    for arguments in ["--help", "check-config --config.file=wrong.yaml", "check-config --web.config.file=web.yml"] {
         let shown = block(&format!("$ target/release/tencentcloud-cam-exporter {arguments}"));
         assert_eq!(shown, said_by(&arguments.split(' ').collect::<Vec<_>>(), folder.path()));
     }

@@ -13,11 +13,16 @@ mod exposition;
 mod faults;
 mod lifecycle;
 mod negotiation;
+#[path = "../support/pki.rs"]
+mod pki;
 mod probes;
+mod prometheus;
 mod reload;
 mod secrets;
 mod shards;
 mod state;
 mod status_page;
+mod tls_client;
 mod web;
+mod web_config;
 mod world;

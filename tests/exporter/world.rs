@@ -212,9 +212,7 @@ impl Exporter {
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {answer:?}"));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+        Answer::parse(&answer)
     }
 
     /// A scrape, which must succeed.
@@ -292,6 +290,17 @@ fn note(log: &Mutex<String>, line: &str) {
     let mut log = log.lock();
     log.push_str(line);
     log.push('\n');
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// An answer that is whole.
+    pub(crate) fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
 }
 
 // === impl Metrics ===

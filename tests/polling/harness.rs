@@ -14,6 +14,7 @@ use tencentcloud_cam_exporter::{
     environment::Environment,
     simulator::{Population, Reply, Simulator},
     tencent::{Connection, Error, Transport},
+    web::Guard,
 };
 use tokio::time::{Instant, sleep};
 
@@ -93,6 +94,7 @@ pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transp
     };
     let config = config.to_owned();
     let source = ConfigSource::new(move || Config::parse(&config, &environment));
-    let options = Options { telemetry_path: "/metrics".parse().unwrap(), lifecycle: false, max_requests: 0 };
+    let guard = Arc::new(Guard::open());
+    let options = Options { telemetry_path: "/metrics".parse().unwrap(), lifecycle: false, max_requests: 0, guard };
     App::build(source, options, surroundings).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -102,7 +102,7 @@ pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
 }
 
 async fn of_config(flags: &ConfigFlags, progress: &Progress) -> Result<Swept> {
-    let (file, environment) = (&flags.file, Environment::of_this_process());
+    let (file, environment) = (flags.file(), Environment::of_this_process());
     let mut config = Config::check(file, &environment, SystemClock.now())
         .map_err(|faults| exporter::refused(file, &faults))?
         .shard(flags.shard());

@@ -1,0 +1,121 @@
+//! The users that every server exposes: for the simulator, for the exporter's state file, for the peers, and as series.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tencentcloud_cam_exporter::{
+    clock::{Clock, SystemClock},
+    inventory::{Account, Facts, IdLabel, Inventory},
+    simulator::{Caller, Key, Population, User},
+    state::{State, StateFile},
+    tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
+};
+
+const FIRST_UIN: u64 = 100_013_000_000;
+const KEYS: u64 = 2;
+
+/// As many characters as ids of access keys have after their prefix, and the ones they are of.
+const ID_CHARACTERS: usize = 32;
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The oldest key, and the seconds in which the others were made.
+const OLDEST: i64 = 1_600_000_000;
+const ERA: u64 = 150_000_000;
+
+pub(crate) struct Users(Vec<Listed>);
+
+struct Listed {
+    uin: u64,
+    keys: Vec<AccessKey>,
+}
+
+// === impl Users ===
+
+impl Users {
+    pub(crate) fn new(number: u64) -> Self {
+        let user = |uin| Listed { uin, keys: (0..KEYS).map(|key| self::key(uin, key)).collect() };
+        Self((FIRST_UIN..FIRST_UIN + number).map(user).collect())
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn uins(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|user| user.uin)
+    }
+
+    pub(crate) fn population(&self) -> Population {
+        let key = |key: &AccessKey| Key::new(key.id.expose().to_owned(), key.status.label(), key.created);
+        Population {
+            callers: vec![Caller { uin: 1, credential: Population::demo_credential() }],
+            users: self.0.iter().map(|user| (user.uin, User::with_keys(user.keys.iter().map(key)))).collect(),
+        }
+    }
+
+    /// Writes a state file of the account `prod`, as if every user had just been polled.
+    pub(crate) fn save(&self, path: PathBuf) {
+        let facts = Facts {
+            key_limit: 2,
+            key_max_age: Duration::from_hours(24),
+            id_label: IdLabel::Full,
+            poll_interval: Duration::from_mins(1),
+        };
+        let uin = |number: u64| Uin::try_from(number).unwrap();
+        let account = Account::new("prod".parse().unwrap(), facts, self.uins().map(uin));
+        for user in &self.0 {
+            account.listed(uin(user.uin), &user.keys, SystemClock.now());
+        }
+        StateFile::new(path).save(&State::of(&Inventory::new(vec![Arc::new(account)]))).unwrap();
+    }
+
+    /// What the peers read.
+    pub(crate) fn json(&self) -> Value {
+        let answered = SystemClock.now().as_second();
+        let key = |AccessKey { id, status, created }: &AccessKey| json!({"id": id.expose(), "status": status.label(), "created": created.as_second()});
+        let user = |user: &Listed| {
+            let keys: Vec<Value> = user.keys.iter().map(key).collect();
+            json!({"uin": user.uin.to_string(), "answered": answered, "keys": keys})
+        };
+        self.0.iter().map(user).collect()
+    }
+
+    /// The series of these users, their labels in the order of the alphabet.
+    pub(crate) fn series(&self) -> BTreeSet<String> {
+        let mut series = BTreeSet::new();
+        let mut add = |family: &str, labels: String| series.insert(format!("tencentcloud_cam_{family}{{{labels}}}"));
+        let statuses = KeyStatus::ALL.map(|status| format!(r#"status="{}""#, status.label()));
+        for Listed { uin, keys } in &self.0 {
+            let (account, uin) = (r#"account="prod""#, format!(r#"uin="{uin}""#));
+            add("user_up", format!("{account},{uin}"));
+            add("user_last_success_timestamp_seconds", format!("{account},{uin}"));
+            for status in &statuses {
+                add("access_keys", format!("{account},{status},{uin}"));
+            }
+            for key in keys {
+                let id = format!(r#"access_key_id="{}""#, key.id.expose());
+                add("access_key_created_timestamp_seconds", format!("{id},{account},{uin}"));
+                add("access_key_age_seconds", format!("{id},{account},{uin}"));
+                for status in &statuses {
+                    add("access_key_status", format!("{id},{account},{status},{uin}"));
+                }
+            }
+        }
+        series
+    }
+}
+
+/// Looks like one of those that the API makes, and is the same at each run.
+fn key(uin: u64, number: u64) -> AccessKey {
+    let hash = Sha256::digest(format!("{uin}/{number}"));
+    let id: String =
+        hash[..ID_CHARACTERS].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect();
+    let when = (uin * 7_919 + number * 104_729) % ERA;
+    AccessKey {
+        id: AccessKeyId::from(format!("AKID{id}").as_str()),
+        status: if (uin + number).is_multiple_of(5) { KeyStatus::Inactive } else { KeyStatus::Active },
+        created: Timestamp::from_second(OLDEST + i64::try_from(when).unwrap()).unwrap(),
+    }
+}

@@ -1,0 +1,169 @@
+//! A real Prometheus, and what stands between it and the exporter.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::families::{Series, normalise};
+
+/// How long it may take to start and to scrape.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What Prometheus adds to the series that it scrapes.
+const ITS_OWN: [&str; 5] = [
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+];
+
+/// Passes scrapes on, and keeps what they were answered.
+pub(super) struct Proxy {
+    address: SocketAddr,
+    content_types: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// Stopped when dropped.
+pub(super) struct Prometheus {
+    process: Child,
+    address: SocketAddr,
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// Passes requests on to `to`, with another `Accept` if there is one given.
+    pub(super) fn start(to: SocketAddr, accept: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let content_types = Arc::new(Mutex::new(BTreeSet::new()));
+        thread::spawn({
+            let content_types = Arc::clone(&content_types);
+            move || {
+                for client in listener.incoming() {
+                    content_types.lock().extend(pass_on(client.unwrap(), to, accept));
+                }
+            }
+        });
+        Self { address, content_types }
+    }
+
+    /// What has been answered so far, in small letters.
+    pub(super) fn content_types(&self) -> BTreeSet<String> {
+        self.content_types.lock().clone()
+    }
+}
+
+/// Passes one request on. Returns the content type of the answer, unless one side has gone.
+fn pass_on(mut client: TcpStream, to: SocketAddr, accept: Option<&str>) -> Option<String> {
+    let mut request = vec![];
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).ok()?;
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8(request).unwrap();
+    let replaced = |line: &&str| {
+        let name = line.split(':').next().unwrap().to_ascii_lowercase();
+        name == "connection" || (name == "accept" && accept.is_some())
+    };
+    let mut lines: Vec<String> = request.trim_end().lines().filter(|line| !replaced(line)).map(str::to_owned).collect();
+    lines.push("Connection: close".to_owned());
+    lines.extend(accept.map(|accept| format!("Accept: {accept}")));
+    let mut exporter = TcpStream::connect(to).ok()?;
+    exporter.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).ok()?;
+    let mut answer = vec![];
+    exporter.read_to_end(&mut answer).ok()?;
+    client.write_all(&answer).ok()?;
+    let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+    head.lines().find_map(|line| line.strip_prefix("content-type: ")).map(str::to_owned)
+}
+
+// === impl Prometheus ===
+
+impl Prometheus {
+    /// Starts one with these jobs, which keeps everything in `folder`.
+    pub(super) fn start(folder: &Path, flags: &[&str], jobs: &[(&str, &Proxy)]) -> Self {
+        let job = |(name, proxy): &(&str, &Proxy)| {
+            format!("- {{job_name: {name}, static_configs: [{{targets: ['{}']}}]}}\n", proxy.address)
+        };
+        let jobs: String = jobs.iter().map(job).collect::<Vec<_>>().concat();
+        let config = folder.join("prometheus.yml");
+        fs::write(&config, format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}"))
+            .unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.join("log")).unwrap())
+            .spawn()
+            .unwrap_or_else(|error| panic!("prometheus: {error}"));
+        Self { process, address }
+    }
+
+    /// Waits until a scrape of the job has succeeded.
+    pub(super) fn until_up(&self, job: &str) {
+        let started = Instant::now();
+        while self.value("up", job).as_deref() != Some("1") {
+            assert!(started.elapsed() < PATIENCE, "{job} is not up: {:?}", self.get("targets?state=active"));
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The value of a series of the job, as Prometheus prints it.
+    pub(super) fn value(&self, series: &str, job: &str) -> Option<String> {
+        let answer = self.get(&format!("query?query={series}%7Bjob=%22{job}%22%7D"))?;
+        answer["result"][0]["value"][1].as_str().map(str::to_owned)
+    }
+
+    /// All series of the job that it scraped.
+    pub(super) fn series(&self, job: &str) -> BTreeSet<Series> {
+        let answer = self.get(&format!("series?match%5B%5D=%7Bjob=%22{job}%22%7D")).unwrap();
+        let series = |labels: &Value| -> Series {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let labels = labels.as_object().unwrap().iter();
+            let mut labels: BTreeMap<String, String> =
+                labels.map(|(label, value)| (label.clone(), text(value))).collect();
+            labels.retain(|label, _| !["job", "instance"].contains(&label.as_str()));
+            normalise(&mut labels);
+            (labels.remove("__name__").unwrap(), labels)
+        };
+        let all = answer.as_array().unwrap().iter().map(series);
+        all.filter(|(name, _)| !ITS_OWN.contains(&name.as_str())).collect()
+    }
+
+    /// What its API answers; nothing while it starts.
+    fn get(&self, path: &str) -> Option<Value> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        write!(stream, "GET /api/v1/{path} HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+        assert_eq!(answer["status"], "success", "{path}: {answer}");
+        Some(answer["data"].clone())
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,221 @@
+//! Files that ask for TLS, and what is said to them.
+
+use std::{fs, path::Path};
+
+use crate::cases::{
+    Add,
+    Promtool::{Agrees, Deviates, TooOld},
+};
+
+const NO_CERTIFICATE: &str = "no certificate in it: expected PEM, from -----BEGIN CERTIFICATE----- on";
+const NO_KEY: &str = "no private key in it: expected PEM, from -----BEGIN PRIVATE KEY----- on, without a passphrase";
+const SUITES: &str = "expected TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, \
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, \
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, \
+    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
+const UNDONE: &str = "is a cipher suite with CBC, RC4 or RSA key exchange, which this exporter does not do";
+const CURVES: &str = "expected X25519, CurveP256, CurveP384, X25519MLKEM768, SecP256r1MLKEM768";
+
+/// The YAML of a section that has a certificate, and `rest`.
+fn tls(rest: &str) -> String {
+    format!("tls_server_config: {{cert_file: server.pem, key_file: server.key, {rest}}}")
+}
+
+pub(crate) fn certificates(case: Add<'_>, folder: &Path) {
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let (certificate, key) = (read("server.pem"), read("server.key"));
+    let either = [
+        "tls_server_config: neither cert_file nor cert: add one",
+        "tls_server_config: neither key_file nor key: add one",
+    ];
+    case(Agrees, &tls(""), &[]);
+    case(
+        Agrees,
+        &format!("tls_server_config: {{cert_file: {0}/server.pem, key_file: {0}/server.key}}", folder.display()),
+        &[],
+    );
+    case(TooOld, &format!("tls_server_config: {{cert: {certificate:?}, key: {key:?}}}"), &[]);
+    case(TooOld, &format!("tls_server_config: {{cert: {certificate:?}, key_file: server.key}}"), &[]);
+    case(
+        TooOld,
+        "tls_server_config: {cert: text, key: text}",
+        &[&format!("tls_server_config.cert: {NO_CERTIFICATE}"), &format!("tls_server_config.key: {NO_KEY}")],
+    );
+    case(
+        TooOld,
+        &tls("cert: text, key: text"),
+        &[
+            "tls_server_config: cert_file and cert are given: keep one",
+            "tls_server_config: key_file and key are given: keep one",
+        ],
+    );
+    case(Agrees, "tls_server_config: {cert_file: '', key_file: ''}", &[]);
+    case(Agrees, "tls_server_config: {cert_file: server.pem, key_file: ''}", &either[1..]);
+    case(Agrees, "tls_server_config: {key_file: server.key}", &either[..1]);
+    case(Agrees, "tls_server_config: {client_auth_type: NoClientCert}", &either);
+    case(Deviates("a section that asks for TLS and gets none"), "tls_server_config: {min_version: TLS13}", &either);
+    case(
+        Agrees,
+        "tls_server_config: {cert_file: [a], key_file: server.key}",
+        &["tls_server_config.cert_file: expected a single value, found a list"],
+    );
+    case(
+        Agrees,
+        "tls_server_config: {cert_file: server.pem, key_file: other.key}",
+        &["tls_server_config.key_file: not the key of the certificate: give the two that were made together"],
+    );
+    case(
+        Agrees,
+        "tls_server_config: {cert_file: garbage, key_file: half.key}",
+        &[&format!("tls_server_config.cert_file: {NO_CERTIFICATE}"), &format!("tls_server_config.key_file: {NO_KEY}")],
+    );
+    case(
+        Agrees,
+        "tls_server_config: {cert_file: server.pem, key_file: odd.key}",
+        &[
+            "tls_server_config.key_file: not a private key that can be used: expected RSA of 2048 bits or more, ECDSA on P-256, \
+         P-384 or P-521, or Ed25519",
+        ],
+    );
+    case(
+        Agrees,
+        "tls_server_config: {cert_file: server.key, key_file: server.pem}",
+        &[&format!("tls_server_config.cert_file: {NO_CERTIFICATE}"), &format!("tls_server_config.key_file: {NO_KEY}")],
+    );
+    case(
+        Agrees,
+        "tls_server_config: {cert_file: directory, key_file: server.key}",
+        &["tls_server_config.cert_file: cannot read DIR/directory: not a file: check the path"],
+    );
+}
+
+pub(crate) fn clients(case: Add<'_>) {
+    for policy in ["NoClientCert", "RequestClientCert", "RequireAnyClientCert", "RequireClientCert"] {
+        case(Agrees, &tls(&format!("client_auth_type: {policy}")), &[]);
+    }
+    let ask = "add client_auth_type: RequireAndVerifyClientCert";
+    let system = "the toolkit takes the system's authorities then, and so anybody's certificate";
+    for policy in ["VerifyClientCertIfGiven", "RequireAndVerifyClientCert"] {
+        case(Agrees, &tls(&format!("client_auth_type: {policy}, client_ca_file: ca.pem")), &[]);
+        case(
+            Deviates(system),
+            &tls(&format!("client_auth_type: {policy}")),
+            &["tls_server_config: clients' certificates are to be verified, and have no authority: add client_ca_file"],
+        );
+    }
+    case(
+        Agrees,
+        &tls("client_auth_type: Required"),
+        &[
+            "tls_server_config.client_auth_type: \"Required\" is not a policy: expected NoClientCert, RequestClientCert, \
+         RequireAnyClientCert, RequireClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert",
+        ],
+    );
+    let unasked = format!("tls_server_config: clients' certificates have an authority, and none is asked for: {ask}");
+    case(Agrees, &tls("client_ca_file: ca.pem"), &[&unasked]);
+    case(Agrees, &tls("client_ca_file: ca.pem, client_auth_type: NoClientCert"), &[&unasked]);
+    case(Agrees, &tls("client_ca_file: ca.pem, client_auth_type: RequestClientCert"), &[]);
+    case(
+        Deviates("an authority without a certificate lets nobody in; newer toolkits refuse it as well"),
+        &tls("client_ca_file: garbage, client_auth_type: RequireAndVerifyClientCert"),
+        &[&format!("tls_server_config.client_ca_file: {NO_CERTIFICATE}")],
+    );
+    case(
+        Agrees,
+        &tls("client_ca_file: absent, client_auth_type: RequireAndVerifyClientCert"),
+        &[
+            "tls_server_config.client_ca_file: cannot read DIR/absent: entity not found: check the path, the mount and the \
+         permissions",
+        ],
+    );
+    let sans = "client_allowed_sans: [host.example, 10.0.0.1, a@b.example, 'spiffe://a/b']";
+    case(TooOld, &tls(&format!("{sans}, client_auth_type: RequireAnyClientCert")), &[]);
+    case(TooOld, &tls(&format!("{sans}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem")), &[]);
+    let nothing_to_see = format!("tls_server_config: client_allowed_sans needs a certificate of every client: {ask}");
+    case(TooOld, &tls(sans), &[&nothing_to_see]);
+    case(TooOld, &tls(&format!("{sans}, client_auth_type: RequestClientCert")), &[&nothing_to_see]);
+    case(
+        TooOld,
+        &tls("client_allowed_sans: host, client_auth_type: RequireAnyClientCert"),
+        &["tls_server_config.client_allowed_sans: expected a list, found a single value"],
+    );
+}
+
+pub(crate) fn versions_suites_and_curves(case: Add<'_>) {
+    let rustls = Deviates("rustls speaks TLS 1.2 and 1.3, with ECDHE and AEAD");
+    for versions in
+        ["min_version: TLS12", "min_version: TLS13", "max_version: TLS12", "min_version: TLS12, max_version: TLS12"]
+    {
+        case(Agrees, &tls(versions), &[]);
+    }
+    for (field, version) in [("min_version", "TLS10"), ("max_version", "TLS11")] {
+        case(
+            rustls,
+            &tls(&format!("{field}: {version}")),
+            &[&format!(
+                "tls_server_config.{field}: {version:?} is a version that this exporter does not speak, as it is broken: \
+             expected TLS12 or TLS13"
+            )],
+        );
+    }
+    case(
+        Agrees,
+        &tls("min_version: TLS14"),
+        &["tls_server_config.min_version: \"TLS14\" is not a version of TLS: expected TLS12 or TLS13"],
+    );
+    case(
+        Deviates("nobody could connect"),
+        &tls("min_version: TLS13, max_version: TLS12"),
+        &["tls_server_config: min_version is above max_version, and no client could connect: lower it"],
+    );
+    case(Agrees, &tls("cipher_suites: []"), &[]);
+    case(Agrees, &tls("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]"), &[]);
+    case(
+        Agrees,
+        &tls("cipher_suites: [TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256], prefer_server_cipher_suites: false"),
+        &[],
+    );
+    for suite in ["TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"] {
+        case(
+            rustls,
+            &tls(&format!("cipher_suites: [{suite}]")),
+            &[&format!("tls_server_config.cipher_suites[0]: {suite:?} {UNDONE}: {SUITES}")],
+        );
+    }
+    for suite in ["TLS_RSA_WITH_RC4_128_SHA", "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"] {
+        let fault = format!("tls_server_config.cipher_suites[0]: {suite:?} {UNDONE}: {SUITES}");
+        case(Agrees, &tls(&format!("cipher_suites: [{suite}]")), &[&fault]);
+    }
+    case(
+        Agrees,
+        &tls("cipher_suites: [AES]"),
+        &[&format!("tls_server_config.cipher_suites[0]: \"AES\" is not a cipher suite: {SUITES}")],
+    );
+    case(
+        Deviates("no suite would be left"),
+        &tls("cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12"),
+        &[
+            "tls_server_config: no client could connect: unexpected error: no usable cipher suites configured: allow more \
+         versions or suites",
+        ],
+    );
+    case(
+        Agrees,
+        &tls("prefer_server_cipher_suites: maybe"),
+        &["tls_server_config.prefer_server_cipher_suites: \"maybe\" is neither true nor false: expected one of them"],
+    );
+    case(Agrees, &tls("curve_preferences: [X25519, CurveP256, CurveP384]"), &[]);
+    case(TooOld, &tls("curve_preferences: [X25519MLKEM768, SecP256r1MLKEM768]"), &[]);
+    case(
+        rustls,
+        &tls("curve_preferences: [CurveP521]"),
+        &[&format!(
+            "tls_server_config.curve_preferences[0]: \"CurveP521\" is a curve that this exporter does not do: {CURVES}"
+        )],
+    );
+    case(
+        Agrees,
+        &tls("curve_preferences: [CurveP999]"),
+        &[&format!("tls_server_config.curve_preferences[0]: \"CurveP999\" is not a curve: {CURVES}")],
+    );
+}
