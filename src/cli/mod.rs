@@ -42,7 +42,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  stopped by SIGTERM or SIGINT, or the configuration is good
   1  the configuration is wrong, the exporter cannot start, or a part of it died
-  2  the command line is wrong";
+  2  the command line is wrong
+Those of list are its own: see there.";
 
 /// Exports the access keys of Tencent Cloud CAM users as Prometheus metrics: counts, ages and status.
 #[derive(Debug, Parser)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use tencentcloud_cam_exporter::{
     advice::{OF_CODES, advice},
     tencent::{Reason, code::DOCUMENTED},
@@ -9,6 +10,7 @@ use tencentcloud_cam_exporter::{
 
 use crate::{
     pki::Pair,
+    terminal,
     world::{UIN, World, binary},
 };
 
@@ -116,6 +118,53 @@ fn the_readme_shows_what_the_binary_says() {
     }
     let good = said_by(&["check-config"], folder.path());
     assert!(README.contains(&good), "{good}");
+}
+
+/// `text` with every request id the same: the demo makes up others each time.
+fn without_request_ids(text: &str) -> String {
+    let is_of_an_id = |character: char| character.is_ascii_hexdigit() || character == '-';
+    let mut pieces: Vec<String> = vec![];
+    for (number, piece) in text.split_inclusive(|character: char| !is_of_an_id(character)).enumerate() {
+        let id = piece.trim_end_matches(|character: char| !is_of_an_id(character));
+        let is_id = number > 0 && id.len() == 36 && id.matches('-').count() == 4;
+        pieces.push(if is_id { piece.replace(id, "an id") } else { piece.to_owned() });
+    }
+    pieces.concat()
+}
+
+#[test]
+fn the_readme_shows_what_list_shows_on_a_terminal() {
+    let shown = block("$ target/release/tencentcloud-cam-exporter list --demo");
+    let list = format!("{} list --demo", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
+    let (now, _) = terminal::shown(100, &list, &[]);
+    assert_eq!(without_request_ids(shown), without_request_ids(&terminal::read(&now)));
+}
+
+#[test]
+fn every_field_of_the_list_is_documented() {
+    let output = binary().args(["list", "--demo", "--output=json"]).output().unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut fields = BTreeSet::new();
+    paths("", &json, &mut fields);
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/list.md"));
+    let (_, section) = page.split_once("\n## JSON\n").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.map(str::to_owned).collect::<BTreeSet<_>>(), fields);
+}
+
+fn paths(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                paths(&format!("{prefix}{dot}{name}"), value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| paths(&format!("{prefix}[]"), value, found)),
+        _ => {
+            found.insert(prefix.to_owned());
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! `check-config --connect`: a line an account, and how to mend what is wrong.
+
+use std::{process::Command, sync::Arc};
+
+use http::Response;
+use jiff::{SignedDuration, Timestamp};
+use tencentcloud_cam_exporter::{
+    clock::{Clock, SystemClock},
+    simulator::{Behaviour, Fault, Population, Rejection, Times, User},
+};
+
+use crate::world::{SECRET_ID, SECRET_KEY, UIN, World, binary, caller, key};
+
+#[derive(Debug)]
+struct Off(SignedDuration);
+
+impl Clock for Off {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + self.0
+    }
+}
+
+fn user() -> User {
+    User::with_keys([key("AKIDone", "Active", "2024-01-02T03:04:05Z")])
+}
+
+fn command(world: &World, config: &str) -> Command {
+    let config = world.write("config.yaml", config);
+    let mut command = binary();
+    command.args(["check-config", "--connect"]).arg(format!("--config.file={}", config.display()));
+    command
+}
+
+/// The exit code, what is said of accounts, and what is said in the end.
+fn told(mut command: Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    for secret in [SECRET_ID, SECRET_KEY, "AKIDsomebodyelse"] {
+        assert!(!stdout.contains(secret) && !stderr.contains(secret), "{stdout}{stderr}");
+    }
+    let (good, accounts) = stdout.split_once('\n').unwrap_or_else(|| panic!("{stdout}{stderr}"));
+    assert!(good.contains(": good: "), "{stdout}");
+    (output.status.code(), accounts.to_owned(), stderr)
+}
+
+/// What is said of the one account of `world`, which cannot be polled.
+fn refused(world: &World, config: &str) -> String {
+    let (code, accounts, error) = told(command(world, config));
+    assert_eq!((code, accounts.lines().count()), (Some(1), 1), "{accounts}{error}");
+    assert!(error.contains("1 of 1 account cannot be polled"), "{error}");
+    accounts
+}
+
+#[test]
+fn an_account_that_can_be_polled_costs_one_call() {
+    let world = World::new([(UIN, user()), (UIN + 1, user())]);
+    let (code, accounts, error) = told(command(&world, &world.config()));
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert_eq!(accounts, format!("prod: ok: user {UIN} has 1 key\n"));
+    assert_eq!(world.simulator.arrivals().len(), 1);
+}
+
+#[test]
+fn a_permission_that_is_missing_is_named() {
+    let world = World::new([(UIN, User { behaviour: Behaviour::Denied, ..user() })]);
+    let said = refused(&world, &world.config());
+    assert!(said.starts_with("prod: denied: http://") && said.contains("AuthFailure.UnauthorizedOperation"), "{said}");
+    assert!(said.contains("a policy that allows `cam:ListAccessKeys` on the resource `*`"), "{said}");
+}
+
+#[test]
+fn each_way_to_fail_is_told_with_what_to_do() {
+    let rejected = |code: &str| Fault::Error(Rejection::new(code, "So it is."));
+    for (fault, reason, advice) in [
+        (rejected("RequestLimitExceeded"), "throttled", "Lower `poll.rate_limit`"),
+        (rejected("InternalError"), "server_error", "Wait."),
+        (rejected("AuthFailure.TokenFailure"), "credentials", "renew all three parts"),
+        (rejected("OperationDenied.UinNotMatch"), "denied", "another root account"),
+        (rejected("NobodyKnows"), "other", "NobodyKnows: So it is."),
+        (
+            Fault::Answer(Response::builder().status(404).body("gone".into()).unwrap()),
+            "http_status",
+            "`endpoint` is wrong",
+        ),
+        (Fault::Reset, "connection", "Wait."),
+        (Fault::Hang, "timeout", "raise `poll.timeout`"),
+    ] {
+        let world = World::new([(UIN, user())]);
+        world.simulator.inject(None, fault, Times::UntilCleared);
+        let said = refused(&world, &world.config());
+        assert!(said.starts_with(&format!("prod: {reason}: http://{}", world.endpoint)), "{reason}: {said}");
+        assert!(said.contains(advice) && !said.contains("The log"), "{advice}: {said}");
+    }
+}
+
+#[test]
+fn a_user_who_does_not_exist_is_named() {
+    let world = World::new([(UIN, User { behaviour: Behaviour::DoesNotExist, ..user() })]);
+    let said = refused(&world, &world.config());
+    assert!(said.contains("user_not_found") && said.contains("Take it out of `uins`"), "{said}");
+}
+
+#[test]
+fn a_wrong_credential_is_told_apart_from_none() {
+    let world = World::new([(UIN, user())]);
+    let said = |name: &str, value: Option<&str>| {
+        let mut command = command(&world, &world.config());
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+        let (code, accounts, _) = told(command);
+        assert_eq!(code, Some(1), "{accounts}");
+        accounts
+    };
+    let unknown = said("TENCENTCLOUD_SECRET_ID", Some("AKIDsomebodyelse"));
+    assert!(
+        unknown.contains("AuthFailure.SecretIdNotFound") && unknown.contains("enable it or make another"),
+        "{unknown}"
+    );
+    let wrong = said("TENCENTCLOUD_SECRET_KEY", Some("anotherkey"));
+    assert!(wrong.contains("AuthFailure.SignatureFailure") && wrong.contains("copy both anew"), "{wrong}");
+    let absent = said("TENCENTCLOUD_SECRET_ID", None);
+    assert!(
+        absent.starts_with("prod: credentials: environment variable TENCENTCLOUD_SECRET_ID is not set: "),
+        "{absent}"
+    );
+    assert_eq!(absent.lines().count(), 1, "{absent}");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told_and_gone_by() {
+    for (ahead, said) in [(600, "s behind the API's"), (-90, "s ahead of the API's")] {
+        let users = [(UIN, user())].into();
+        let off = Arc::new(Off(SignedDuration::from_secs(ahead)));
+        let world = World::at(off, Population { callers: vec![caller(None)], users });
+        let (code, accounts, error) = told(command(&world, &world.config()));
+        assert_eq!(code, Some(0), "{accounts}{error}");
+        assert!(accounts.contains("prod: ok: ") && accounts.contains(said), "{accounts}");
+        assert!(accounts.contains("this machine's clock is ") && accounts.contains("mend it"), "{accounts}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_wrong_is_named() {
+    let world = World::new([(UIN, user())]);
+    let tls = world.config().replace("http://", "https://");
+    let said = refused(&world, &tls);
+    assert!(said.starts_with(&format!("prod: tls: https://{}", world.endpoint)), "{said}");
+    assert!(said.contains("intercepting proxy"), "{said}");
+    world.take_the_api_down();
+    let said = refused(&world, &world.config());
+    assert!(said.starts_with(&format!("prod: connect: http://{}", world.endpoint)), "{said}");
+    assert!(said.contains("Check DNS"), "{said}");
+}
+
+#[test]
+fn every_account_has_its_line_in_order() {
+    let (world, denied) =
+        (World::new([(UIN, user())]), World::new([(UIN, User { behaviour: Behaviour::Denied, ..user() })]));
+    let account = |name: &str, endpoint| {
+        format!("{{name: {name}, uins: [{UIN}], endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}")
+    };
+    let accounts = [account("one", denied.endpoint), account("two", world.endpoint), account("three", denied.endpoint)];
+    let (code, said, error) = told(command(&world, &format!("accounts: [{}]", accounts.join(", "))));
+    assert_eq!(code, Some(1), "{said}");
+    let starts = ["one: denied: ", "two: ok: ", "three: denied: "];
+    assert!(said.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(error.contains("2 of 3 accounts cannot be polled"), "{error}");
+}
+
+#[test]
+fn nobody_is_asked_while_the_configuration_is_wrong() {
+    let world = World::new([(UIN, user())]);
+    let output = command(&world, &world.config().replace("20", "21")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(world.simulator.arrivals().is_empty());
+}
