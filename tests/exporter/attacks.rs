@@ -184,6 +184,9 @@ fn readers_of_a_byte_a_second() {
         let ask = |_| {
             let mut stream = connect(&exporter);
             stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).unwrap();
+            assert_eq!(&start, b"HTTP/1.1 200");
             stream
         };
         let mut slow: Vec<TcpStream> = (0..200).map(ask).collect();
