@@ -35,7 +35,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
         let text = stage.config();
         let source = ConfigSource::new(move || Config::parse(&text, &Environment::default()));
         let guard = exporter::guard(flags)?;
-        let app = exporter::build(source, stage.environment(), flags, Arc::clone(&guard))?;
+        let app = exporter::build(source, Stage::environment(), flags, Arc::clone(&guard))?;
         let shutdown = exporter::on_signals(&app.reloader())?;
         let listeners = exporter::bind(flags).await?;
         say_where_to_look(flags, &guard, &listeners, stage.endpoint);
@@ -68,8 +68,7 @@ impl Stage {
     }
 
     /// The environment that has the credential for it.
-    #[expect(clippy::unused_self, reason = "it belongs to the configuration")]
-    pub(super) fn environment(&self) -> Environment {
+    pub(super) fn environment() -> Environment {
         let credential = Population::demo_credential();
         [("TENCENTCLOUD_SECRET_ID", &credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", &credential.secret_key)]
             .map(|(name, secret)| (name, secret.expose_secret()))

@@ -7,11 +7,11 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Options, Surroundings},
     clock::Clock,
     config::Config,
-    environment::Environment,
     simulator::{Population, Reply, Simulator},
     tencent::{Connection, Error, Transport},
     web::Guard,
@@ -77,22 +77,19 @@ impl Transport for Wire {
     }
 }
 
+/// What an exporter is surrounded by whose requests go over `wire`.
+pub(crate) fn surroundings(clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> Surroundings {
+    let credential = Population::demo_credential();
+    let secrets =
+        [("TENCENTCLOUD_SECRET_ID", credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", credential.secret_key)];
+    let environment = secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect();
+    Surroundings { clock, environment, transport: wire, random: Mutex::new(fastrand::Rng::new()) }
+}
+
 /// An exporter of that configuration whose requests go over `wire`.
 pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> App {
-    let credential = Population::demo_credential();
-    let environment: Environment = {
-        use secrecy::ExposeSecret;
-        let secrets =
-            [("TENCENTCLOUD_SECRET_ID", credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", credential.secret_key)];
-        secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect()
-    };
-    let surroundings = Surroundings {
-        clock,
-        environment: environment.clone(),
-        transport: wire,
-        random: Mutex::new(fastrand::Rng::new()),
-    };
-    let config = config.to_owned();
+    let surroundings = surroundings(clock, wire);
+    let (config, environment) = (config.to_owned(), surroundings.environment.clone());
     let source = ConfigSource::new(move || Config::parse(&config, &environment));
     let guard = Arc::new(Guard::open());
     let options = Options { telemetry_path: "/metrics".parse().unwrap(), lifecycle: false, max_requests: 0, guard };

@@ -6,5 +6,6 @@ mod contention;
 mod documented_example;
 mod harness;
 mod month;
+mod one_look;
 mod short_budget;
 mod sweeps;

@@ -116,7 +116,7 @@ async fn of_config(flags: &ConfigFlags, progress: &Progress) -> Result<Swept> {
 async fn of_demo(progress: &Progress) -> Result<Swept> {
     let stage = Stage::set().await?;
     let config = Config::parse(&stage.config(), &Environment::default())?;
-    let sweep = sweep(config, stage.environment(), progress);
+    let sweep = sweep(config, Stage::environment(), progress);
     tokio::select! {
         swept = sweep => swept,
         () = stage.play() => Err(anyhow!("the simulator ended")),

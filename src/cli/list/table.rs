@@ -204,3 +204,86 @@ impl Columns {
         cells.into_iter().flatten().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tencentcloud_cam_exporter::{
+        inventory::{Facts, IdLabel},
+        report::{AccountReport, Why},
+        tencent::{KeyStatus, Reason},
+    };
+
+    use super::*;
+
+    fn report() -> Report {
+        let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let facts = Facts {
+            key_limit: 2,
+            key_max_age: Duration::from_hours(24 * 90),
+            id_label: IdLabel::Masked,
+            poll_interval: Duration::from_mins(5),
+        };
+        let key = KeyReport {
+            account: "prod".parse().unwrap(),
+            uin: "7".parse().unwrap(),
+            user_name: Some("a\u{1b}[2Jüser".to_owned()),
+            label: "AKIDx".to_owned(),
+            status: KeyStatus::Active,
+            created: made - SignedDuration::from_hours(240),
+            age: SignedDuration::from_hours(240),
+            last_used: Some(LastUse::At(made - SignedDuration::from_mins(90))),
+            findings: vec![],
+        };
+        let other = KeyReport {
+            user_name: None,
+            last_used: Some(LastUse::Never),
+            age: SignedDuration::from_secs(59),
+            findings: vec![Finding::Unused],
+            ..key.clone()
+        };
+        let unknown = KeyReport { last_used: None, age: SignedDuration::from_secs(60), ..other.clone() };
+        let failure = Failure {
+            account: key.account.clone(),
+            uin: "8".parse().unwrap(),
+            user_name: None,
+            why: Why::Failed(Reason::Timeout, None),
+            error: None,
+        };
+        Report {
+            made,
+            is_whole: true,
+            accounts: vec![AccountReport { name: key.account.clone(), facts, users: 3 }],
+            keys: vec![key, other, unknown],
+            failures: vec![failure],
+        }
+    }
+
+    #[test]
+    fn names_and_last_uses_are_columns_where_any_is_known() {
+        let mut report = report();
+        let drawn = draw(&report, Look::default());
+        let table = "\
+ACCOUNT  USER  NAME       KEY    STATUS  AGE    LAST USED  VERDICT
+prod     8     -          -      -       -      -          failed: timeout
+prod     7     a [2Jüser  AKIDx  Active  10 d   1 h ago    ok
+prod     7     -          AKIDx  Active  59 s   never      unused
+prod     7     -          AKIDx  Active  1 min  -          unused
+
+timeout: prod: user 8
+  Wait, or raise `poll.timeout`.
+
+1 account, 3 users, 3 keys: 2 unused
+";
+        assert_eq!(drawn, table);
+        report.keys.iter_mut().for_each(|key| (key.user_name, key.last_used) = (None, None));
+        assert!(draw(&report, Look::default()).starts_with("ACCOUNT  USER  KEY    STATUS  AGE    VERDICT\n"));
+    }
+
+    #[test]
+    fn a_list_of_nothing_is_a_summary() {
+        let nothing = Report { keys: vec![], failures: vec![], ..report() };
+        assert_eq!(draw(&nothing, Look::default()), "1 account, 3 users, 0 keys\n");
+    }
+}

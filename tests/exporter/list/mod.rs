@@ -1,10 +1,10 @@
 //! `list`: one look at all accounts, for people, for programs and for Prometheus.
 
+mod files;
+mod terminal;
+
 use std::{
-    fs,
     io::Read,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
     process::{Command, Output, Stdio},
 };
 
@@ -15,10 +15,7 @@ use tencentcloud_cam_exporter::{
     simulator::{Behaviour, Fault, Key, Rejection, Times, User, densest_second},
 };
 
-use crate::{
-    terminal,
-    world::{Metrics, SECRET_ID, SECRET_KEY, UIN, World, binary},
-};
+use crate::world::{Metrics, SECRET_ID, SECRET_KEY, UIN, World, binary};
 
 /// What a command says, and how it ends.
 #[derive(Debug)]
@@ -312,65 +309,6 @@ fn metrics_are_those_of_the_exporter() {
     );
 }
 
-#[test]
-#[ignore = "needs promtool"]
-fn promtool_finds_nothing_to_say_of_the_file() {
-    let world = mixed();
-    let file = world.folder.path().join("keys.prom");
-    assert_eq!(list(&world, &["--output=metrics", &output_file(&file)]).code, Some(0));
-    let promtool =
-        Command::new("promtool").args(["check", "metrics"]).stdin(fs::File::open(file).unwrap()).output().unwrap();
-    let said = String::from_utf8(promtool.stderr).unwrap();
-    assert!(promtool.status.success() && said.is_empty(), "{said}");
-}
-
-fn output_file(path: &std::path::Path) -> String {
-    format!("--output-file={}", path.display())
-}
-
-/// The names of what is in the world's folder.
-fn names(world: &World) -> Vec<String> {
-    let entries = fs::read_dir(&world.folder).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-fn old_file(world: &World) -> PathBuf {
-    world.write("keys.json", "old")
-}
-
-#[test]
-fn a_file_is_replaced_and_can_be_read_by_all() {
-    let world = mixed();
-    let file = old_file(&world);
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let mut command = command(&world, &world.config(), &["--output=json", &output_file(&file), "--fail-on=stale"]);
-    let told = Told::from(command.output().unwrap());
-    assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""), "{told:?}");
-    let json: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(json["keys"].as_array().unwrap().len(), 6);
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
-    assert_eq!(names(&world), ["config.yaml", "keys.json"], "nothing else is left");
-}
-
-#[test]
-fn a_write_that_fails_leaves_the_old_file() {
-    let world = mixed();
-    let file = old_file(&world);
-    let list = command(&world, &world.config(), &["--output=json", &output_file(&file)]);
-    let words = list.get_args().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
-    // A file may be no larger than 512 bytes, as if the disk were full.
-    let limited = format!("trap '' XFSZ; ulimit -f 1; exec {} {words}", list.get_program().to_str().unwrap());
-    let mut shell = Command::new("sh");
-    shell.env_clear().envs(list.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let told = Told::from(shell.args(["-c", &limited]).output().unwrap());
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains(&format!("cannot write {}: ", file.display())), "{}", told.stderr);
-    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
-    assert_eq!(names(&world), ["config.yaml", "keys.json"], "nothing half written is left");
-}
-
 /// Starts to list a user of whom the API says nothing, and stops it.
 fn stopped(world: &World, signal: &str, flags: &[&str]) -> Told {
     world.simulator.inject(Some(UIN + 1), Fault::Hang, Times::UntilCleared);
@@ -400,17 +338,6 @@ fn ctrl_c_ends_it_with_what_is_known() {
 }
 
 #[test]
-fn ctrl_c_leaves_the_old_file() {
-    let world = World::new([(UIN, user([("AKIDfine", "Active", 3)])), (UIN + 1, user([]))]);
-    let file = old_file(&world);
-    let told = stopped(&world, "INT", &[&output_file(&file)]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains("is left as it was"), "{}", told.stderr);
-    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
-    assert_eq!(names(&world), ["config.yaml", "keys.json"]);
-}
-
-#[test]
 fn a_reader_who_has_seen_enough_is_no_fault() {
     let world = mixed();
     let mut command = command(&world, &world.config(), &[]);
@@ -419,41 +346,4 @@ fn a_reader_who_has_seen_enough_is_no_fault() {
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
-}
-
-fn demo() -> String {
-    format!("{} list --demo", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"))
-}
-
-#[test]
-fn a_terminal_shows_how_far_it_is_and_colours_and_no_trace_of_a_bar() {
-    let (shown, code) = terminal::shown(100, &demo(), &[]);
-    assert_eq!(code, Some(2), "{shown}");
-    assert!(shown.contains(" 0 of 36 users") && shown.contains("##-"), "{shown}");
-    assert!(shown.contains("\u{1b}[31mstale") && shown.contains("\u{1b}[32mok"), "{shown}");
-    let read = terminal::read(&shown);
-    assert!(read.starts_with("ACCOUNT  USER "), "{read}");
-    assert!(read.lines().all(|line| line.len() <= 100 && !line.contains("of 36 users  ")), "{read}");
-}
-
-#[test]
-fn a_narrow_terminal_breaks_verdicts_and_no_id() {
-    let (shown, _) = terminal::shown(64, &format!("{} 2>/dev/null", demo()), &[("NO_COLOR", "1")]);
-    assert!(!shown.contains('\u{1b}'), "no colours, and no bar where standard error is none: {shown}");
-    let read = terminal::read(&shown);
-    for row in [
-        "demo     100013065935  -                 -         -       failed:\n",
-        "demo     100013065927  AKIDDEMO****0272  Active    97 d    stale, over\n",
-    ] {
-        assert!(read.contains(row), "{row}: {read}");
-    }
-}
-
-#[test]
-fn a_log_line_does_not_spoil_the_bar() {
-    let (shown, _) = terminal::shown(100, &format!("{} --log.level=warn", demo()), &[]);
-    let read = terminal::read(&shown);
-    let logged: Vec<&str> = read.lines().filter(|line| line.contains("level=warn")).collect();
-    assert_eq!(logged.len(), 2, "{read}");
-    assert!(logged.iter().all(|line| line.starts_with("ts=") && line.ends_with('"')), "{read}");
 }

@@ -1,0 +1,88 @@
+//! One sweep, and how long it takes where users cannot be polled.
+
+use std::{sync::Arc, time::Duration};
+
+use tencentcloud_cam_exporter::{
+    app::{Sweep, sweep::Step},
+    config::Config,
+    environment::Environment,
+    report::{Report, Why},
+    simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User, densest_second},
+    tencent::Reason,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{TestClock, Wire, surroundings};
+
+const FIRST: u64 = 100_013_000_000;
+
+/// The API of an account of so many users, as `change` leaves it, and what one sweep over it finds; how long it takes, and
+/// how far it was from time to time.
+async fn sweep(users: u64, change: impl FnOnce(&Simulator)) -> (Arc<Simulator>, Report, Duration, Vec<Step>) {
+    let clock = TestClock::at("2026-01-01T00:00:00Z");
+    let key = Key::new("AKIDx", "Active", "2025-12-01T00:00:00Z".parse().unwrap());
+    let population = Population {
+        callers: vec![Caller { uin: FIRST - 1, credential: Population::demo_credential() }],
+        users: (FIRST..FIRST + users).map(|uin| (uin, User::with_keys([key.clone()]))).collect(),
+    };
+    let uins = population.uins();
+    let simulator = Arc::new(Simulator::new(Arc::clone(&clock) as _, population));
+    change(&simulator);
+    let config = format!("accounts: [{{name: prod, uins: {uins:?}, credentials: {{env: {{}}}}}}]\n");
+    let config = Config::parse(&config, &Environment::default()).unwrap();
+    let wire = Wire::to(&simulator, Duration::from_millis(20));
+    let (started, mut steps) = (Instant::now(), vec![]);
+    let sweep = Sweep::build(config, surroundings(clock, wire)).unwrap();
+    let swept = sweep.run(|step| steps.push(step), CancellationToken::new()).await.unwrap();
+    assert!(swept.is_whole);
+    (simulator, Report::of(&swept), started.elapsed(), steps)
+}
+
+#[tokio::test(start_paused = true)]
+async fn takes_what_the_budget_needs_and_asks_about_everybody_once() {
+    let (simulator, report, took, steps) = sweep(900, |_| ()).await;
+    assert_eq!((report.keys.len(), report.failures.len()), (900, 0));
+    assert!((50.0..54.0).contains(&took.as_secs_f64()), "900 at 18 a second, after one: {took:?}");
+    let arrivals = simulator.arrivals();
+    assert_eq!(arrivals.len(), 900);
+    assert!(densest_second(&arrivals) <= 18);
+    assert!(steps.is_sorted_by_key(|step| step.done));
+    assert_eq!(steps.first(), Some(&Step { done: 0, failed: 0, users: 900 }));
+    assert_eq!(steps.last(), Some(&Step { done: 900, failed: 0, users: 900 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_does_not_pass_is_waited_for_ten_seconds() {
+    let fault = Fault::Error(Rejection::new("InternalError", "Again."));
+    let (_, report, took, steps) =
+        sweep(2, |simulator| simulator.inject(Some(FIRST), fault, Times::UntilCleared)).await;
+    let failures: Vec<Why> = report.failures.iter().map(|failure| failure.why).collect();
+    assert_eq!(failures, [Why::Failed(Reason::ServerError, Some("InternalError"))]);
+    assert!((10.9..12.0).contains(&took.as_secs_f64()), "{took:?}");
+    assert_eq!(steps.last(), Some(&Step { done: 2, failed: 1, users: 2 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_answers_nothing_is_given_up() {
+    let foreign = |simulator: &Simulator| simulator.edit(|population| population.callers.clear());
+    let (simulator, report, took, _) = sweep(5_000, foreign).await;
+    assert!((10.9..12.0).contains(&took.as_secs_f64()), "not the five minutes that 5,000 users take: {took:?}");
+    let refused = report.failures.iter().filter(|failure| failure.why.label() == "credentials").count();
+    assert!(simulator.arrivals().len() - refused <= 8, "some were under way");
+    let not_polled = report.failures.iter().filter(|failure| failure.why == Why::NotPolled).count();
+    assert!(refused > 100 && refused + not_polled == 5_000, "{refused} {not_polled}");
+    assert!(report.failures[0].error.as_deref().is_some_and(|error| error.contains("AuthFailure.SecretIdNotFound")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_who_fail_each_for_their_own_do_not_end_it() {
+    let denied = |simulator: &Simulator| {
+        simulator.edit(|population| {
+            population.users.values_mut().take(350).for_each(|user| user.behaviour = Behaviour::Denied);
+        });
+    };
+    let (_, report, took, _) = sweep(360, denied).await;
+    assert_eq!((report.failures.len(), report.keys.len()), (350, 10));
+    assert!(took > Duration::from_secs(19), "{took:?}");
+}
