@@ -37,8 +37,10 @@ impl Progress {
         if self.0.length().is_none() {
             self.0.enable_steady_tick(BREATH);
         }
-        self.0.set_length(count(step.users));
-        self.0.set_position(count(step.done));
+        self.0.update(|bar| {
+            bar.set_len(count(step.users));
+            bar.set_pos(count(step.done));
+        });
         if step.failed > 0 {
             self.0.set_message(format!(", {} could not be polled", step.failed));
         }

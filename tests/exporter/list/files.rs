@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -52,6 +52,16 @@ fn a_file_is_replaced_and_can_be_read_by_all() {
     assert_eq!(json["keys"].as_array().unwrap().len(), 6);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
     assert_eq!(names(&world), ["config.yaml", "keys.json"], "nothing else is left");
+}
+
+#[test]
+fn a_link_stays_one() {
+    let world = mixed();
+    let (file, link) = (old_file(&world), world.folder.path().join("link"));
+    symlink("keys.json", &link).unwrap();
+    assert_eq!(list(&world, &["--output=json", &output_file(&link)]).code, Some(0));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&file).unwrap().starts_with('{'));
 }
 
 #[test]
