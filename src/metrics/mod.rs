@@ -32,7 +32,7 @@ use thiserror::Error;
 use tokio::{sync::Mutex as AsyncMutex, task::JoinError};
 
 pub use body::Body;
-pub use own::{AccountMetrics, Own};
+pub use own::{AccountMetrics, ActionMetrics, Own};
 
 use self::exposition::Exposition;
 use crate::{clock::Clock, inventory::Inventory};

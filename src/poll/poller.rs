@@ -22,8 +22,8 @@ use crate::{
     clock::Clock,
     credentials,
     inventory::{Account, ApiClock},
-    metrics::AccountMetrics,
-    tencent::{AccessKey, Answer, Client, Connection, Error as ApiError, Reason},
+    metrics::{AccountMetrics, ActionMetrics},
+    tencent::{AccessKey, Answer, Client, Connection, Error as ApiError, ListAccessKeys, Reason},
 };
 
 /// How often a poller shows that it is alive, at least.
@@ -72,6 +72,7 @@ pub struct Poller {
     schedule: Schedule,
     budget: Budget,
     under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
+    listing: ActionMetrics,
     outages: Outages,
     skewed: bool,
     /// What is wrong with the credential's source, as it was last logged.
@@ -109,6 +110,7 @@ impl Poller {
         let mut poller = Self {
             schedule: Schedule::new(name.clone(), plan.settings.interval.get(), wiring.clock.now()),
             budget: Budget::starting_after(plan.rate, PAUSE),
+            listing: wiring.metrics.action::<ListAccessKeys>(),
             wiring,
             plans,
             plan,
@@ -196,15 +198,15 @@ impl Poller {
     }
 
     fn start(&self, turn: Turn, permit: Permit, connection: Connection) {
-        let (plan, metrics, now) = (Arc::clone(&self.plan), self.wiring.metrics.clone(), self.now());
+        let (plan, metrics, now) = (Arc::clone(&self.plan), self.listing.clone(), self.now());
         self.under_way.push(Box::pin(async move {
             let fetched = plan.credentials.fetch().await;
             let credential_problem = fetched.as_ref().ok().and_then(|fetched| fetched.problem.clone());
             let outcome = async {
                 let credential = fetched?.credential;
                 let started = Instant::now();
-                let outcome = plan.client.list_access_keys(&credential, turn.uin(), connection, now).await;
-                metrics.api_request(started.elapsed());
+                let outcome = plan.client.call(&credential, &ListAccessKeys::of(turn.uin()), connection, now).await;
+                metrics.request(started.elapsed());
                 Ok(outcome?)
             };
             Ended { turn, permit, connection, signed_at: now, credential_problem, outcome: outcome.await }
@@ -229,7 +231,7 @@ impl Poller {
             }
             Err(failure) => {
                 if let Failure::Api(ApiError::Api { code, server_time, .. }) = &failure {
-                    self.wiring.metrics.api_error(code);
+                    self.listing.error(code);
                     if failure.reason() == Reason::ClockSkew && self.note_time(*server_time) {
                         self.schedule.again(turn);
                         return;

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822, tz::Offset};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    AccessKey, Code, Connection, Credential, Endpoint, Error, Region, Transport, Uin,
-    list_access_keys::{self, ACTION, SERVICE, VERSION},
+    Action, Code, Connection, Context, Credential, Endpoint, Error, Region, Transport,
     sign::{self, Covered, Payload},
 };
 
@@ -79,47 +78,42 @@ impl Client {
         Self { endpoint, region, zone, timeout, transport }
     }
 
-    /// The access keys of the user `target`. The time of day is `now`.
+    /// What the API answers to `action`. The time of day is `now`.
     ///
     /// # Errors
     /// Whatever kept the API from answering, or its answer from being understood.
-    pub async fn list_access_keys(
+    pub async fn call<A: Action>(
         &self,
         credential: &Credential,
-        target: Uin,
+        action: &A,
         connection: Connection,
         now: Timestamp,
-    ) -> Result<Answer<Vec<AccessKey>>, Error> {
-        let request = self.request(credential, &list_access_keys::Request::new(target), now)?;
+    ) -> Result<Answer<A::Output>, Error> {
+        let request = self.request(credential, action, now)?;
         let response = tokio::time::timeout(self.timeout, self.transport.send(request, connection))
             .await
             .map_err(|_| Error::Timeout(self.timeout))??;
-        let answer: Answer<list_access_keys::Response> = read(&response, credential)?;
-        let keys = answer.value.into_keys(self.zone, now).map_err(Error::Malformed)?;
-        Ok(Answer { value: keys, server_time: answer.server_time })
+        let Answer { value, server_time } = read(&response, credential)?;
+        let value = action.understand(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
+        Ok(Answer { value, server_time })
     }
 
-    fn request(
-        &self,
-        credential: &Credential,
-        parameters: &impl Serialize,
-        now: Timestamp,
-    ) -> Result<Request<Bytes>, Error> {
-        let body = Bytes::from(serde_json::to_vec(parameters).map_err(|error| Error::Malformed(error.to_string()))?);
+    fn request<A: Action>(&self, credential: &Credential, action: &A, now: Timestamp) -> Result<Request<Bytes>, Error> {
+        let body = Bytes::from(serde_json::to_vec(action).map_err(|error| Error::Malformed(error.to_string()))?);
         let covered = Covered {
             method: "POST",
             query: "",
             headers: &[("content-type", CONTENT_TYPE), ("host", self.endpoint.host())],
             payload: Payload::Signed(&body),
         };
-        let authorization = sign::authorization(&covered, credential, SERVICE, now);
+        let authorization = sign::authorization(&covered, credential, A::SERVICE, now);
 
         let mut request = Request::post(self.endpoint.uri())
             .header(header::HOST, self.endpoint.host())
             .header(header::CONTENT_TYPE, CONTENT_TYPE)
             .header(header::AUTHORIZATION, secret(&authorization)?)
-            .header("x-tc-action", ACTION)
-            .header("x-tc-version", VERSION)
+            .header("x-tc-action", A::NAME)
+            .header("x-tc-version", A::VERSION)
             .header("x-tc-timestamp", now.as_second())
             .header("x-tc-language", "en-US")
             .header("x-tc-requestclient", REQUEST_CLIENT);

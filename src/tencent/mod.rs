@@ -3,10 +3,11 @@
 //! - [`sign`] makes the `Authorization` header, TC3-HMAC-SHA256.
 //! - [`transport`] carries a signed request there and the answer's bytes back; tests put a simulator in its place.
 //! - [`client`] makes the request, reads the answer, and sorts whatever goes wrong.
-//! - [`list_access_keys`] is the one action: its request and its response.
+//! - [`action`] is what can be asked; [`list_access_keys`] is such an action: its request and its answer.
 //! - [`error`] is everything that goes wrong; [`code`] the API's own codes; [`reason`] the few kinds they fall into.
 //! - [`credential`], [`uin`], [`endpoint`] and [`region`] are the values that requests are made of.
 
+pub mod action;
 pub mod client;
 pub mod code;
 pub mod credential;
@@ -19,12 +20,13 @@ pub mod sign;
 pub mod transport;
 pub mod uin;
 
+pub use action::{Action, Context};
 pub use client::{Answer, Client};
 pub use code::Code;
 pub use credential::Credential;
 pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use error::Error;
-pub use list_access_keys::{AccessKey, AccessKeyId, KeyStatus};
+pub use list_access_keys::{AccessKey, AccessKeyId, KeyStatus, ListAccessKeys};
 pub use reason::Reason;
 pub use region::{NotARegion, Region};
 pub use transport::{Connection, HttpTransport, Transport};
