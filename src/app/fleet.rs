@@ -15,12 +15,13 @@ use tracing::{error, info, warn};
 
 use super::{
     Surroundings,
+    sources::Sources,
     tasks::Tasks,
     users_file::{Followed, Listing, News},
 };
 use crate::{
     config,
-    credentials::{Env, File, Source},
+    credentials::Source,
     inventory::{Account, AccountName, Facts, Inventory},
     metrics::Own,
     poll::{Plan, Poller, Rate, Wiring},
@@ -35,6 +36,7 @@ pub(super) struct Fleet {
     readiness: Arc<Readiness>,
     stopping: CancellationToken,
     news: mpsc::Sender<News>,
+    sources: Sources,
     members: BTreeMap<AccountName, Member>,
 }
 
@@ -50,8 +52,8 @@ struct Member {
 }
 
 struct Polled {
-    /// What is configured, and what it is.
-    credentials: (config::Credentials, Arc<Source>),
+    /// Who it is polled as.
+    credentials: Arc<Source>,
     plans: watch::Sender<Arc<Plan>>,
     stop: CancellationToken,
     task: Id,
@@ -68,7 +70,8 @@ impl Fleet {
         stopping: CancellationToken,
         news: mpsc::Sender<News>,
     ) -> Self {
-        Self { surroundings, inventory, own, readiness, stopping, news, members: BTreeMap::new() }
+        let (sources, members) = (Sources::default(), BTreeMap::new());
+        Self { surroundings, inventory, own, readiness, stopping, news, sources, members }
     }
 
     /// These accounts are there from now on, each as configured. What is known of users that stay is kept. Polling, and
@@ -126,9 +129,9 @@ impl Fleet {
         self.members.insert(account, member);
     }
 
-    fn start(&self, member: &Member, tasks: &mut Tasks) -> Polled {
+    fn start(&mut self, member: &Member, tasks: &mut Tasks) -> Polled {
         let configured = &member.configured;
-        let credentials = Arc::new(self.credentials(configured));
+        let credentials = self.sources.of(configured, &self.surroundings);
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
         let readiness = Arc::clone(&self.readiness);
         let wiring = Wiring {
@@ -148,16 +151,13 @@ impl Fleet {
             interval = %humantime::format_duration(configured.poll.interval.get()),
             "polling"
         );
-        Polled { credentials: (configured.credentials.clone(), credentials), plans, stop, task }
+        Polled { credentials, plans, stop, task }
     }
 
-    fn change(&self, member: &Member, mut polled: Polled) -> Polled {
+    fn change(&mut self, member: &Member, mut polled: Polled) -> Polled {
         // The same source goes on: it may hold the last good credential of files that are gone.
-        if polled.credentials.0 != member.configured.credentials {
-            let source = Arc::new(self.credentials(&member.configured));
-            polled.credentials = (member.configured.credentials.clone(), source);
-        }
-        polled.plans.send_replace(Arc::new(self.plan(&member.configured, &polled.credentials.1)));
+        polled.credentials = self.sources.of(&member.configured, &self.surroundings);
+        polled.plans.send_replace(Arc::new(self.plan(&member.configured, &polled.credentials)));
         polled
     }
 
@@ -197,15 +197,6 @@ impl Fleet {
             ),
             settings: configured.poll,
             rate: rate(configured),
-        }
-    }
-
-    fn credentials(&self, configured: &config::Account) -> Source {
-        match &configured.credentials {
-            config::Credentials::Env => Source::Env(Env::new(self.surroundings.environment.clone())),
-            config::Credentials::File(paths) => {
-                Source::File(Arc::new(File::new(paths.clone(), Arc::clone(&self.surroundings.clock))))
-            }
         }
     }
 }

@@ -3,12 +3,14 @@
 //! - [`ConfigSource`] says where configurations come from.
 //! - `fleet` starts, changes and stops the accounts' pollers.
 //! - `users_file` follows the files that list users.
+//! - `sources` makes the sources of credentials, one for all accounts that have the same.
 //! - `memory` keeps what is known over a restart.
 //! - `tasks` notices when a task ends that must not.
 
 mod fleet;
 mod memory;
 mod source;
+mod sources;
 mod tasks;
 mod users_file;
 

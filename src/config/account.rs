@@ -34,6 +34,7 @@ pub(super) struct Draft {
     uins: Option<Result<BTreeSet<Uin>, Refused>>,
     uins_file: Option<Result<PathBuf, Refused>>,
     endpoint: Option<Result<Endpoint, Refused>>,
+    sts_endpoint: Option<Result<Endpoint, Refused>>,
     region: Option<Result<Region, Refused>>,
     credentials: Option<Result<Credentials, Refused>>,
     given: Given,
@@ -61,12 +62,6 @@ impl Draft {
             Some(Ok(uins)) if uins.is_empty() => drop(notes.add(path_to(&draft.path, "uins"), NO_USERS)),
             Some(_) => {}
         }
-        if draft.credentials.is_none() {
-            node.refuse(
-                notes,
-                "credentials left out, which is not supported yet: add credentials with env: {} or file",
-            );
-        }
         Ok(draft)
     }
 
@@ -78,9 +73,7 @@ impl Draft {
             "endpoint" => self.endpoint = Some(field.parse(notes)),
             "region" => self.region = Some(field.parse(notes)),
             "credentials" => self.credentials = Some(credentials::read(field, notes)),
-            "sts_endpoint" => {
-                field.refuse(notes, "not supported yet: leave it out");
-            }
+            "sts_endpoint" => self.sts_endpoint = Some(field.parse(notes)),
             "include_self" | "discover" => {
                 field.refuse_true(notes, "leave it out, and list the users under uins or in a uins_file");
             }
@@ -123,8 +116,9 @@ impl Draft {
             uins: self.uins.transpose()?.unwrap_or_default(),
             uins_file: self.uins_file.transpose()?,
             endpoint: self.endpoint.unwrap_or_else(|| Ok(Endpoint::default()))?,
+            sts_endpoint: self.sts_endpoint.unwrap_or_else(|| Ok(Endpoint::sts()))?,
             region: self.region.transpose()?,
-            credentials: self.credentials.unwrap_or(Err(Refused))?,
+            credentials: self.credentials.transpose()?.unwrap_or_default(),
             poll: given.poll()?,
             keys: given.keys()?,
             shard_by: given.shard_by()?,

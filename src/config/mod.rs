@@ -69,6 +69,8 @@ pub struct Account {
     pub uins_file: Option<PathBuf>,
     /// Where CAM is reached.
     pub endpoint: Endpoint,
+    /// Where STS is reached.
+    pub sts_endpoint: Endpoint,
     /// The region that requests name, where a host wants one.
     pub region: Option<Region>,
     /// Where the account's credential comes from.

@@ -88,6 +88,15 @@ impl<'a> Node<'a> {
         parse(text).map_err(|error| self.refuse(notes, format_args!("{} is {error}", quoted(text))))
     }
 
+    /// As [`Self::scalar`], where what is found must not be quoted: it may be a secret.
+    pub(super) fn hidden<T, E: fmt::Display>(
+        &self,
+        notes: &mut Notes,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Refused> {
+        parse(self.text(notes)?).map_err(|error| self.refuse(notes, error))
+    }
+
     /// The path of a file. What is no path is not quoted: it may be a secret.
     pub(super) fn file_path(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
         match self.text(notes)? {

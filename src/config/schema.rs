@@ -66,7 +66,7 @@ mod tests {
     use crate::{
         config::{
             account::ACCOUNT,
-            credentials::{FILE, SOURCES},
+            credentials::{ASSUME_ROLE, CVM_ROLE, FILE, PROFILE, SOURCES},
         },
         environment::Environment,
     };
@@ -81,6 +81,9 @@ mod tests {
         (KEYS, "keys: {{}}"),
         (SOURCES, "accounts: [{credentials: {{}}}]"),
         (FILE, "accounts: [{credentials: {file: {{}}}}]"),
+        (PROFILE, "accounts: [{credentials: {profile: {{}}}}]"),
+        (CVM_ROLE, "accounts: [{credentials: {cvm_role: {{}}}}]"),
+        (ASSUME_ROLE, "accounts: [{credentials: {assume_role: {{}}}}]"),
     ];
 
     #[test]

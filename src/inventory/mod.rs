@@ -102,6 +102,8 @@ pub struct Progress {
     pub rate_limit: Option<f64>,
     /// The API's clock.
     pub api_clock: Option<ApiClock>,
+    /// When the credential ends, where it is a temporary one.
+    pub credential_expires: Option<Timestamp>,
     /// Whether the file of users was read when it was last looked at, where there is one.
     pub uins_file_up: Option<bool>,
 }
@@ -308,6 +310,7 @@ impl Default for Progress {
             rate: None,
             rate_limit: None,
             api_clock: None,
+            credential_expires: None,
             uins_file_up: None,
         }
     }

@@ -27,7 +27,7 @@ pub(super) struct View {
 }
 
 /// In the order in which they are exposed.
-pub(super) static FAMILIES: [AccountFamily; 11] = [
+pub(super) static FAMILIES: [AccountFamily; 12] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_access_keys_limit",
@@ -94,6 +94,14 @@ pub(super) static FAMILIES: [AccountFamily; 11] = [
             help: "Whether the file of the account's users was good when it was last looked at.",
         },
         value: |view| view.progress.uins_file_up.map(truth),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_credential_expiry_timestamp_seconds",
+            help: "Unix time at which the temporary credential in use ends.",
+        },
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+        value: |view| view.progress.credential_expires.map(|expires| expires.as_second() as f64),
     },
     AccountFamily {
         family: Family {

@@ -105,7 +105,7 @@ impl Own {
             )?,
             credential_refresh_failures: counters(
                 "tencentcloud_cam_credential_refresh_failures_total",
-                "Times that an account's credential could not be read anew; the last good one is used on.",
+                "Times that an account's credential could not be read or renewed; the last good one is used on.",
                 &["account"],
             )?,
             shard_ordinal: Gauge::new(
@@ -250,10 +250,12 @@ impl AccountMetrics {
         self.own.changes.count();
     }
 
-    /// The credential could not be read anew.
-    pub fn credential_refresh_failed(&self) {
-        self.credential_refresh_failures.inc();
-        self.own.changes.count();
+    /// The credential could not be had anew, so many times.
+    pub fn credential_refresh_failed(&self, times: u64) {
+        if times > 0 {
+            self.credential_refresh_failures.inc_by(times);
+            self.own.changes.count();
+        }
     }
 }
 

@@ -4,11 +4,9 @@
 //! - [`schedule`] says whose turn it is: every user once an interval, evenly spread; retries in between.
 //! - [`budget`] says whether the account may ask now: no sliding second ever holds more than its rate.
 //! - `congestion` is how much of that rate the others who share it leave to us.
-//! - [`backoff`] says how long a retry waits.
 //! - [`outages`] logs what fails, and when it is over.
 //! - [`poller`] brings them together, one task an account.
 
-pub mod backoff;
 pub mod budget;
 mod congestion;
 pub mod outages;

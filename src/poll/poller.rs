@@ -13,17 +13,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Rate, Settings, backoff,
+    Rate, Settings,
     budget::{Budget, Permit, Refusal},
     outages::Outages,
     schedule::{Next, Schedule, Turn},
 };
 use crate::{
+    backoff,
     clock::Clock,
     credentials,
     inventory::{Account, ApiClock},
     metrics::{AccountMetrics, ActionMetrics},
-    tencent::{AccessKey, Answer, Client, Connection, Error as ApiError, ListAccessKeys, Reason},
+    tencent::{AccessKey, Answer, Client, Connection, Credential, Error as ApiError, ListAccessKeys, Reason},
 };
 
 /// How often a poller shows that it is alive, at least.
@@ -75,6 +76,8 @@ pub struct Poller {
     listing: ActionMetrics,
     outages: Outages,
     skewed: bool,
+    /// How often the credential's source had failed when that was last counted.
+    credential_failures: u64,
     /// What is wrong with the credential's source, as it was last logged.
     credential_problem: Option<credentials::Error>,
 }
@@ -85,10 +88,15 @@ struct Ended {
     permit: Permit,
     connection: Connection,
     signed_at: Timestamp,
+    /// What it was signed with, and where that came from.
+    signer: Option<(Credential, Arc<credentials::Source>)>,
     /// Why the credential may be an old one.
-    credential_problem: Option<credentials::Error>,
+    credential_problem: Result<Option<credentials::Error>, NoCredential>,
     outcome: Result<Answer<Vec<AccessKey>>, Failure>,
 }
+
+/// There was none to ask with, as the outcome tells.
+struct NoCredential;
 
 /// Why a poll brought no keys.
 #[derive(Debug, Error)]
@@ -117,8 +125,11 @@ impl Poller {
             under_way: FuturesUnordered::new(),
             outages: Outages::of(name),
             skewed: false,
+            credential_failures: 0,
             credential_problem: None,
         };
+        // Others may have used the source before.
+        poller.credential_failures = poller.plan.credentials.failures();
         poller.take_over_users();
         poller
     }
@@ -149,7 +160,10 @@ impl Poller {
     }
 
     fn take_over_plan(&mut self) {
-        self.plan = Arc::clone(&self.plans.borrow_and_update());
+        let before = std::mem::replace(&mut self.plan, Arc::clone(&self.plans.borrow_and_update()));
+        if !Arc::ptr_eq(&before.credentials, &self.plan.credentials) {
+            self.credential_failures = self.plan.credentials.failures();
+        }
         self.schedule.set_interval(self.plan.settings.interval.get());
         self.budget.set_limit(self.plan.rate);
         self.take_over_users();
@@ -166,13 +180,19 @@ impl Poller {
         self.outages.retain(|uin| users.contains_key(&uin));
     }
 
-    fn note_progress(&self) {
+    fn note_progress(&mut self) {
+        let credentials = &self.plan.credentials;
+        credentials.keep(self.now());
+        let (credential_expires, failures) = (credentials.expires(), credentials.failures());
+        self.wiring.metrics.credential_refresh_failed(failures.saturating_sub(self.credential_failures));
+        self.credential_failures = failures;
         let (next_due, rate, rate_limit) = (self.schedule.next_due(), self.budget.rate(), self.plan.rate.get());
         self.wiring.account.note(|progress| {
             progress.heartbeat = Instant::now();
             progress.next_due = next_due;
             progress.rate = Some(rate);
             progress.rate_limit = Some(rate_limit);
+            progress.credential_expires = credential_expires;
         });
     }
 
@@ -199,24 +219,33 @@ impl Poller {
 
     fn start(&self, turn: Turn, permit: Permit, connection: Connection) {
         let (plan, metrics, now) = (Arc::clone(&self.plan), self.listing.clone(), self.now());
+        let asked = Instant::now();
         self.under_way.push(Box::pin(async move {
-            let fetched = plan.credentials.fetch().await;
-            let credential_problem = fetched.as_ref().ok().and_then(|fetched| fetched.problem.clone());
+            let fetched = plan.credentials.fetch(now).await;
+            let credential_problem =
+                fetched.as_ref().map(|fetched| fetched.problem.clone()).map_err(|_| NoCredential);
+            let credential = fetched.as_ref().ok().map(|fetched| fetched.credential.clone());
+            let source = Arc::clone(&plan.credentials);
+            // The credential may have come late.
+            let signed_at = now + asked.elapsed();
             let outcome = async {
                 let credential = fetched?.credential;
                 let started = Instant::now();
-                let outcome = plan.client.call(&credential, &ListAccessKeys::of(turn.uin()), connection, now).await;
+                let outcome = plan.client.call(&credential, &ListAccessKeys::of(turn.uin()), connection, signed_at).await;
                 metrics.request(started.elapsed());
                 Ok(outcome?)
             };
-            Ended { turn, permit, connection, signed_at: now, credential_problem, outcome: outcome.await }
+            let outcome = outcome.await;
+            Ended { turn, permit, connection, signed_at, signer: credential.map(|credential| (credential, source)), credential_problem, outcome }
         }));
     }
 
     fn settle(&mut self, ended: Ended) {
-        let Ended { turn, permit, connection, signed_at, credential_problem, outcome } = ended;
+        let Ended { turn, permit, connection, signed_at, signer, credential_problem, outcome } = ended;
         self.budget.give_back(permit);
-        self.note_credential(credential_problem);
+        if let Ok(problem) = credential_problem {
+            self.note_credential(problem);
+        }
         match outcome {
             Ok(answer) => {
                 if answer.server_time.is_some_and(|time| time.duration_since(signed_at).abs() < PLAUSIBLE) {
@@ -236,6 +265,11 @@ impl Poller {
                         self.schedule.again(turn);
                         return;
                     }
+                }
+                if let Some(wait) = self.another_credential(&failure, signer) {
+                    debug!(account = %self.wiring.account.name(), error = %failure, "the credential is no longer good: asking with the next");
+                    self.schedule.later(turn, wait);
+                    return;
                 }
                 if failure.reason() == Reason::Throttled {
                     self.budget.throttled();
@@ -269,7 +303,7 @@ impl Poller {
         self.wiring.metrics.poll_failed(reason);
         self.outages.began(uin, reason, failure);
         self.note_sweep(turn);
-        if reason.is_transient() {
+        if failure.is_transient() {
             let random = &mut self.wiring.random;
             self.schedule.retry(turn, |retry| backoff::wait(retry, random));
         } else if reason.is_the_user_s() {
@@ -279,18 +313,26 @@ impl Poller {
         }
     }
 
+    /// After how long there may be another credential, where that of a request was refused.
+    fn another_credential(
+        &self,
+        failure: &Failure,
+        signer: Option<(Credential, Arc<credentials::Source>)>,
+    ) -> Option<Duration> {
+        let Failure::Api(error) = failure else { return None };
+        let (credential, source) = signer.filter(|_| error.disowns_the_credential())?;
+        source.refused(&credential, self.now())
+    }
+
     fn note_credential(&mut self, problem: Option<credentials::Error>) {
-        if problem.is_some() {
-            self.wiring.metrics.credential_refresh_failed();
-        }
         if problem == self.credential_problem {
             return;
         }
         let account = self.wiring.account.name();
         if let Some(error) = &problem {
-            warn!(%account, %error, "the credential cannot be read: the last good one is used on");
+            warn!(%account, %error, "the credential cannot be had anew: the last good one is used on");
         } else {
-            info!(%account, "the credential can be read again");
+            info!(%account, "the credential can be had anew again");
         }
         self.credential_problem = problem;
     }
@@ -339,6 +381,14 @@ impl Failure {
         match self {
             Self::Credentials(_) => Reason::Credentials,
             Self::Api(error) => error.reason(),
+        }
+    }
+
+    /// Whether the same poll may well succeed in a moment.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Credentials(error) => error.is_transient(),
+            Self::Api(error) => error.reason().is_transient(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It shares no code with what makes our requests: a mistake there must not be made here again.
 //!
 //! - [`server`] puts it on a socket.
+//! - [`metadata`] is what a virtual machine asks for its role's credential; it has a socket of its own.
 //! - `request` reads what is asked; [`signature`] finds out by whom.
 //! - `window` is the frequency limit; [`arrival`] the log of what arrived.
 //! - `actions` is what can be asked for, an action a module.
@@ -16,6 +17,7 @@ pub mod answer;
 pub mod arrival;
 pub mod demo;
 pub mod fault;
+pub mod metadata;
 pub mod population;
 mod request;
 pub mod roles;
@@ -34,6 +36,7 @@ use tokio::time::Instant;
 pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
+pub use metadata::{Machine, serve_metadata};
 pub use population::{Behaviour, Caller, Key, NoKeys, Population, User};
 pub use roles::{Identity, Role};
 pub use server::serve;
@@ -87,6 +90,7 @@ pub struct Reused;
 struct State {
     population: Population,
     roles: Roles,
+    metadata: metadata::State,
     windows: window::Windows,
     faults: fault::Faults,
     log: arrival::Log,
@@ -104,6 +108,7 @@ impl Simulator {
         let state = State {
             population,
             roles: Roles::default(),
+            metadata: metadata::State::default(),
             windows: window::Windows::default(),
             faults: fault::Faults::default(),
             log: arrival::Log::default(),
@@ -143,7 +148,9 @@ impl Simulator {
 
     /// Takes back all faults.
     pub fn clear(&self) {
-        self.state.lock().faults.clear();
+        let mut state = self.state.lock();
+        state.faults.clear();
+        state.metadata.clear();
     }
 
     /// From now on a request [served](serve) takes so long until it arrives, and its answer so long until it leaves: each
@@ -160,6 +167,29 @@ impl Simulator {
     /// Changes the roles. At first there are none.
     pub fn edit_roles<T>(&self, change: impl FnOnce(&mut Vec<Role>) -> T) -> T {
         change(&mut self.state.lock().roles.roles)
+    }
+
+    /// The role that the machine has from now on, if any. At first it has none.
+    pub fn set_machine(&self, machine: Option<Machine>) {
+        self.state.lock().metadata.set(machine);
+    }
+
+    /// Answers a request to the metadata service, which arrives now.
+    pub fn handle_metadata(&self, request: &Request<Bytes>) -> Reply {
+        let now = self.clock.now();
+        let State { metadata, roles, .. } = &mut *self.state.lock();
+        metadata.reply(request, roles, now)
+    }
+
+    /// How often the metadata service was asked for a credential.
+    #[must_use]
+    pub fn metadata_requests(&self) -> u64 {
+        self.state.lock().metadata.asked()
+    }
+
+    /// Makes a fault happen to requests to the metadata service.
+    pub fn inject_into_metadata(&self, fault: Fault, times: Times) {
+        self.state.lock().metadata.inject(fault, times);
     }
 
     /// Takes back every temporary credential that is out: nobody knows their ids any more.

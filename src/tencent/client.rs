@@ -5,15 +5,19 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822, tz::Offset};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Action, Code, Connection, Context, Credential, Endpoint, Error, Region, Transport,
+    credential::scrub,
     sign::{self, Covered, Payload},
 };
 
 const CONTENT_TYPE: &str = "application/json";
+
+/// The `Authorization` of a request that nobody signs.
+const UNSIGNED: &str = "SKIP";
 
 /// Names the program in the account's audit log. Source: the SDKs, which allow letters, digits and `-_ ,;.`.
 const REQUEST_CLIENT: &str = concat!(env!("CARGO_PKG_NAME"), "_", env!("CARGO_PKG_VERSION"));
@@ -28,6 +32,15 @@ pub struct Client {
     zone: Offset,
     timeout: Duration,
     transport: Arc<dyn Transport>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Asker<'a> {
+    /// Whoever has this credential, with which the request is signed.
+    Signer(&'a Credential),
+    /// Whoever has this token, which is a part of the request. Nobody signs it.
+    Bearer(&'a SecretString),
 }
 
 /// What the API answered.
@@ -89,16 +102,30 @@ impl Client {
         connection: Connection,
         now: Timestamp,
     ) -> Result<Answer<A::Output>, Error> {
-        let request = self.request(credential, action, now)?;
+        self.call_as(Asker::Signer(credential), action, connection, now).await
+    }
+
+    /// As [`Client::call`], for an action that need not be signed.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn call_as<A: Action>(
+        &self,
+        asker: Asker<'_>,
+        action: &A,
+        connection: Connection,
+        now: Timestamp,
+    ) -> Result<Answer<A::Output>, Error> {
+        let request = self.request(asker, action, now)?;
         let response = tokio::time::timeout(self.timeout, self.transport.send(request, connection))
             .await
             .map_err(|_| Error::Timeout(self.timeout))??;
-        let Answer { value, server_time } = read(&response, credential)?;
+        let Answer { value, server_time } = read(&response, asker)?;
         let value = action.understand(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
         Ok(Answer { value, server_time })
     }
 
-    fn request<A: Action>(&self, credential: &Credential, action: &A, now: Timestamp) -> Result<Request<Bytes>, Error> {
+    fn request<A: Action>(&self, asker: Asker<'_>, action: &A, now: Timestamp) -> Result<Request<Bytes>, Error> {
         let body = Bytes::from(serde_json::to_vec(action).map_err(|error| Error::Malformed(error.to_string()))?);
         let covered = Covered {
             method: "POST",
@@ -106,7 +133,10 @@ impl Client {
             headers: &[("content-type", CONTENT_TYPE), ("host", self.endpoint.host())],
             payload: Payload::Signed(&body),
         };
-        let authorization = sign::authorization(&covered, credential, A::SERVICE, now);
+        let authorization = match asker {
+            Asker::Signer(credential) => sign::authorization(&covered, credential, A::SERVICE, now),
+            Asker::Bearer(_) => UNSIGNED.to_owned(),
+        };
 
         let mut request = Request::post(self.endpoint.uri())
             .header(header::HOST, self.endpoint.host())
@@ -120,10 +150,22 @@ impl Client {
         if let Some(region) = &self.region {
             request = request.header("x-tc-region", region.as_str());
         }
-        if let Some(token) = &credential.token {
+        if let Asker::Signer(Credential { token: Some(token), .. }) = asker {
             request = request.header(HeaderName::from_static("x-tc-token"), secret(token.expose_secret())?);
         }
         request.body(body).map_err(|error| Error::Malformed(error.to_string()))
+    }
+}
+
+// === impl Asker ===
+
+impl Asker<'_> {
+    /// `text` without the secrets of the one who asks.
+    fn scrub(self, text: &str) -> String {
+        match self {
+            Self::Signer(credential) => credential.scrub(text),
+            Self::Bearer(token) => scrub(text, token),
+        }
     }
 }
 
@@ -141,7 +183,7 @@ fn secret(value: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-fn read<T: DeserializeOwned>(response: &Response<Bytes>, credential: &Credential) -> Result<Answer<T>, Error> {
+fn read<T: DeserializeOwned>(response: &Response<Bytes>, asker: Asker<'_>) -> Result<Answer<T>, Error> {
     if response.status() != StatusCode::OK {
         return Err(Error::HttpStatus(response.status().as_u16()));
     }
@@ -154,9 +196,9 @@ fn read<T: DeserializeOwned>(response: &Response<Bytes>, credential: &Credential
     match common.error {
         None => Ok(Answer { value: parse(response.body())?, server_time }),
         Some(error) => Err(Error::Api {
-            code: Code::new(&presentable(&error.code, credential)),
-            message: presentable(&error.message, credential),
-            request_id: presentable(&common.request_id, credential),
+            code: Code::new(&presentable(&error.code, asker)),
+            message: presentable(&error.message, asker),
+            request_id: presentable(&common.request_id, asker),
             server_time,
         }),
     }
@@ -175,8 +217,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
 }
 
 /// Text of an answer as it may be logged: short, and free of our secrets.
-fn presentable(text: &str, credential: &Credential) -> String {
-    let scrubbed = credential.scrub(text);
+fn presentable(text: &str, asker: Asker<'_>) -> String {
+    let scrubbed = asker.scrub(text);
     match scrubbed.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => format!("{}…", &scrubbed[..end]),
         None => scrubbed,

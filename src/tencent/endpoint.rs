@@ -33,6 +33,16 @@ pub enum NotAnEndpoint {
 // === impl Endpoint ===
 
 impl Endpoint {
+    /// STS, as accounts of the Chinese site reach it.
+    #[must_use]
+    pub fn sts() -> Self {
+        Self {
+            uri: Uri::from_static("https://sts.tencentcloudapi.com/"),
+            host: "sts.tencentcloudapi.com".to_owned(),
+            cleartext: false,
+        }
+    }
+
     /// The address to send to; its path is `/`.
     #[must_use]
     pub fn uri(&self) -> &Uri {

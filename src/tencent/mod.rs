@@ -4,6 +4,7 @@
 //! - [`transport`] carries a signed request there and the answer's bytes back; tests put a simulator in its place.
 //! - [`client`] makes the request, reads the answer, and sorts whatever goes wrong.
 //! - [`action`] is what can be asked; [`list_access_keys`] is such an action: its request and its answer.
+//! - [`sts`] takes on roles, and [`metadata`] asks a virtual machine for its own: where temporary credentials come from.
 //! - [`error`] is everything that goes wrong; [`code`] the API's own codes; [`reason`] the few kinds they fall into.
 //! - [`credential`], [`uin`], [`endpoint`] and [`region`] are the values that requests are made of.
 
@@ -14,16 +15,18 @@ pub mod credential;
 pub mod endpoint;
 pub mod error;
 pub mod list_access_keys;
+pub mod metadata;
 pub mod reason;
 pub mod region;
 pub mod sign;
+pub mod sts;
 pub mod transport;
 pub mod uin;
 
 pub use action::{Action, Context};
-pub use client::{Answer, Client};
+pub use client::{Answer, Asker, Client};
 pub use code::Code;
-pub use credential::Credential;
+pub use credential::{Credential, Temporary};
 pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use error::Error;
 pub use list_access_keys::{AccessKey, AccessKeyId, KeyStatus, ListAccessKeys};

@@ -23,6 +23,13 @@ impl Region {
     }
 }
 
+impl Default for Region {
+    /// Guangzhou, where every service is.
+    fn default() -> Self {
+        Self("ap-guangzhou".to_owned())
+    }
+}
+
 impl FromStr for Region {
     type Err = NotARegion;
 
