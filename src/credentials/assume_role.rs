@@ -5,10 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::{
-    Error, Issuer, Source, Sts,
-    sts::failed,
-};
+use super::{Error, Issuer, Source, Sts, sts::failed};
 use crate::tencent::{Asker, Temporary, sts::AssumeRole as Request};
 
 /// `AssumeRole` of STS.

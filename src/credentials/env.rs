@@ -56,7 +56,8 @@ mod tests {
         assert_eq!(found.token.unwrap().expose_secret(), "token");
         let pair = [(SECRET_ID, "id"), (SECRET_KEY, "key")];
         assert!(credential(&[pair[0], pair[1], ("TENCENTCLOUD_TOKEN", " ")]).unwrap().token.is_none());
-        let other = credential(&[pair[0], pair[1], ("TENCENTCLOUD_TOKEN", ""), ("TENCENTCLOUD_SECURITY_TOKEN", "other")]);
+        let other =
+            credential(&[pair[0], pair[1], ("TENCENTCLOUD_TOKEN", ""), ("TENCENTCLOUD_SECURITY_TOKEN", "other")]);
         assert_eq!(other.unwrap().token.unwrap().expose_secret(), "other");
     }
 

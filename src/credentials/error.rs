@@ -153,8 +153,7 @@ impl From<&WireError> for Told {
             WireError::Api { code, .. } => code.to_string(),
             _ => reason.label().to_owned(),
         };
-        let transient =
-            reason.is_transient() || reason == Reason::ClockSkew || PASSING.contains(&kind.as_str());
+        let transient = reason.is_transient() || reason == Reason::ClockSkew || PASSING.contains(&kind.as_str());
         Self { kind, text: error.to_string(), transient }
     }
 }

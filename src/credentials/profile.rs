@@ -70,7 +70,8 @@ impl Profile {
     fn of_json(&self, text: &str) -> Result<Credential, Error> {
         // serde's own messages may quote a secret.
         let found: Tccli = serde_json::from_str(text).map_err(|_| self.fault(ProfileFault::NotJson))?;
-        let [id, key, token] = [found.secret_id, found.secret_key, found.token].map(|text| text.map(SecretString::from));
+        let [id, key, token] =
+            [found.secret_id, found.secret_key, found.token].map(|text| text.map(SecretString::from));
         self.of_fields([("secretId", id), ("secretKey", key), ("token", token)])
     }
 
@@ -195,7 +196,10 @@ mod tests {
         let text = "\u{feff}# mine\n[default]\r\nsecret_id = id1\r\nSecret_Key: 'key1'\n; no more\n\n[other]\nsecret_id=id2\nsecret_key=a=b\ntoken=\"t\"\n";
         assert_eq!(read(text, "default"), found("id1", "key1", None));
         assert_eq!(read(text, "other"), found("id2", "a=b", Some("t")));
-        assert_eq!(read(text, "third"), Err("file has no section [third]: add it, or give another name under `profile`".into()));
+        assert_eq!(
+            read(text, "third"),
+            Err("file has no section [third]: add it, or give another name under `profile`".into())
+        );
     }
 
     #[test]

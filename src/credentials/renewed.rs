@@ -4,11 +4,7 @@
 //! nobody notices. It runs beside the polls, which use the old credential on; only where there is none that is good
 //! does a poll wait.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -34,7 +30,7 @@ const JITTER: f64 = 0.1;
 
 /// How long an issuer that gave the same credential again is left alone: it has a new one only when the old one nears its
 /// end.
-const SAME_AGAIN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_mins(10));
+const SAME_AGAIN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_mins(1));
 
 /// The least between two renewals that went well.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -287,5 +283,161 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.state.lock().renewing = false;
         self.0.ended.send_replace(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+    use tokio::time::sleep;
+
+    use super::{super::Told, *};
+    use crate::tencent::Error as WireError;
+
+    const LIFE: SignedDuration = SignedDuration::from_hours(2);
+
+    /// Gives what it is told to, and counts how often it was asked.
+    #[derive(Clone, Debug, Default)]
+    struct Script(Arc<Mutex<Part>>);
+
+    #[derive(Debug, Default)]
+    struct Part {
+        asked: u32,
+        generation: u32,
+        refuses: Option<Error>,
+    }
+
+    impl Issuer for Script {
+        fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
+            Box::pin(async move {
+                sleep(Duration::from_millis(100)).await;
+                let mut part = self.0.lock();
+                part.asked += 1;
+                match &part.refuses {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(Temporary { credential: credential(part.generation), expires: now + LIFE }),
+                }
+            })
+        }
+    }
+
+    fn credential(generation: u32) -> Credential {
+        Credential { secret_id: format!("id{generation}").into(), secret_key: "key".into(), token: None }
+    }
+
+    struct Scene {
+        start: Instant,
+        script: Script,
+        renewed: Renewed,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let script = Script::default();
+            let renewed = Renewed::new(Box::new(script.clone()), fastrand::Rng::with_seed(1));
+            Self { start: Instant::now(), script, renewed }
+        }
+
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH + self.start.elapsed()
+        }
+
+        fn asked(&self) -> u32 {
+            self.script.0.lock().asked
+        }
+
+        fn refuses(&self, error: Option<Error>) {
+            self.script.0.lock().refuses = error;
+        }
+
+        async fn fetch(&self) -> Result<Fetched, Error> {
+            self.renewed.fetch(self.now()).await
+        }
+
+        async fn brings(&self, generation: u32) {
+            assert!(self.fetch().await.unwrap().credential.is(&credential(generation)));
+        }
+    }
+
+    fn unreachable() -> Error {
+        Error::Metadata(Told::from(&WireError::Connect("refused".to_owned())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_come_at_a_time_share_one_renewal() {
+        let scene = Scene::new();
+        let fetched = futures_util::future::join_all((0..100).map(|_| scene.fetch())).await;
+        assert!(fetched.iter().all(Result::is_ok));
+        assert_eq!(scene.asked(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_holds_up_nobody() {
+        let scene = Scene::new();
+        scene.brings(0).await;
+        scene.script.0.lock().generation = 1;
+        sleep(Duration::from_mins(61)).await;
+        let before = Instant::now();
+        scene.brings(0).await;
+        assert_eq!(before, Instant::now());
+        sleep(Duration::from_secs(1)).await;
+        scene.brings(1).await;
+        assert_eq!(scene.asked(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_credential_again_is_asked_for_once_a_minute_at_most() {
+        let scene = Scene::new();
+        scene.brings(0).await;
+        for _ in 0..360 {
+            sleep(Duration::from_secs(10)).await;
+            scene.renewed.keep(scene.now());
+        }
+        assert!((2..=15).contains(&scene.asked()), "{}", scene.asked());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_credential_waits_for_the_next_and_is_used_on_where_there_is_none() {
+        let scene = Scene::new();
+        scene.brings(0).await;
+        scene.refuses(Some(unreachable()));
+        assert_eq!(scene.renewed.refused(&credential(0), scene.now()), Some(Duration::ZERO));
+        let before = Instant::now();
+        let fetched = scene.fetch().await.unwrap();
+        assert!(fetched.credential.is(&credential(0)) && fetched.problem == Some(unreachable()));
+        assert!((Duration::from_secs(5)..=PATIENCE).contains(&before.elapsed()));
+        assert_eq!(scene.renewed.refused(&credential(0), scene.now()), None, "it is doubted once");
+
+        scene.refuses(None);
+        scene.script.0.lock().generation = 1;
+        sleep(Duration::from_mins(1)).await;
+        scene.brings(0).await;
+        sleep(Duration::from_secs(1)).await;
+        scene.brings(1).await;
+        assert_eq!(scene.renewed.refused(&credential(0), scene.now()), Some(Duration::ZERO), "there is another");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_pass_is_told_at_once_and_not_asked_for_at_each_poll() {
+        let scene = Scene::new();
+        scene.refuses(Some(Error::Unset("X")));
+        assert_eq!(scene.fetch().await.unwrap_err(), Error::Unset("X"));
+        for _ in 0..100 {
+            assert_eq!(scene.fetch().await.unwrap_err(), Error::Unset("X"));
+        }
+        assert_eq!(scene.asked(), 1);
+        assert_eq!(scene.renewed.failures(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_is_waited_for() {
+        let scene = Scene::new();
+        scene.refuses(Some(unreachable()));
+        let mend = async {
+            sleep(Duration::from_secs(3)).await;
+            scene.refuses(None);
+        };
+        let (fetched, ()) = tokio::join!(scene.fetch(), mend);
+        assert!(fetched.unwrap().credential.is(&credential(0)));
     }
 }

@@ -1,7 +1,7 @@
 //! Asks STS, by its own clock.
 
-use parking_lot::Mutex;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::{Error, Told};
 use crate::{
@@ -49,7 +49,9 @@ impl Sts {
                 Err(WireError::StaleConnection(_)) if connection == Connection::Pooled => {
                     connection = Connection::Fresh;
                 }
-                Err(error @ WireError::Api { server_time, .. }) if error.reason() == Reason::ClockSkew && !corrected => {
+                Err(error @ WireError::Api { server_time, .. })
+                    if error.reason() == Reason::ClockSkew && !corrected =>
+                {
                     corrected = true;
                     self.note(server_time);
                 }

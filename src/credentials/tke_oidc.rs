@@ -95,7 +95,8 @@ async fn token(path: PathBuf, now: Timestamp) -> Result<SecretString, Error> {
         file.look(now, |contents| {
             let content = contents.iter().map(ExposeSecret::expose_secret).next().unwrap_or_default();
             let place = || Place::File(path.clone());
-            let text = str::from_utf8(content).map_err(|_| Error::Unusable { place: place(), fault: Fault::Foreign })?;
+            let text =
+                str::from_utf8(content).map_err(|_| Error::Unusable { place: place(), fault: Fault::Foreign })?;
             Ok(SecretString::from(secret(text, place)?))
         })
     });

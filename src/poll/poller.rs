@@ -222,8 +222,7 @@ impl Poller {
         let asked = Instant::now();
         self.under_way.push(Box::pin(async move {
             let fetched = plan.credentials.fetch(now).await;
-            let credential_problem =
-                fetched.as_ref().map(|fetched| fetched.problem.clone()).map_err(|_| NoCredential);
+            let credential_problem = fetched.as_ref().map(|fetched| fetched.problem.clone()).map_err(|_| NoCredential);
             let credential = fetched.as_ref().ok().map(|fetched| fetched.credential.clone());
             let source = Arc::clone(&plan.credentials);
             // The credential may have come late.
@@ -231,12 +230,21 @@ impl Poller {
             let outcome = async {
                 let credential = fetched?.credential;
                 let started = Instant::now();
-                let outcome = plan.client.call(&credential, &ListAccessKeys::of(turn.uin()), connection, signed_at).await;
+                let outcome =
+                    plan.client.call(&credential, &ListAccessKeys::of(turn.uin()), connection, signed_at).await;
                 metrics.request(started.elapsed());
                 Ok(outcome?)
             };
             let outcome = outcome.await;
-            Ended { turn, permit, connection, signed_at, signer: credential.map(|credential| (credential, source)), credential_problem, outcome }
+            Ended {
+                turn,
+                permit,
+                connection,
+                signed_at,
+                signer: credential.map(|credential| (credential, source)),
+                credential_problem,
+                outcome,
+            }
         }));
     }
 

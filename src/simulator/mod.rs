@@ -48,7 +48,7 @@ use self::{
     roles::Roles,
     signature::Signer,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, tencent::Credential};
 
 /// The caller that requests count for which nobody has signed.
 const NOBODY: u64 = 0;
@@ -190,6 +190,12 @@ impl Simulator {
     /// Makes a fault happen to requests to the metadata service.
     pub fn inject_into_metadata(&self, fault: Fault, times: Times) {
         self.state.lock().metadata.inject(fault, times);
+    }
+
+    /// The temporary credentials that are out, the oldest first.
+    #[must_use]
+    pub fn issued(&self) -> Vec<Credential> {
+        self.state.lock().roles.issued()
     }
 
     /// Takes back every temporary credential that is out: nobody knows their ids any more.

@@ -110,6 +110,10 @@ impl Roles {
         self.sessions.iter().find(|session| session.caller.credential.secret_id.expose_secret() == secret_id)
     }
 
+    pub(super) fn issued(&self) -> Vec<Credential> {
+        self.sessions.iter().map(|session| session.caller.credential.clone()).collect()
+    }
+
     /// Takes back every credential that is out.
     pub(super) fn revoke(&mut self) {
         self.sessions.clear();

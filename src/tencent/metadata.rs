@@ -91,7 +91,8 @@ impl Metadata {
         };
         let body = self.get(&role.0).await?;
         // serde's own messages may quote a secret.
-        let response: Response = serde_json::from_slice(&body).map_err(|_| malformed("no JSON, or of another shape"))?;
+        let response: Response =
+            serde_json::from_slice(&body).map_err(|_| malformed("no JSON, or of another shape"))?;
         if response.code != "Success" {
             return Err(Error::NoSuccess);
         }

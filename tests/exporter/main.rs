@@ -6,6 +6,7 @@ mod attacks;
 mod budget;
 mod clock;
 mod command_line;
+mod credentials;
 mod demo;
 mod documentation;
 mod exposition;

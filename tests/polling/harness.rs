@@ -66,7 +66,10 @@ impl Transport for Wire {
     fn send(&self, request: Request<Bytes>, _: Connection) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
         Box::pin(async move {
             self.trip().await;
-            let reply = self.simulator.handle(&request);
+            let reply = match request.uri().host() {
+                Some("metadata.tencentyun.com") => self.simulator.handle_metadata(&request),
+                _ => self.simulator.handle(&request),
+            };
             self.trip().await;
             match reply {
                 Reply::Response(response) => Ok(response),

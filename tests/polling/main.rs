@@ -6,5 +6,6 @@ mod contention;
 mod documented_example;
 mod harness;
 mod month;
+mod renewal;
 mod short_budget;
 mod sweeps;
