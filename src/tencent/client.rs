@@ -62,6 +62,15 @@ struct ApiError {
     message: String,
 }
 
+// === impl Answer ===
+
+impl<T> Answer<T> {
+    /// The same answer, made something else of.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: change(self.value), server_time: self.server_time }
+    }
+}
+
 // === impl Client ===
 
 impl Client {
