@@ -9,7 +9,7 @@ const MAX_CHARS: usize = 128;
 
 /// A text in which `*` stands for any characters, and `?` for any one. Capitals count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Vec<char>);
+pub struct Pattern(String);
 
 /// Text that is not a [`Pattern`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -22,12 +22,12 @@ impl Pattern {
     /// Whether the whole text is as the pattern says.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let text: Vec<char> = text.chars().collect();
+        let [pattern, text] = [&self.0, text].map(|text| text.chars().collect::<Vec<char>>());
         let (mut at, mut place) = (0, 0);
         // Behind the last star, and how much of the text it stands for so far.
         let mut star: Option<(usize, usize)> = None;
         while at < text.len() {
-            match self.0.get(place) {
+            match pattern.get(place) {
                 Some('*') => {
                     place += 1;
                     star = Some((place, at));
@@ -42,7 +42,7 @@ impl Pattern {
                 },
             }
         }
-        self.0[place..].iter().all(|char| *char == '*')
+        pattern[place..].iter().all(|char| *char == '*')
     }
 }
 
@@ -50,8 +50,7 @@ impl FromStr for Pattern {
     type Err = NotAPattern;
 
     fn from_str(text: &str) -> Result<Self, NotAPattern> {
-        let chars: Vec<char> = text.chars().collect();
-        if (1..=MAX_CHARS).contains(&chars.len()) { Ok(Self(chars)) } else { Err(NotAPattern) }
+        if (1..=MAX_CHARS).contains(&text.chars().count()) { Ok(Self(text.to_owned())) } else { Err(NotAPattern) }
     }
 }
 

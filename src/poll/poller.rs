@@ -118,7 +118,7 @@ impl Poller {
             listing: wiring.metrics.action::<ListAccessKeys>(),
             asks_caller: errand("asking who the caller is"),
             caller: None,
-            asks_users: errand("listing the account's users"),
+            asks_users: errand("listing users"),
             last_list: LastList::default(),
             asks_last_use: errand("asking when keys were last used"),
             last_use: LastUseQueue::default(),

@@ -195,7 +195,7 @@ impl Poller {
         };
         let (new, gone) = (of_one_only(&found, &before), of_one_only(&before, &found));
         if new + gone > 0 {
-            info!(account = %account.name(), new, gone, users = found.len(), "the account's users have been listed");
+            info!(account = %account.name(), new, gone, users = found.len(), "users have been listed");
             self.warn_if_short();
         }
     }

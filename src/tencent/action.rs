@@ -28,6 +28,12 @@ pub trait Action: Serialize + Sync {
     /// # Errors
     /// What is wrong with it. It is logged, so it must quote nothing that may be a key's id.
     fn understand(&self, response: Self::Response, context: Context) -> Result<Self::Output, String>;
+
+    /// `text` without what the request says and nobody else may read: an error answer may quote it.
+    #[must_use]
+    fn scrub(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 /// What an answer does not say of itself.

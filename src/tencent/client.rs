@@ -102,7 +102,7 @@ impl Client {
         let response = tokio::time::timeout(self.timeout, self.transport.send(request, connection))
             .await
             .map_err(|_| Error::Timeout(self.timeout))??;
-        let Answer { value, server_time } = read(&response, credential)?;
+        let Answer { value, server_time } = read(&response, |text| action.scrub(&credential.scrub(text)))?;
         let value = action.understand(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
         Ok(Answer { value, server_time })
     }
@@ -150,7 +150,8 @@ fn secret(value: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-fn read<T: DeserializeOwned>(response: &Response<Bytes>, credential: &Credential) -> Result<Answer<T>, Error> {
+/// Reads an answer. Its texts go through `scrub`.
+fn read<T: DeserializeOwned>(response: &Response<Bytes>, scrub: impl Fn(&str) -> String) -> Result<Answer<T>, Error> {
     if response.status() != StatusCode::OK {
         return Err(Error::HttpStatus(response.status().as_u16()));
     }
@@ -163,9 +164,9 @@ fn read<T: DeserializeOwned>(response: &Response<Bytes>, credential: &Credential
     match common.error {
         None => Ok(Answer { value: parse(response.body())?, server_time }),
         Some(error) => Err(Error::Api {
-            code: Code::new(&presentable(&error.code, credential)),
-            message: presentable(&error.message, credential),
-            request_id: presentable(&common.request_id, credential),
+            code: Code::new(&presentable(&scrub(&error.code))),
+            message: presentable(&scrub(&error.message)),
+            request_id: presentable(&scrub(&common.request_id)),
             server_time,
         }),
     }
@@ -183,11 +184,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// Text of an answer as it may be logged: short, and free of our secrets.
-fn presentable(text: &str, credential: &Credential) -> String {
-    let scrubbed = credential.scrub(text);
-    match scrubbed.char_indices().nth(MAX_TEXT_CHARS) {
-        Some((end, _)) => format!("{}…", &scrubbed[..end]),
-        None => scrubbed,
+/// Text of an answer as it may be logged: short.
+fn presentable(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

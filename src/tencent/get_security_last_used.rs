@@ -86,6 +86,10 @@ impl Action for GetSecurityLastUsed<'_> {
         }
         Ok(uses)
     }
+
+    fn scrub(&self, text: &str) -> String {
+        self.secret_id_list.iter().fold(text.to_owned(), |text, id| text.replace(id, "[redacted]"))
+    }
 }
 
 // === impl Row ===
