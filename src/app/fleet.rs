@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use tokio::{
@@ -11,7 +10,7 @@ use tokio::{
     task::Id,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{
     Surroundings,
@@ -25,7 +24,7 @@ use crate::{
     inventory::{Account, AccountName, Facts, Inventory},
     metrics::Own,
     poll::{Plan, Poller, Rate, Wiring},
-    tencent::{Client, Uin},
+    tencent::{Client, Endpoint, Region, Uin},
     web::Readiness,
 };
 
@@ -94,7 +93,6 @@ impl Fleet {
                 self.follow(&mut member, tasks).await;
             }
             member.account.set_users(&member.users());
-            warn_if_short(&member);
             accounts.push(Arc::clone(&member.account));
             self.members.insert(name, member);
         }
@@ -104,6 +102,11 @@ impl Fleet {
             member.stop(tasks);
             self.own.forget(&name);
         }
+    }
+
+    /// The accounts as they are configured now.
+    pub(super) fn configured(&self) -> Vec<config::Account> {
+        self.members.values().map(|member| member.configured.clone()).collect()
     }
 
     /// Polls the accounts as they are configured now. Requests under way go on; users that failed for good are asked
@@ -124,7 +127,6 @@ impl Fleet {
         let Some(mut member) = self.members.remove(&account) else { return };
         member.listed(listing);
         member.account.set_users(&member.users());
-        warn_if_short(&member);
         member.polled = member.polled.take().map(|polled| self.change(&member, polled));
         self.members.insert(account, member);
     }
@@ -186,17 +188,25 @@ impl Fleet {
     }
 
     fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
-        Plan {
-            credentials: Arc::clone(credentials),
-            client: Client::new(
-                configured.endpoint.clone(),
-                configured.region.clone(),
+        let client = |endpoint: &Endpoint, region: Option<Region>| {
+            Client::new(
+                endpoint.clone(),
+                region,
                 configured.keys.time_zone,
                 configured.poll.timeout.get(),
                 Arc::clone(&self.surroundings.transport),
-            ),
+            )
+        };
+        let share = configured.clone();
+        Plan {
+            credentials: Arc::clone(credentials),
+            client: client(&configured.endpoint, configured.region.clone()),
+            sts: client(&configured.sts_endpoint, Some(configured.region.clone().unwrap_or_else(Region::for_sts))),
             settings: configured.poll,
-            rate: rate(configured),
+            rate: Rate::from(configured.poll.rate_limit).share(configured.rate_share()),
+            include_self: configured.include_self,
+            discovery: configured.discover.clone(),
+            owns: Box::new(move |uin| share.owns(uin)),
         }
     }
 }
@@ -244,25 +254,5 @@ fn facts(configured: &config::Account) -> Facts {
         key_max_age: configured.keys.max_age,
         id_label: configured.keys.id_label,
         poll_interval: configured.poll.interval.get(),
-    }
-}
-
-fn rate(configured: &config::Account) -> Rate {
-    Rate::from(configured.poll.rate_limit).share(configured.rate_share())
-}
-
-fn warn_if_short(member: &Member) {
-    let users = member.account.users().len();
-    let interval = member.configured.poll.interval.get();
-    #[expect(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
-    let needed = Duration::from_secs_f64((users as f64 / rate(&member.configured).get()).ceil());
-    if needed > interval {
-        warn!(
-            account = %member.configured.name,
-            users,
-            interval = %humantime::format_duration(interval),
-            would_fit = %humantime::format_duration(needed),
-            "the rate limit does not reach every user in an interval, so each is polled less often: raise poll.interval"
-        );
     }
 }

@@ -238,9 +238,9 @@ impl App {
     /// Takes up what was known before the restart.
     async fn recall(&self) -> Result<(), Error> {
         let Some(path) = self.state_file.borrow().clone() else { return Ok(()) };
-        let inventory = Arc::clone(&self.inventory);
+        let (inventory, configured) = (Arc::clone(&self.inventory), self.fleet.configured());
         // One that panics has restored nothing.
-        spawn_blocking(move || memory::recall(&path, &inventory)).await.unwrap_or(Ok(()))?;
+        spawn_blocking(move || memory::recall(&path, &inventory, &configured)).await.unwrap_or(Ok(()))?;
         Ok(())
     }
 

@@ -94,7 +94,7 @@ impl Spec {
     fn sts(&self, region: Option<Region>, surroundings: &Surroundings) -> Sts {
         Sts::new(Client::new(
             self.sts_endpoint.clone(),
-            Some(region.unwrap_or_default()),
+            Some(region.unwrap_or_else(Region::for_sts)),
             // Its times carry a zone.
             Offset::UTC,
             STS_TIMEOUT,

@@ -43,11 +43,13 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
     })
 }
 
+/// Users are found, but for the one who was deleted: somebody still lists it.
 fn config(population: &Population, endpoint: SocketAddr) -> String {
-    let uins = population.uins();
+    let gone = population.uins().pop().unwrap_or_default();
     format!(
-        "accounts: [{{name: demo, uins: {uins:?}, endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}]\n\
-         poll: {{interval: 30s, rate_limit: 20}}\n"
+        "accounts: [{{name: demo, discover: {{interval: 1m}}, uins: [{gone}], endpoint: 'http://{endpoint}', \
+         credentials: {{env: {{}}}}}}]\n\
+         poll: {{interval: 30s, rate_limit: 20, last_used: true}}\n"
     )
 }
 

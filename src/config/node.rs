@@ -4,10 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use ::config::{Value, ValueKind};
 
-use super::{
-    fault::{Notes, Refused},
-    scalar::yes,
-};
+use super::fault::{Notes, Refused};
 
 /// A value and its path.
 pub(super) struct Node<'a> {
@@ -56,6 +53,11 @@ impl<'a> Node<'a> {
         Ok(())
     }
 
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Table(_))
+    }
+
     /// The items of a list.
     pub(super) fn items(&self, notes: &mut Notes) -> Result<Vec<Node<'a>>, Refused> {
         let ValueKind::Array(items) = &self.value.kind else {
@@ -102,13 +104,6 @@ impl<'a> Node<'a> {
         match self.text(notes)? {
             "" => Err(self.refuse(notes, "empty: expected the path of a file")),
             path => Ok(path.into()),
-        }
-    }
-
-    /// Takes `false`, and refuses `true` since nothing does it yet.
-    pub(super) fn refuse_true(&self, notes: &mut Notes, instead: &str) {
-        if self.scalar(notes, yes) == Ok(true) {
-            self.refuse(notes, format_args!("true is not supported yet: {instead}"));
         }
     }
 

@@ -67,6 +67,8 @@ mod tests {
         config::{
             account::ACCOUNT,
             credentials::{ASSUME_ROLE, CVM_ROLE, FILE, PROFILE, SOURCES},
+            discover::DISCOVER,
+            settings::LAST_USED,
         },
         environment::Environment,
     };
@@ -79,6 +81,8 @@ mod tests {
         (KEYS, "accounts: [{{}}]"),
         (POLL, "poll: {{}}"),
         (KEYS, "keys: {{}}"),
+        (DISCOVER, "accounts: [{discover: {{}}}]"),
+        (LAST_USED, "poll: {last_used: {{}}}"),
         (SOURCES, "accounts: [{credentials: {{}}}]"),
         (FILE, "accounts: [{credentials: {file: {{}}}}]"),
         (PROFILE, "accounts: [{credentials: {profile: {{}}}}]"),

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::{Error, Issuer, Source, Sts, sts::failed};
-use crate::tencent::{Asker, Temporary, sts::AssumeRole as Request};
+use crate::tencent::{Temporary, sts::AssumeRole as Request};
 
 /// `AssumeRole` of STS.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl AssumeRole {
         loop {
             let now = self.sts.correct(now);
             let credential = self.source.fetch(now).await.map_err(|error| Error::Source(Box::new(error)))?.credential;
-            let error = match self.sts.ask(Asker::Signer(&credential), &self.request, now).await {
+            let error = match self.sts.ask(Some(&credential), &self.request, now).await {
                 Ok(temporary) => return Ok(temporary),
                 Err(error) => error,
             };

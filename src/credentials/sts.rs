@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use super::{Error, Told};
 use crate::{
     inventory::ApiClock,
-    tencent::{Action, Asker, Client, Connection, Error as WireError, Reason, Temporary},
+    tencent::{Action, Client, Connection, Credential, Error as WireError, Reason, Temporary},
 };
 
 /// STS, as one source asks it.
@@ -31,17 +31,22 @@ impl Sts {
         self.clock.lock().map_or(now, |clock| clock.correct(now))
     }
 
-    /// A temporary credential.
+    /// A temporary credential, for whoever signs, if anybody does.
     pub(super) async fn ask<A: Action<Output = Temporary>>(
         &self,
-        asker: Asker<'_>,
+        signer: Option<&Credential>,
         action: &A,
         now: Timestamp,
     ) -> Result<Temporary, WireError> {
         let mut connection = Connection::Pooled;
         let mut corrected = false;
         loop {
-            match self.client.call_as(asker, action, connection, self.correct(now)).await {
+            let now = self.correct(now);
+            let answer = match signer {
+                Some(credential) => self.client.call(credential, action, connection, now).await,
+                None => self.client.call_unsigned(action, connection, now).await,
+            };
+            match answer {
                 Ok(answer) => {
                     self.note(answer.server_time);
                     return Ok(answer.value);

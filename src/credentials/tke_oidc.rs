@@ -14,7 +14,7 @@ use crate::{
     environment::Environment,
     files::Watched,
     tencent::{
-        Asker, Region, Temporary,
+        Region, Temporary,
         sts::{AssumeRoleWithWebIdentity, RoleArn, SessionDuration, SessionName},
     },
 };
@@ -56,15 +56,14 @@ impl TkeOidc {
         let _: Region = self.parsed(REGION)?;
         let provider_id = self.variable(PROVIDER_ID)?.to_owned();
         let role_arn: RoleArn = self.parsed(ROLE_ARN)?;
-        let token = token(self.variable(TOKEN_FILE)?.into(), now).await?;
         let request = AssumeRoleWithWebIdentity {
             provider_id,
-            web_identity_token: token.clone(),
+            web_identity_token: token(self.variable(TOKEN_FILE)?.into(), now).await?,
             role_arn,
             role_session_name: SessionName::default(),
             duration_seconds: SessionDuration::default(),
         };
-        let answer = self.sts.ask(Asker::Bearer(&token), &request, now).await;
+        let answer = self.sts.ask(None, &request, now).await;
         answer.map_err(|error| failed::<AssumeRoleWithWebIdentity>(&error))
     }
 

@@ -37,7 +37,7 @@ pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
 pub use metadata::{Machine, serve_metadata};
-pub use population::{Behaviour, Caller, Key, NoKeys, Population, User};
+pub use population::{Behaviour, Caller, Key, NoKeys, Population, Told, User};
 pub use roles::{Identity, Role};
 pub use server::serve;
 

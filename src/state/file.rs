@@ -176,10 +176,10 @@ mod tests {
     }
 
     fn state(label: &str) -> State {
-        let key = Key { label: label.to_owned(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH };
-        let user = User { up: Some(true), answered: Some(Timestamp::UNIX_EPOCH), keys: Some([key].into()) };
+        let key = Key { label: label.to_owned(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH, last_use: None };
+        let user = User { up: Some(true), answered: Some(Timestamp::UNIX_EPOCH), keys: Some([key].into()), name: None };
         let mut state = State::default();
-        state.insert("a".parse().unwrap(), 7.try_into().unwrap(), Saved { id_label: IdLabel::Full, user });
+        state.insert("a".parse().unwrap(), 7.try_into().unwrap(), Saved { id_label: IdLabel::Full, user, caller: false });
         state
     }
 

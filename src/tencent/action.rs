@@ -3,10 +3,11 @@
 use jiff::{Timestamp, tz::Offset};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::ListAccessKeys;
+use super::{GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers};
 
 /// The names of all actions that are asked for here: the values of the label `action`.
-pub const NAMES: [&str; 1] = [ListAccessKeys::NAME];
+pub const NAMES: [&str; 4] =
+    [ListAccessKeys::NAME, ListUsers::NAME, GetSecurityLastUsed::NAME, GetCallerIdentity::NAME];
 
 /// An action of an API. The value is a request for it, and is written as the request's body.
 pub trait Action: Serialize + Sync {
@@ -27,6 +28,12 @@ pub trait Action: Serialize + Sync {
     /// # Errors
     /// What is wrong with it. It is logged, so it must quote nothing that may be a key's id.
     fn understand(&self, response: Self::Response, context: Context) -> Result<Self::Output, String>;
+
+    /// `text` without what the request says and nobody else may read: an error answer may quote it.
+    #[must_use]
+    fn scrub(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 /// What an answer does not say of itself.

@@ -5,12 +5,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822, tz::Offset};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Action, Code, Connection, Context, Credential, Endpoint, Error, Region, Transport,
-    credential::scrub,
     sign::{self, Covered, Payload},
 };
 
@@ -32,15 +31,6 @@ pub struct Client {
     zone: Offset,
     timeout: Duration,
     transport: Arc<dyn Transport>,
-}
-
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub enum Asker<'a> {
-    /// Whoever has this credential, with which the request is signed.
-    Signer(&'a Credential),
-    /// Whoever has this token, which is a part of the request. Nobody signs it.
-    Bearer(&'a SecretString),
 }
 
 /// What the API answered.
@@ -75,6 +65,15 @@ struct ApiError {
     message: String,
 }
 
+// === impl Answer ===
+
+impl<T> Answer<T> {
+    /// The same answer, made something else of.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: change(self.value), server_time: self.server_time }
+    }
+}
+
 // === impl Client ===
 
 impl Client {
@@ -102,30 +101,48 @@ impl Client {
         connection: Connection,
         now: Timestamp,
     ) -> Result<Answer<A::Output>, Error> {
-        self.call_as(Asker::Signer(credential), action, connection, now).await
+        self.send(Some(credential), action, connection, now).await
     }
 
-    /// As [`Client::call`], for an action that need not be signed.
+    /// As [`Client::call`], for an action that nobody signs.
     ///
     /// # Errors
     /// As there.
-    pub async fn call_as<A: Action>(
+    pub async fn call_unsigned<A: Action>(
         &self,
-        asker: Asker<'_>,
         action: &A,
         connection: Connection,
         now: Timestamp,
     ) -> Result<Answer<A::Output>, Error> {
-        let request = self.request(asker, action, now)?;
+        self.send(None, action, connection, now).await
+    }
+
+    async fn send<A: Action>(
+        &self,
+        signer: Option<&Credential>,
+        action: &A,
+        connection: Connection,
+        now: Timestamp,
+    ) -> Result<Answer<A::Output>, Error> {
+        let request = self.request(signer, action, now)?;
         let response = tokio::time::timeout(self.timeout, self.transport.send(request, connection))
             .await
             .map_err(|_| Error::Timeout(self.timeout))??;
-        let Answer { value, server_time } = read(&response, asker)?;
+        let scrub = |text: &str| match signer {
+            Some(credential) => action.scrub(&credential.scrub(text)),
+            None => action.scrub(text),
+        };
+        let Answer { value, server_time } = read(&response, scrub)?;
         let value = action.understand(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
         Ok(Answer { value, server_time })
     }
 
-    fn request<A: Action>(&self, asker: Asker<'_>, action: &A, now: Timestamp) -> Result<Request<Bytes>, Error> {
+    fn request<A: Action>(
+        &self,
+        signer: Option<&Credential>,
+        action: &A,
+        now: Timestamp,
+    ) -> Result<Request<Bytes>, Error> {
         let body = Bytes::from(serde_json::to_vec(action).map_err(|error| Error::Malformed(error.to_string()))?);
         let covered = Covered {
             method: "POST",
@@ -133,9 +150,9 @@ impl Client {
             headers: &[("content-type", CONTENT_TYPE), ("host", self.endpoint.host())],
             payload: Payload::Signed(&body),
         };
-        let authorization = match asker {
-            Asker::Signer(credential) => sign::authorization(&covered, credential, A::SERVICE, now),
-            Asker::Bearer(_) => UNSIGNED.to_owned(),
+        let authorization = match signer {
+            Some(credential) => sign::authorization(&covered, credential, A::SERVICE, now),
+            None => UNSIGNED.to_owned(),
         };
 
         let mut request = Request::post(self.endpoint.uri())
@@ -150,22 +167,10 @@ impl Client {
         if let Some(region) = &self.region {
             request = request.header("x-tc-region", region.as_str());
         }
-        if let Asker::Signer(Credential { token: Some(token), .. }) = asker {
+        if let Some(token) = signer.and_then(|credential| credential.token.as_ref()) {
             request = request.header(HeaderName::from_static("x-tc-token"), secret(token.expose_secret())?);
         }
         request.body(body).map_err(|error| Error::Malformed(error.to_string()))
-    }
-}
-
-// === impl Asker ===
-
-impl Asker<'_> {
-    /// `text` without the secrets of the one who asks.
-    fn scrub(self, text: &str) -> String {
-        match self {
-            Self::Signer(credential) => credential.scrub(text),
-            Self::Bearer(token) => scrub(text, token),
-        }
     }
 }
 
@@ -183,7 +188,8 @@ fn secret(value: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-fn read<T: DeserializeOwned>(response: &Response<Bytes>, asker: Asker<'_>) -> Result<Answer<T>, Error> {
+/// Reads an answer. Its texts go through `scrub`.
+fn read<T: DeserializeOwned>(response: &Response<Bytes>, scrub: impl Fn(&str) -> String) -> Result<Answer<T>, Error> {
     if response.status() != StatusCode::OK {
         return Err(Error::HttpStatus(response.status().as_u16()));
     }
@@ -196,9 +202,9 @@ fn read<T: DeserializeOwned>(response: &Response<Bytes>, asker: Asker<'_>) -> Re
     match common.error {
         None => Ok(Answer { value: parse(response.body())?, server_time }),
         Some(error) => Err(Error::Api {
-            code: Code::new(&presentable(&error.code, asker)),
-            message: presentable(&error.message, asker),
-            request_id: presentable(&common.request_id, asker),
+            code: Code::new(&presentable(&scrub(&error.code))),
+            message: presentable(&scrub(&error.message)),
+            request_id: presentable(&scrub(&common.request_id)),
             server_time,
         }),
     }
@@ -216,11 +222,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// Text of an answer as it may be logged: short, and free of our secrets.
-fn presentable(text: &str, asker: Asker<'_>) -> String {
-    let scrubbed = asker.scrub(text);
-    match scrubbed.char_indices().nth(MAX_TEXT_CHARS) {
-        Some((end, _)) => format!("{}…", &scrubbed[..end]),
-        None => scrubbed,
+/// Text of an answer as it may be logged: short.
+fn presentable(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

@@ -133,7 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_an_endpoint_like_any_other() {
+    fn the_defaults_are_endpoints_like_any_other() {
+        assert_eq!("https://sts.tencentcloudapi.com".parse(), Ok(Endpoint::sts()));
         assert_eq!("https://cam.tencentcloudapi.com".parse(), Ok(Endpoint::default()));
     }
 

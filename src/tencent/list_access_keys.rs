@@ -2,9 +2,13 @@
 //!
 //! Source: <https://cloud.tencent.com/document/product/598/45156>.
 
-use std::fmt;
+use std::{
+    cmp::Ordering,
+    hash::{Hash, Hasher},
+};
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Context, Uin};
@@ -28,8 +32,8 @@ pub struct AccessKey {
 }
 
 /// The id of an access key, whole as the API sends it. It is not printed: only [`AccessKeyId::expose`] shows it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccessKeyId(String);
+#[derive(Clone, Debug)]
+pub struct AccessKeyId(SecretString);
 
 /// Whether a key can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,7 +133,7 @@ impl Row {
             "Inactive" => KeyStatus::Inactive,
             _ => KeyStatus::Unknown,
         };
-        Ok(AccessKey { id: AccessKeyId(self.access_key_id), status, created })
+        Ok(AccessKey { id: AccessKeyId(self.access_key_id.into()), status, created })
     }
 }
 
@@ -139,19 +143,39 @@ impl AccessKeyId {
     /// The whole id.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
 
 impl From<&str> for AccessKeyId {
     fn from(id: &str) -> Self {
-        Self(id.to_owned())
+        Self(id.into())
     }
 }
 
-impl fmt::Debug for AccessKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessKeyId([redacted])")
+impl PartialEq for AccessKeyId {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for AccessKeyId {}
+
+impl PartialOrd for AccessKeyId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for AccessKeyId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.expose().cmp(other.expose())
+    }
+}
+
+impl Hash for AccessKeyId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
     }
 }
 
@@ -228,6 +252,6 @@ mod tests {
 
     #[test]
     fn an_id_is_not_printed() {
-        assert_eq!(format!("{:?}", AccessKeyId::from("AKIDsecretive")), "AccessKeyId([redacted])");
+        assert!(!format!("{:?}", AccessKeyId::from("AKIDsecretive")).contains("AKID"));
     }
 }

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
-use super::{Action, Context, Credential, Temporary, Uin};
+use super::{Action, Context, Credential, Temporary, Uin, credential::scrub};
 
 const SERVICE: &str = "sts";
 const VERSION: &str = "2018-08-13";
@@ -129,6 +129,10 @@ impl Action for AssumeRoleWithWebIdentity {
 
     fn understand(&self, response: Response, _: Context) -> Result<Temporary, String> {
         response.into_temporary()
+    }
+
+    fn scrub(&self, text: &str) -> String {
+        scrub(text, &self.web_identity_token)
     }
 }
 

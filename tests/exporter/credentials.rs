@@ -24,7 +24,7 @@ pub(crate) fn world_of(users: u64) -> World {
     world
 }
 
-fn add_role(world: &World) {
+pub(crate) fn add_role(world: &World) {
     let role = Role {
         account: 100_000_000_001,
         name: "exporter".to_owned(),

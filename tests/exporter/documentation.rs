@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tencentcloud_cam_exporter::tencent::{Reason, code::DOCUMENTED};
+use tencentcloud_cam_exporter::tencent::{
+    Action, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES, code::DOCUMENTED,
+};
 
-use crate::world::{UIN, World, binary};
+use crate::{
+    credentials::{ROLE, add_role},
+    world::{UIN, World, binary},
+};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"));
 
@@ -23,8 +28,11 @@ fn labels(cell: &str) -> BTreeSet<String> {
 /// The families of the exposition with their types and labels; those that a histogram adds to its series are its own.
 fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let world = World::with_one_user();
+    add_role(&world);
     let list = world.write("uins.txt", &UIN.to_string());
-    let with_a_list = world.config().replace("name: prod,", &format!("name: prod, uins_file: {},", list.display()));
+    let role = format!("assume_role: {{role_arn: '{ROLE}'}}");
+    let with_a_list =
+        world.config_with(&role).replace("name: prod,", &format!("name: prod, uins_file: {},", list.display()));
     let exporter = world.start_with(&with_a_list, &[]);
     exporter.until("a sweep", |metrics| metrics.count("tencentcloud_cam_account_last_sweep_duration_seconds") == 1);
     let text = exporter.scrape();
@@ -71,6 +79,22 @@ fn every_code_is_documented_with_its_reason() {
     let real: Vec<Vec<String>> =
         DOCUMENTED.iter().map(|(code, reason)| vec![(*code).to_owned(), reason.label().to_owned()]).collect();
     assert_eq!(documented, real);
+}
+
+#[test]
+fn the_policy_allows_what_is_asked_and_no_more() {
+    let policy = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/cam-policy.json"));
+    let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let statement = &policy["statement"][0];
+    assert_eq!(policy["statement"].as_array().unwrap().len(), 1);
+    assert_eq!((&policy["version"], &statement["effect"]), (&"2.0".into(), &"allow".into()));
+    assert_eq!(statement["resource"], serde_json::json!(["*"]));
+    let allowed: BTreeSet<&str> =
+        statement["action"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    // Whoever asks may be told who that is.
+    let asked = NAMES.into_iter().filter(|name| *name != GetCallerIdentity::NAME);
+    let asked: Vec<String> = asked.map(|name| format!("{}:{name}", ListAccessKeys::SERVICE)).collect();
+    assert_eq!(allowed, asked.iter().map(String::as_str).collect());
 }
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));

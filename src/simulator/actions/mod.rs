@@ -6,7 +6,9 @@
 mod assume_role;
 mod assume_role_with_web_identity;
 mod get_caller_identity;
+mod get_security_last_used;
 mod list_access_keys;
+mod list_users;
 
 use std::collections::HashMap;
 
@@ -73,6 +75,8 @@ pub(super) struct Call<'a> {
 /// Everything that can be asked.
 pub(super) static ACTIONS: &[Action] = &[
     list_access_keys::ACTION,
+    list_users::ACTION,
+    get_security_last_used::ACTION,
     assume_role::ACTION,
     assume_role_with_web_identity::ACTION,
     get_caller_identity::ACTION,
