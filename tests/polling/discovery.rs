@@ -239,7 +239,7 @@ async fn no_kind_of_request_starves_another_and_together_they_keep_the_limit() {
         };
         let others: Vec<usize> = (FIRST + 1..FIRST + 400).map(|uin| of(Some(uin))).collect();
         let (least, most) = (*others.iter().min().unwrap(), *others.iter().max().unwrap());
-        assert!(most - least <= 1 && (least..=most).contains(&(of(None) + of(Some(FIRST)))), "{least} to {most}");
+        assert!(most - least <= 2 && (least..=most).contains(&(of(None) + of(Some(FIRST)))), "{least} to {most}");
         assert!(of(Some(FIRST)) <= 1);
     }
 }
