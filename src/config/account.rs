@@ -26,7 +26,8 @@ use crate::{
 pub(super) const ACCOUNT: &[&str] =
     &["name", "uins", "uins_file", "include_self", "discover", "endpoint", "sts_endpoint", "region", "credentials"];
 
-const NO_USERS: &str = "no users: list their UINs, such as uins: [100013065917], name a uins_file, or set discover: true";
+const NO_USERS: &str =
+    "no users: list their UINs, such as uins: [100013065917], name a uins_file, or set discover: true";
 
 /// An account as it stands in the file, before the defaults.
 #[derive(Default)]

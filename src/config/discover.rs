@@ -18,9 +18,9 @@ pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Option<Discover
     let mut whole = Ok(());
     node.each_field(&[DISCOVER], notes, |name, field, notes| {
         let read = match name {
-            "interval" => field
-                .scalar(notes, |text| duration(text, Interval::new))
-                .map(|interval| discovery.interval = interval),
+            "interval" => {
+                field.scalar(notes, |text| duration(text, Interval::new)).map(|interval| discovery.interval = interval)
+            }
             "include" => patterns(&field, notes).map(|patterns| discovery.include = patterns),
             _ => patterns(&field, notes).map(|patterns| discovery.exclude = patterns),
         };

@@ -254,7 +254,8 @@ impl Account {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
             let known = user.keys.take();
             let last_use = |label: &str, created| {
-                let same = known.iter().flat_map(|keys| &**keys).find(|key| key.label == label && key.created == created);
+                let same =
+                    known.iter().flat_map(|keys| &**keys).find(|key| key.label == label && key.created == created);
                 same.and_then(|key| key.last_use)
             };
             let mut keys: Vec<Key> = keys
@@ -283,11 +284,8 @@ impl Account {
     ) {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(ids.clone());
-            let told: BTreeMap<String, LastUse> = labels
-                .into_iter()
-                .zip(ids)
-                .filter_map(|(label, id)| Some((label, last_use(id)?)))
-                .collect();
+            let told: BTreeMap<String, LastUse> =
+                labels.into_iter().zip(ids).filter_map(|(label, id)| Some((label, last_use(id)?))).collect();
             change_keys(user, |key| key.last_use = told.get(&key.label).copied().or(key.last_use));
         });
     }
@@ -438,7 +436,10 @@ mod tests {
         account.failed(uin);
         assert_eq!(account.users()[&uin], User { up: Some(false), answered: None, keys: None, name: None });
         account.listed(uin, &[], second(1));
-        assert_eq!(account.users()[&uin], User { up: Some(true), answered: Some(second(1)), keys: Some([].into()), name: None });
+        assert_eq!(
+            account.users()[&uin],
+            User { up: Some(true), answered: Some(second(1)), keys: Some([].into()), name: None }
+        );
     }
 
     #[test]

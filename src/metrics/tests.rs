@@ -221,7 +221,9 @@ fn naive(inventory: &Inventory, local: Timestamp) -> String {
         (
             "user_info",
             "What the account calls the user that discovery found; always 1.",
-            Box::new(move |user| user.name.iter().map(|name| (format!(r#",user_name="{}""#, escaped(name)), 1)).collect()),
+            Box::new(move |user| {
+                user.name.iter().map(|name| (format!(r#",user_name="{}""#, escaped(name)), 1)).collect()
+            }),
         ),
         (
             "user_up",

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::family::Family;
-use crate::{inventory::User, tencent::{KeyStatus, LastUse}};
+use crate::{
+    inventory::User,
+    tencent::{KeyStatus, LastUse},
+};
 
 /// The label that tells a user's keys apart.
 const ACCESS_KEY_ID: &str = "access_key_id";

@@ -84,18 +84,22 @@ impl Errand {
         }
     }
 
-    /// It failed, and is asked for again after `wait`, or sooner where that may help.
-    pub(super) fn failed(
+    /// It failed with something that may pass: it is asked for again soon, and after `longest` at the latest.
+    pub(super) fn failed_for_now(
         &mut self,
         reason: Reason,
         error: &impl fmt::Display,
-        wait: Duration,
+        longest: Duration,
         random: &mut fastrand::Rng,
     ) {
-        let soon = reason.is_transient().then(|| backoff::wait(self.retries, random));
-        self.under_way = false;
+        let wait = backoff::wait(self.retries, random).min(longest);
         self.retries += 1;
-        self.due = Some(Instant::now() + soon.map_or(wait, |soon| soon.min(wait)));
+        self.failed(reason, error, wait);
+    }
+
+    /// It failed, and is asked for again after `wait`.
+    pub(super) fn failed(&mut self, reason: Reason, error: &impl fmt::Display, wait: Duration) {
+        self.later(wait);
         if self.problem.replace(reason) == Some(reason) {
             debug!(account = %self.account, reason = reason.label(), %error, "{} still fails", self.what);
         } else {

@@ -20,8 +20,8 @@ pub mod pattern;
 pub mod poller;
 mod request;
 pub mod schedule;
-mod settle;
 pub mod settings;
+mod settle;
 
 pub use discovery::Discovery;
 pub use pattern::{NotAPattern, Pattern};

@@ -185,7 +185,10 @@ impl Poller {
         let (account, metrics) = (Arc::clone(&self.wiring.account), self.wiring.metrics.clone());
         if self.plan.include_self {
             let _preset = metrics.action::<GetCallerIdentity>();
-            self.asks_caller.now();
+            // One that is known stays so for as long as it signs.
+            if self.caller.as_ref().is_none_or(|caller| caller.uin.is_none()) {
+                self.asks_caller.now();
+            }
         } else {
             self.asks_caller.stop();
             self.caller = None;

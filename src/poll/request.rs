@@ -1,6 +1,6 @@
 //! One request of a poller: what it asks, who signs it, and how it ended.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -65,29 +65,29 @@ pub(super) struct Ended {
     pub(super) permit: Permit,
     pub(super) connection: Connection,
     pub(super) signed_at: Timestamp,
-    /// Where there was a credential.
+    /// What it was signed with, and where that came from.
     pub(super) signer: Option<Signer>,
     /// Why the credential may be an old one.
     pub(super) credential_problem: Result<Option<credentials::Error>, NoCredential>,
     pub(super) outcome: Result<Answer<Said>, Failure>,
 }
 
-/// What a request was signed with, and where that came from.
+/// A credential, and where it came from.
 pub(super) struct Signer {
     pub(super) credential: Credential,
-    source: Arc<credentials::Source>,
+    pub(super) source: Arc<credentials::Source>,
 }
 
-/// There was none to sign with, as the outcome tells.
+/// There was none to ask with, as the outcome tells.
 pub(super) struct NoCredential;
 
 /// Why a request brought nothing.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
     #[error(transparent)]
-    Credentials(#[from] credentials::Error),
+    Credentials(credentials::Error),
     #[error(transparent)]
-    Api(#[from] ApiError),
+    Api(ApiError),
 }
 
 // === impl KnownCaller ===
@@ -102,28 +102,28 @@ impl KnownCaller {
 // === impl Request ===
 
 impl Request {
-    pub(super) async fn send(mut self) -> Ended {
+    pub(super) async fn send(self) -> Ended {
         let asked = Instant::now();
-        let fetched = self.plan.credentials.fetch(self.now).await;
-        // The credential may have come late.
-        self.now += asked.elapsed();
+        let source = Arc::clone(&self.plan.credentials);
+        let fetched = source.fetch(self.now).await;
         let credential_problem = fetched.as_ref().map(|fetched| fetched.problem.clone()).map_err(|_| NoCredential);
-        let signer = fetched.as_ref().ok().map(|fetched| fetched.credential.clone());
-        let outcome = async {
-            let credential = fetched?.credential;
-            let started = Instant::now();
-            let said = self.ask(&credential).await;
-            self.metrics.request(started.elapsed());
-            Ok(said?)
+        // The credential may have come late.
+        let signed_at = self.now + asked.elapsed();
+        let (signer, outcome) = match fetched {
+            Ok(fetched) => {
+                let started = Instant::now();
+                let said = self.ask(&fetched.credential, signed_at).await;
+                self.metrics.request(started.elapsed());
+                (Some(Signer { credential: fetched.credential, source }), said.map_err(Failure::Api))
+            }
+            Err(error) => (None, Err(Failure::Credentials(error))),
         };
-        let outcome = outcome.await;
-        let Self { subject, permit, connection, plan, now, .. } = self;
-        let signer = signer.map(|credential| Signer { credential, source: Arc::clone(&plan.credentials) });
-        Ended { subject, permit, connection, signed_at: now, signer, credential_problem, outcome }
+        let Self { subject, permit, connection, .. } = self;
+        Ended { subject, permit, connection, signed_at, signer, credential_problem, outcome }
     }
 
-    async fn ask(&self, credential: &Credential) -> Result<Answer<Said>, ApiError> {
-        let Self { plan, connection, now, .. } = self;
+    async fn ask(&self, credential: &Credential, now: Timestamp) -> Result<Answer<Said>, ApiError> {
+        let Self { plan, connection, .. } = self;
         let cam = &plan.client;
         Ok(match &self.subject {
             Subject::Poll(turn) => {
@@ -132,15 +132,15 @@ impl Request {
                     .as_ref()
                     .is_some_and(|caller| caller.uin == Some(turn.uin()) && caller.signs_with(&credential.secret_id));
                 let action = if own { ListAccessKeys::own() } else { ListAccessKeys::of(turn.uin()) };
-                cam.call(credential, &action, *connection, *now).await?.map(Said::Keys)
+                cam.call(credential, &action, *connection, now).await?.map(Said::Keys)
             }
             Subject::Caller => {
-                plan.sts.call(credential, &GetCallerIdentity {}, *connection, *now).await?.map(Said::Caller)
+                plan.sts.call(credential, &GetCallerIdentity {}, *connection, now).await?.map(Said::Caller)
             }
-            Subject::Users => cam.call(credential, &ListUsers {}, *connection, *now).await?.map(Said::Users),
+            Subject::Users => cam.call(credential, &ListUsers {}, *connection, now).await?.map(Said::Users),
             Subject::LastUse(batch) => {
                 let action = GetSecurityLastUsed::of(batch.iter().map(|(_, id)| id));
-                cam.call(credential, &action, *connection, *now).await?.map(Said::LastUse)
+                cam.call(credential, &action, *connection, now).await?.map(Said::LastUse)
             }
         })
     }
@@ -162,12 +162,5 @@ impl Failure {
             Self::Credentials(error) => error.is_transient(),
             Self::Api(error) => error.reason().is_transient(),
         }
-    }
-
-    /// After how long there may be another credential, where that of the request is no longer good.
-    pub(super) fn another_credential(&self, signer: Option<&Signer>, now: Timestamp) -> Option<Duration> {
-        let Self::Api(error) = self else { return None };
-        let Signer { credential, source } = signer.filter(|_| error.disowns_the_credential())?;
-        source.refused(credential, now)
     }
 }

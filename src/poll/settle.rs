@@ -1,20 +1,19 @@
 //! What the end of a request means.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use tracing::{debug, info, warn};
 
 use super::{
     Poller,
     last_use::Batch,
-    request::{Ended, Failure, KnownCaller, Said, Subject},
+    request::{Ended, Failure, KnownCaller, Said, Signer, Subject},
     schedule::Turn,
 };
 use crate::{
     backoff, credentials,
-    inventory::ApiClock,
+    inventory::{ApiClock, Found},
     tencent::{AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, NamedUser, Reason, Uin},
 };
 
@@ -33,17 +32,14 @@ impl Poller {
         if let Ok(problem) = credential_problem {
             self.note_credential(problem);
         }
-        let signed_by = signer.as_ref().map(|signer| signer.credential.secret_id.clone());
-        if self.caller.as_ref().zip(signed_by.as_ref()).is_some_and(|(caller, id)| !caller.signs_with(id)) {
-            self.asks_caller.now();
-        }
+        self.note_signer(signer.as_ref());
         let is_poll = matches!(subject, Subject::Poll(_));
         match outcome {
             Ok(answer) => {
                 if answer.server_time.is_some_and(|time| time.duration_since(signed_at).abs() < PLAUSIBLE) {
                     self.note_time(answer.server_time);
                 }
-                self.answered(subject, answer.value, signed_by);
+                self.answered(subject, answer.value, signer);
             }
             Err(Failure::Api(ApiError::StaleConnection(cause))) if connection == Connection::Pooled => {
                 debug!(account = %self.wiring.account.name(), %cause, "the API closed a kept connection: asking once more");
@@ -56,7 +52,7 @@ impl Poller {
                         return self.again(&subject);
                     }
                 }
-                if let Some(wait) = failure.another_credential(signer.as_ref(), self.now()) {
+                if let Some(wait) = self.another_credential(&failure, signer) {
                     debug!(account = %self.wiring.account.name(), error = %failure, "the credential is no longer good: asking with the next");
                     return self.later(&subject, wait);
                 }
@@ -93,14 +89,14 @@ impl Poller {
         }
     }
 
-    fn answered(&mut self, subject: Subject, said: Said, signed_by: Option<SecretString>) {
+    fn answered(&mut self, subject: Subject, said: Said, signer: Option<Signer>) {
         match (subject, said) {
             (Subject::Poll(turn), Said::Keys(keys)) => self.succeeded(turn, keys),
             (Subject::LastUse(batch), Said::LastUse(uses)) => {
                 self.used(&batch, |id| uses.get(id).copied());
             }
             (_, Said::Users(users)) => self.listed(users),
-            (_, Said::Caller(caller)) => self.called(caller, signed_by),
+            (_, Said::Caller(caller)) => self.called(caller, signer),
             // No request is answered with what another asks for.
             (_, Said::Keys(_) | Said::LastUse(_)) => {}
         }
@@ -110,20 +106,30 @@ impl Poller {
     fn failed(&mut self, subject: Subject, failure: &Failure) -> bool {
         let (account, reason) = (&self.wiring.account, failure.reason());
         let interval = self.plan.settings.interval.get();
-        let random = &mut self.wiring.random;
-        match subject {
+        let (errand, wait) = match subject {
             Subject::Poll(turn) => return self.poll_failed(turn, failure),
+            // What has been switched off meanwhile has not failed.
+            Subject::Caller if !self.plan.include_self => {
+                self.asks_caller.done(None);
+                return true;
+            }
             Subject::Caller => {
                 account.note(|progress| progress.caller_up = Some(false));
-                self.asks_caller.failed(reason, failure, interval, random);
+                (&mut self.asks_caller, interval)
             }
             Subject::Users => {
-                let Some(discovery) = &self.plan.discovery else { return true };
+                let Some(discovery) = &self.plan.discovery else {
+                    self.asks_users.done(None);
+                    return true;
+                };
                 account.note(|progress| progress.discovery_up = Some(false));
-                self.asks_users.failed(reason, failure, discovery.interval.get(), random);
+                (&mut self.asks_users, discovery.interval.get())
             }
             Subject::LastUse(batch) => {
-                let Some(every) = self.plan.settings.last_used else { return true };
+                let Some(every) = self.plan.settings.last_used else {
+                    self.asks_last_use.done(None);
+                    return true;
+                };
                 account.note(|progress| progress.last_used_up = Some(false));
                 let wait = if reason == Reason::Denied {
                     every.get()
@@ -133,8 +139,13 @@ impl Poller {
                 } else {
                     interval.min(every.get())
                 };
-                self.asks_last_use.failed(reason, failure, wait, random);
+                (&mut self.asks_last_use, wait)
             }
+        };
+        if failure.is_transient() {
+            errand.failed_for_now(reason, failure, wait, &mut self.wiring.random);
+        } else {
+            errand.failed(reason, failure, wait);
         }
         true
     }
@@ -195,11 +206,11 @@ impl Poller {
         let Some(every) = self.plan.discovery.as_ref().map(|discovery| discovery.interval.get()) else {
             return self.asks_users.done(None);
         };
-        let account = std::sync::Arc::clone(&self.wiring.account);
+        let account = Arc::clone(&self.wiring.account);
         let before = account.sources().found;
         if let Err(error) = self.last_list.take(users, before.len()) {
             account.note(|progress| progress.discovery_up = Some(false));
-            return self.asks_users.failed(Reason::Malformed, &error, every, &mut self.wiring.random);
+            return self.asks_users.failed(Reason::Malformed, &error, every);
         }
         self.take_over_found();
         self.take_over_users();
@@ -207,9 +218,7 @@ impl Poller {
         let now = self.now();
         account.note(|progress| (progress.discovery_up, progress.discovered) = (Some(true), Some(now)));
         let found = account.sources().found;
-        let of_one_only = |one: &crate::inventory::Found, other: &crate::inventory::Found| {
-            one.keys().filter(|uin| !other.contains_key(uin)).count()
-        };
+        let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
         let (new, gone) = (of_one_only(&found, &before), of_one_only(&before, &found));
         if new + gone > 0 {
             info!(account = %account.name(), new, gone, users = found.len(), "users have been listed");
@@ -218,8 +227,8 @@ impl Poller {
     }
 
     /// The API told who asks.
-    fn called(&mut self, caller: Caller, signed_by: Option<SecretString>) {
-        let account = std::sync::Arc::clone(&self.wiring.account);
+    fn called(&mut self, caller: Caller, signer: Option<Signer>) {
+        let account = Arc::clone(&self.wiring.account);
         if !self.plan.include_self {
             return self.asks_caller.done(None);
         }
@@ -227,7 +236,7 @@ impl Poller {
             Caller::User(uin) => Some(uin),
             Caller::Role => None,
         };
-        self.caller = signed_by.map(|secret_id| KnownCaller { uin, secret_id });
+        self.caller = signer.map(|signer| KnownCaller { uin, secret_id: signer.credential.secret_id });
         account.set_caller(uin.filter(|uin| (self.plan.owns)(*uin)));
         self.take_over_users();
         account.note(|progress| progress.caller_up = Some(uin.is_some()));
@@ -235,7 +244,22 @@ impl Poller {
             self.asks_caller.done(None);
         } else {
             let wait = self.plan.settings.interval.get();
-            self.asks_caller.failed(Reason::Denied, &A_ROLE, wait, &mut self.wiring.random);
+            self.asks_caller.failed(Reason::Denied, &A_ROLE, wait);
+        }
+    }
+
+    /// After how long there may be another credential, where that of a request was refused.
+    fn another_credential(&self, failure: &Failure, signer: Option<Signer>) -> Option<Duration> {
+        let Failure::Api(error) = failure else { return None };
+        let Signer { credential, source } = signer.filter(|_| error.disowns_the_credential())?;
+        source.refused(&credential, self.now())
+    }
+
+    /// Whoever signs with something new may be somebody else.
+    fn note_signer(&mut self, signer: Option<&Signer>) {
+        let (Some(known), Some(signer)) = (&self.caller, signer) else { return };
+        if !known.signs_with(&signer.credential.secret_id) {
+            self.asks_caller.now();
         }
     }
 

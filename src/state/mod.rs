@@ -75,11 +75,7 @@ impl State {
     /// Hands each account what is known of its users; returns of how many. Whatever has been polled since is newer, and
     /// stays. Users that nobody lists are users again if their account still `admits` them, until it is known better.
     #[must_use]
-    pub fn restore(
-        mut self,
-        inventory: &Inventory,
-        admits: impl Fn(&AccountName, Uin, Origin<'_>) -> bool,
-    ) -> usize {
+    pub fn restore(mut self, inventory: &Inventory, admits: impl Fn(&AccountName, Uin, Origin<'_>) -> bool) -> usize {
         let mut restored = 0;
         for account in inventory.accounts() {
             let (name, id_label) = (account.name(), account.facts().id_label);
@@ -135,7 +131,12 @@ mod tests {
     }
 
     fn user(second: i64) -> User {
-        User { up: Some(true), answered: Some(Timestamp::from_second(second).unwrap()), keys: Some([].into()), name: None }
+        User {
+            up: Some(true),
+            answered: Some(Timestamp::from_second(second).unwrap()),
+            keys: Some([].into()),
+            name: None,
+        }
     }
 
     fn uin(number: u64) -> Uin {

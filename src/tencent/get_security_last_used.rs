@@ -99,8 +99,8 @@ impl Row {
         let day = self.last_used_date.as_deref().filter(|date| !date.is_empty());
         let day = day.map(|date| start_of(date, zone).ok_or("a LastUsedDate that is not of the form 2006-01-02"));
         let moment = self.last_secret_used_date.filter(|millis| *millis != 0);
-        let moment =
-            moment.map(|millis| Timestamp::from_millisecond(millis).map_err(|_| "a LastSecretUsedDate that is no time"));
+        let moment = moment
+            .map(|millis| Timestamp::from_millisecond(millis).map_err(|_| "a LastSecretUsedDate that is no time"));
         let last_use = [day.transpose()?, moment.transpose()?].into_iter().flatten().max();
         if last_use.is_some_and(|at| at.duration_since(now) > TOLERANCE) {
             return Err("a key that was last used in the future".to_owned());
@@ -146,7 +146,10 @@ mod tests {
             assert_eq!(last_use(&format!(r#"{{"SecretId":"a",{fields}}}"#)), Ok(expected), "{fields}");
         }
         assert_eq!(last_use(r#"{"SecretId":"b","LastUsedDate":null}"#), Ok(None));
-        assert_eq!(last_use(r#"{"SecretId":"a"},{"SecretId":"a","LastUsedDate":"2022-12-19"},{"SecretId":"a"}"#), Ok(at("2022-12-18T16:00:00Z")));
+        assert_eq!(
+            last_use(r#"{"SecretId":"a"},{"SecretId":"a","LastUsedDate":"2022-12-19"},{"SecretId":"a"}"#),
+            Ok(at("2022-12-18T16:00:00Z"))
+        );
     }
 
     #[test]

@@ -113,7 +113,11 @@ fn a_list_of_nobody_is_believed_the_second_time() {
 #[test]
 fn patterns_choose_and_whoever_is_listed_is_polled_anyhow() {
     let world = world(&["ci-a", "ci-old", "alice", "bob"]);
-    let fields = format!("discover: {{interval: 1s, include: ['ci-*', '{}'], exclude: ['*-old']}}, uins: [{}]", UIN + 2, UIN + 3);
+    let fields = format!(
+        "discover: {{interval: 1s, include: ['ci-*', '{}'], exclude: ['*-old']}}, uins: [{}]",
+        UIN + 2,
+        UIN + 3
+    );
     let exporter = world.start_with(&config(&world, &fields), &[]);
     exporter.until_answered(3);
     let metrics = exporter.until("found", |metrics| !names(metrics).is_empty());
@@ -149,7 +153,8 @@ fn a_restart_forgets_nobody_though_the_list_fails() {
     let with = |fields: &str| config(&world, fields) + &state;
     let exporter = world.start_with(&with("discover: true, include_self: true"), &[]);
     until(&exporter, &[(UIN, "ci"), (UIN + 1, "alice"), (UIN + 2, "bob")]);
-    exporter.until("the caller", |metrics| metrics.get(&format!(r#"user_up{{account="prod",uin="{CALLER}"}}"#)).is_some());
+    exporter
+        .until("the caller", |metrics| metrics.get(&format!(r#"user_up{{account="prod",uin="{CALLER}"}}"#)).is_some());
     let before = exporter.metrics();
     exporter.stop();
 

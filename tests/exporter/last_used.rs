@@ -19,7 +19,9 @@ fn label(name: &str) -> String {
 
 /// The family's values by user and label.
 fn by_key(metrics: &Metrics, family: &str) -> BTreeMap<(u64, String), f64> {
-    let part = |series: &str, label: &str| series.split_once(&format!("{label}=\"")).unwrap().1.split('"').next().unwrap().to_owned();
+    let part = |series: &str, label: &str| {
+        series.split_once(&format!("{label}=\"")).unwrap().1.split('"').next().unwrap().to_owned()
+    };
     let family = metrics.family(&format!("tencentcloud_cam_access_key_{family}"));
     family
         .into_iter()
@@ -106,7 +108,9 @@ fn a_use_is_seen_and_a_key_that_is_new_or_gone_is_too() {
     let exporter = world.start_with(&config(&world, ON), &[]);
     assert_eq!(never_used(&until_all_told(&exporter, 1)), [((UIN, label("old")), 1.0)].into());
     let day = used("old", Told::As("2022-12-19"), Told::Absent);
-    world.simulator.edit(|population| population.users.insert(UIN, User::with_keys([day, used("new", Told::Null, Told::Null)])));
+    world
+        .simulator
+        .edit(|population| population.users.insert(UIN, User::with_keys([day, used("new", Told::Null, Told::Null)])));
     let metrics = exporter.until("seen", |metrics| never_used(metrics).len() == 2 && last_used(metrics).len() == 1);
     assert_eq!(last_used(&metrics), [((UIN, label("old")), 1_671_379_200.0)].into());
     world.simulator.edit(|population| population.users.get_mut(&UIN).unwrap().keys.remove(0));
@@ -116,7 +120,10 @@ fn a_use_is_seen_and_a_key_that_is_new_or_gone_is_too() {
 
 #[test]
 fn what_fails_leaves_what_was_known_and_disturbs_no_poll() {
-    let world = World::new([(UIN, User::with_keys([used("a", Told::As("2022-12-19"), Told::Null), used("b", Told::Null, Told::Null)]))]);
+    let world = World::new([(
+        UIN,
+        User::with_keys([used("a", Told::As("2022-12-19"), Told::Null), used("b", Told::Null, Told::Null)]),
+    )]);
     let exporter = world.start_with(&config(&world, ON), &[]);
     let known = until_all_told(&exporter, 2);
     let body = |text: &'static str| Fault::Answer(Response::new(text.into()));
@@ -137,7 +144,11 @@ fn what_fails_leaves_what_was_known_and_disturbs_no_poll() {
         exporter.until("up again", |metrics| up(metrics) == Some(1.0));
     }
     // An answer without rows is an answer; it tells nothing.
-    world.simulator.inject_into("GetSecurityLastUsed", body(r#"{"Response":{"SecretIdLastUsedRows":null,"RequestId":"1"}}"#), Times::Next(2));
+    world.simulator.inject_into(
+        "GetSecurityLastUsed",
+        body(r#"{"Response":{"SecretIdLastUsedRows":null,"RequestId":"1"}}"#),
+        Times::Next(2),
+    );
     let requests = r#"api_requests_total{account="prod",action="GetSecurityLastUsed"}"#;
     let before = exporter.metrics().get(requests).unwrap();
     let metrics = exporter.until("asked", |metrics| metrics.get(requests) >= Some(before + 2.0));
@@ -151,7 +162,8 @@ fn a_denial_is_told_once() {
     let denied = Fault::Error(Rejection::new("AuthFailure.UnauthorizedOperation", "no cam:GetSecurityLastUsed"));
     world.simulator.inject_into("GetSecurityLastUsed", denied, Times::UntilCleared);
     let exporter = world.start_with(&config(&world, ON), &[]);
-    let errors = r#"api_errors_total{account="prod",action="GetSecurityLastUsed",code="AuthFailure.UnauthorizedOperation"}"#;
+    let errors =
+        r#"api_errors_total{account="prod",action="GetSecurityLastUsed",code="AuthFailure.UnauthorizedOperation"}"#;
     let metrics = exporter.until("denied thrice", |metrics| metrics.get(errors) >= Some(3.0));
     assert_eq!((metrics.of_user("user_up"), metrics.failures("denied")), (Some(1.0), 0.0));
     let (_, log) = exporter.stop();
@@ -162,7 +174,8 @@ fn a_denial_is_told_once() {
 /// question.
 #[test]
 fn a_key_that_is_gone_does_not_keep_the_others_from_being_told() {
-    let users = (UIN..UIN + 8).map(|uin| (uin, User::with_keys([used(&format!("K{}", uin - UIN), Told::Null, Told::Null)])));
+    let users =
+        (UIN..UIN + 8).map(|uin| (uin, User::with_keys([used(&format!("K{}", uin - UIN), Told::Null, Told::Null)])));
     let world = World::new(users);
     let ghost = r#"{"Response":{"AccessKeys":[{"AccessKeyId":"AKIDghostxxxxxxxxxxxxxxxxxxxxxxxxxxx","Status":"Active","CreateTime":"2022-10-10 15:13:17","Description":null}],"RequestId":"1"}}"#;
     world.simulator.inject(Some(UIN + 3), Fault::Answer(Response::new(ghost.into())), Times::UntilCleared);
