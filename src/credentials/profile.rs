@@ -126,7 +126,7 @@ impl Search {
     /// machine.
     #[must_use]
     pub fn new(name: &str, environment: &Environment, clock: &Arc<dyn Clock>) -> Self {
-        let named = environment.get(VARIABLE).map(|path| path.expose_secret()).filter(|path| !path.trim().is_empty());
+        let named = environment.get(VARIABLE).map(ExposeSecret::expose_secret).filter(|path| !path.trim().is_empty());
         let places = named.map_or_else(|| vec![OF_THE_USER, OF_THE_MACHINE], |path| vec![path]);
         let candidates = places.into_iter().map(|path| {
             let profile = Profile::new(Path::new(path), name.to_owned(), environment);
@@ -187,15 +187,15 @@ mod tests {
         Ok([Some(exposed(credential.secret_id)), Some(exposed(credential.secret_key)), credential.token.map(exposed)])
     }
 
-    fn found(id: &str, key: &str, token: Option<&str>) -> Result<[Option<String>; 3], String> {
-        Ok([Some(id.to_owned()), Some(key.to_owned()), token.map(str::to_owned)])
+    fn found(id: &str, key: &str, token: Option<&str>) -> [Option<String>; 3] {
+        [Some(id.to_owned()), Some(key.to_owned()), token.map(str::to_owned)]
     }
 
     #[test]
     fn a_section_is_read_as_the_sdks_do() {
         let text = "\u{feff}# mine\n[default]\r\nsecret_id = id1\r\nSecret_Key: 'key1'\n; no more\n\n[other]\nsecret_id=id2\nsecret_key=a=b\ntoken=\"t\"\n";
-        assert_eq!(read(text, "default"), found("id1", "key1", None));
-        assert_eq!(read(text, "other"), found("id2", "a=b", Some("t")));
+        assert_eq!(read(text, "default"), Ok(found("id1", "key1", None)));
+        assert_eq!(read(text, "other"), Ok(found("id2", "a=b", Some("t"))));
         assert_eq!(
             read(text, "third"),
             Err("file has no section [third]: add it, or give another name under `profile`".into())
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn the_command_line_tool_s_json_is_read() {
         let text = r#"{"secretId": "id", "secretKey": "key", "token": null, "type": "x"}"#;
-        assert_eq!(read(text, "default"), found("id", "key", None));
+        assert_eq!(read(text, "default"), Ok(found("id", "key", None)));
         assert_eq!(read(r#"{"secretKey": "key"}"#, "default"), Err("file has no secretId: add it".into()));
         assert_eq!(read("{", "default"), Err("file is no JSON object: have tccli write it again".into()));
     }

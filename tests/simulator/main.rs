@@ -5,6 +5,7 @@
 mod account;
 mod answers;
 mod signatures;
+mod sts;
 #[path = "../support/vectors.rs"]
 mod vectors;
 mod wire;
