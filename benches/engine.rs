@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     simulator::{self, Arrival, Caller, Key, Outcome, Population, Reply, Simulator, User, densest_second},
-    tencent::{Client, Connection, Error, Transport, Uin},
+    tencent::{Client, Connection, Error, ListAccessKeys, Transport, Uin},
 };
 use tokio::{
     net::TcpListener,
@@ -158,9 +158,8 @@ async fn steal(simulator: &Arc<Simulator>, end: Instant) {
     let theirs: Uin = THEIRS.to_string().parse().unwrap();
     let mut ticks = interval(Duration::from_secs_f64(1.0 / THEFT));
     while ticks.tick().await < end {
-        let _ = client
-            .list_access_keys(&Population::demo_credential(), theirs, Connection::Pooled, SystemClock.now())
-            .await;
+        let action = ListAccessKeys::of(theirs);
+        let _ = client.call(&Population::demo_credential(), &action, Connection::Pooled, SystemClock.now()).await;
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! 1. [`config`] turns a file and the environment into values that cannot be wrong.
 //! 2. [`app`] wires the parts, supervises their tasks, and stops them.
-//! 3. [`credentials`] says who asks: a key pair from the environment or from files.
+//! 3. [`credentials`] says who asks: a key pair, or a temporary credential that is renewed in time.
 //! 4. [`poll`] says when whom is asked: the schedule, the API budget, retries.
 //! 5. [`tencent`] is the wire: signing, transport, and what answers and errors mean.
 //! 6. [`inventory`] holds what is known of every user, and how fresh it is.
@@ -15,11 +15,12 @@
 //! Or, rather than watch, `app` looks once, and [`report`] says what it has seen.
 //!
 //! Beside the way: [`clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
-//! [`files`] reads what somebody may be writing, [`replacement`] writes what somebody may be reading, [`advice`] says what to do
-//! about a poll that failed, and [`simulator`] is a fake of the API, for the demo and for tests.
+//! [`files`] reads what somebody may be writing, [`replacement`] writes what somebody may be reading, [`backoff`] says how long a
+//! retry waits, [`advice`] what to do about a poll that failed, and [`simulator`] is a fake of the API, for the demo and for tests.
 
 pub mod advice;
 pub mod app;
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod credentials;

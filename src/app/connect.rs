@@ -14,7 +14,7 @@ use crate::{
     inventory::{AccountName, ApiClock, Inventory},
     metrics::Own,
     poll::{Failure, Plan},
-    tencent::{AccessKey, Answer, Connection, Endpoint, Error as ApiError, Reason, Uin},
+    tencent::{Action, Answer, Connection, Endpoint, Error as ApiError, ListAccessKeys, ListUsers, Reason, Uin},
     web::Readiness,
 };
 
@@ -25,17 +25,28 @@ pub struct Tried {
     pub account: AccountName,
     /// Where its API is.
     pub endpoint: Endpoint,
-    /// Whether it can be polled; nothing where it has no users here to ask about.
-    pub outcome: Option<Result<Answered, Failure>>,
+    /// What was asked; nothing where the account has no users here to ask about.
+    pub question: Option<Question>,
+    /// Whether it can be polled.
+    pub outcome: Result<Answered, Failure>,
 }
 
-/// The keys of a user were listed.
+/// What an account can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Which keys the user has, the first of the account's.
+    Keys(Uin),
+    /// Which keys the caller has.
+    OwnKeys,
+    /// Which users there are.
+    Users,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
-    /// The user, the first of the account's.
-    pub uin: Uin,
-    /// How many they are.
-    pub keys: usize,
+    /// How many keys there are, or users.
+    pub number: usize,
     /// How far the API's clock is ahead of the machine's, where that is so far that the API's is gone by.
     pub skew: Option<SignedDuration>,
 }
@@ -49,7 +60,7 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
     let clock = Arc::clone(&surroundings.clock);
     let stopping = CancellationToken::new();
     let (tell, _) = mpsc::channel(NEWS);
-    let fleet = Fleet::new(
+    let mut fleet = Fleet::new(
         surroundings,
         Arc::new(Inventory::new(vec![])),
         Arc::new(Own::new(clock.now())?),
@@ -57,29 +68,59 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
         stopping,
         tell,
     );
-    Ok(join_all(config.accounts.iter().map(|account| try_out(account, &fleet, &*clock))).await)
+    let plans: Vec<Plan> = config.accounts.iter().map(|account| fleet.plan_of(account)).collect();
+    let tries = config.accounts.iter().zip(&plans).map(|(account, plan)| try_out(account, plan, &*clock));
+    Ok(join_all(tries).await)
 }
 
-async fn try_out(configured: &config::Account, fleet: &Fleet, clock: &dyn Clock) -> Tried {
-    let plan = fleet.plan(configured, &Arc::new(fleet.credentials(configured)));
-    let outcome = match configured.uins.first() {
-        Some(uin) => Some(ask(&plan, *uin, clock).await),
-        None => None,
+async fn try_out(configured: &config::Account, plan: &Plan, clock: &dyn Clock) -> Tried {
+    let question = Question::of(configured);
+    let outcome = match question {
+        Some(Question::Keys(uin)) => ask(plan, &ListAccessKeys::of(uin), Vec::len, clock).await,
+        Some(Question::OwnKeys) => ask(plan, &ListAccessKeys::own(), Vec::len, clock).await,
+        Some(Question::Users) => ask(plan, &ListUsers {}, Vec::len, clock).await,
+        None => Ok(Answered::default()),
     };
-    Tried { account: configured.name.clone(), endpoint: configured.endpoint.clone(), outcome }
+    Tried { account: configured.name.clone(), endpoint: configured.endpoint.clone(), question, outcome }
 }
 
-async fn ask(plan: &Plan, uin: Uin, clock: &dyn Clock) -> Result<Answered, Failure> {
-    let credential = plan.credentials.fetch().await?.credential;
-    let ask = |now| plan.client.list_access_keys(&credential, uin, Connection::Pooled, now);
-    let mut answer: Result<Answer<Vec<AccessKey>>, ApiError> = ask(clock.now()).await;
+async fn ask<A: Action>(
+    plan: &Plan,
+    action: &A,
+    count: impl Fn(&A::Output) -> usize,
+    clock: &dyn Clock,
+) -> Result<Answered, Failure> {
+    let credential = plan.credentials.fetch(clock.now()).await.map_err(Failure::Credentials)?.credential;
+    let ask = |now| plan.client.call(&credential, action, Connection::Pooled, now);
+    let mut answer = ask(clock.now()).await;
     if let Err(ApiError::Api { code, server_time: Some(time), .. }) = &answer
         && code.reason() == Reason::ClockSkew
     {
         answer = ask(ApiClock::reads(*time).correct(clock.now())).await;
     }
-    let Answer { value: keys, server_time } = answer?;
+    let Answer { value, server_time } = answer.map_err(Failure::Api)?;
     let local = clock.now();
     let api_clock = server_time.map(ApiClock::reads).filter(|api_clock| api_clock.correct(local) != local);
-    Ok(Answered { uin, keys: keys.len(), skew: api_clock.map(|api_clock| api_clock.skew(local)) })
+    Ok(Answered { number: count(&value), skew: api_clock.map(|api_clock| api_clock.skew(local)) })
+}
+
+// === impl Question ===
+
+impl Question {
+    fn of(configured: &config::Account) -> Option<Self> {
+        match configured.uins.first() {
+            Some(uin) => Some(Self::Keys(*uin)),
+            None if configured.include_self => Some(Self::OwnKeys),
+            None => configured.discover.as_ref().map(|_| Self::Users),
+        }
+    }
+
+    /// The action that a policy must allow.
+    #[must_use]
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Keys(_) | Self::OwnKeys => ListAccessKeys::NAME,
+            Self::Users => ListUsers::NAME,
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use tokio::{
@@ -11,20 +10,21 @@ use tokio::{
     task::Id,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{
     Surroundings,
+    sources::Sources,
     tasks::Tasks,
     users_file::{Followed, Listing, News},
 };
 use crate::{
     config,
-    credentials::{Env, File, Source},
+    credentials::Source,
     inventory::{Account, AccountName, Facts, Inventory},
     metrics::Own,
     poll::{Failure, Plan, Poller, Rate, Wiring},
-    tencent::{Client, Uin},
+    tencent::{Client, Endpoint, Region, Uin},
     web::Readiness,
 };
 
@@ -39,6 +39,7 @@ pub(super) struct Fleet {
     stopping: CancellationToken,
     news: mpsc::Sender<News>,
     on_failure: OnFailure,
+    sources: Sources,
     members: BTreeMap<AccountName, Member>,
 }
 
@@ -54,8 +55,8 @@ struct Member {
 }
 
 struct Polled {
-    /// What is configured, and what it is.
-    credentials: (config::Credentials, Arc<Source>),
+    /// Who it is polled as.
+    credentials: Arc<Source>,
     plans: watch::Sender<Arc<Plan>>,
     stop: CancellationToken,
     task: Id,
@@ -73,7 +74,8 @@ impl Fleet {
         news: mpsc::Sender<News>,
     ) -> Self {
         let on_failure: OnFailure = Arc::new(|_, _, _| ());
-        Self { surroundings, inventory, own, readiness, stopping, news, on_failure, members: BTreeMap::new() }
+        let (sources, members) = (Sources::default(), BTreeMap::new());
+        Self { surroundings, inventory, own, readiness, stopping, news, on_failure, sources, members }
     }
 
     /// Tells of each failure of the pollers that are started from now on.
@@ -101,7 +103,6 @@ impl Fleet {
                 self.follow(&mut member, tasks).await;
             }
             member.account.set_users(&member.users());
-            warn_if_short(&member);
             accounts.push(Arc::clone(&member.account));
             self.members.insert(name, member);
         }
@@ -111,6 +112,11 @@ impl Fleet {
             member.stop(tasks);
             self.own.forget(&name);
         }
+    }
+
+    /// The accounts as they are configured now.
+    pub(super) fn configured(&self) -> Vec<config::Account> {
+        self.members.values().map(|member| member.configured.clone()).collect()
     }
 
     /// Polls the accounts as they are configured now. Requests under way go on; users that failed for good are asked
@@ -131,14 +137,13 @@ impl Fleet {
         let Some(mut member) = self.members.remove(&account) else { return };
         member.listed(listing);
         member.account.set_users(&member.users());
-        warn_if_short(&member);
         member.polled = member.polled.take().map(|polled| self.change(&member, polled));
         self.members.insert(account, member);
     }
 
-    fn start(&self, member: &Member, tasks: &mut Tasks) -> Polled {
+    fn start(&mut self, member: &Member, tasks: &mut Tasks) -> Polled {
         let configured = &member.configured;
-        let credentials = Arc::new(self.credentials(configured));
+        let credentials = self.sources.of(configured, &self.surroundings);
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
         let readiness = Arc::clone(&self.readiness);
         let (on_failure, name) = (Arc::clone(&self.on_failure), configured.name.clone());
@@ -160,16 +165,13 @@ impl Fleet {
             interval = %humantime::format_duration(configured.poll.interval.get()),
             "polling"
         );
-        Polled { credentials: (configured.credentials.clone(), credentials), plans, stop, task }
+        Polled { credentials, plans, stop, task }
     }
 
-    fn change(&self, member: &Member, mut polled: Polled) -> Polled {
+    fn change(&mut self, member: &Member, mut polled: Polled) -> Polled {
         // The same source goes on: it may hold the last good credential of files that are gone.
-        if polled.credentials.0 != member.configured.credentials {
-            let source = Arc::new(self.credentials(&member.configured));
-            polled.credentials = (member.configured.credentials.clone(), source);
-        }
-        polled.plans.send_replace(Arc::new(self.plan(&member.configured, &polled.credentials.1)));
+        polled.credentials = self.sources.of(&member.configured, &self.surroundings);
+        polled.plans.send_replace(Arc::new(self.plan(&member.configured, &polled.credentials)));
         polled
     }
 
@@ -197,27 +199,32 @@ impl Fleet {
         member.follower = Some((task, stop));
     }
 
-    pub(super) fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
-        Plan {
-            credentials: Arc::clone(credentials),
-            client: Client::new(
-                configured.endpoint.clone(),
-                configured.region.clone(),
+    /// How the account is polled, by whoever does it once.
+    pub(super) fn plan_of(&mut self, configured: &config::Account) -> Plan {
+        let source = self.sources.of(configured, &self.surroundings);
+        self.plan(configured, &source)
+    }
+
+    fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
+        let client = |endpoint: &Endpoint, region: Option<Region>| {
+            Client::new(
+                endpoint.clone(),
+                region,
                 configured.keys.time_zone,
                 configured.poll.timeout.get(),
                 Arc::clone(&self.surroundings.transport),
-            ),
+            )
+        };
+        let share = configured.clone();
+        Plan {
+            credentials: Arc::clone(credentials),
+            client: client(&configured.endpoint, configured.region.clone()),
+            sts: client(&configured.sts_endpoint, Some(configured.region.clone().unwrap_or_else(Region::for_sts))),
             settings: configured.poll,
-            rate: rate(configured),
-        }
-    }
-
-    pub(super) fn credentials(&self, configured: &config::Account) -> Source {
-        match &configured.credentials {
-            config::Credentials::Env => Source::Env(Env::new(self.surroundings.environment.clone())),
-            config::Credentials::File(paths) => {
-                Source::File(Arc::new(File::new(paths.clone(), Arc::clone(&self.surroundings.clock))))
-            }
+            rate: Rate::from(configured.poll.rate_limit).share(configured.rate_share()),
+            include_self: configured.include_self,
+            discovery: configured.discover.clone(),
+            owns: Box::new(move |uin| share.owns(uin)),
         }
     }
 }
@@ -265,25 +272,5 @@ fn facts(configured: &config::Account) -> Facts {
         key_max_age: configured.keys.max_age,
         id_label: configured.keys.id_label,
         poll_interval: configured.poll.interval.get(),
-    }
-}
-
-fn rate(configured: &config::Account) -> Rate {
-    Rate::from(configured.poll.rate_limit).share(configured.rate_share())
-}
-
-fn warn_if_short(member: &Member) {
-    let users = member.account.users().len();
-    let interval = member.configured.poll.interval.get();
-    #[expect(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
-    let needed = Duration::from_secs_f64((users as f64 / rate(&member.configured).get()).ceil());
-    if needed > interval {
-        warn!(
-            account = %member.configured.name,
-            users,
-            interval = %humantime::format_duration(interval),
-            would_fit = %humantime::format_duration(needed),
-            "the rate limit does not reach every user in an interval, so each is polled less often: raise poll.interval"
-        );
     }
 }

@@ -18,28 +18,42 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
+    config,
     inventory::Inventory,
-    state::{Refused, State, StateFile},
+    state::{Origin, Refused, State, StateFile},
+    tencent::Uin,
 };
 
 /// How often it is saved, at most.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Fills `inventory` with what the file at `path` knows of its users. Blocks for as long as the file does.
+/// Fills `inventory` with what the file at `path` knows of its users, and of those that the accounts admit as `configured`
+/// now. Blocks for as long as the file does.
 ///
 /// # Errors
 /// The file cannot be read, though it may be good: nothing must be written over it.
-pub(super) fn recall(path: &Path, inventory: &Inventory) -> Result<(), Refused> {
+pub(super) fn recall(path: &Path, inventory: &Inventory, configured: &[config::Account]) -> Result<(), Refused> {
     match StateFile::new(path.to_owned()).load() {
         Ok(None) => info!(path = %path.display(), "no state file yet"),
         Ok(Some(state)) => {
-            let users = state.restore(inventory);
+            let users = state.restore(inventory, |name, uin, origin| {
+                let account = configured.iter().find(|account| account.name == *name);
+                account.is_some_and(|account| admits(account, uin, origin))
+            });
             info!(path = %path.display(), users, "took up what was known before the restart");
         }
         Err(refused @ Refused::Unreadable { .. }) => return Err(refused),
         Err(refused) => warn!("{refused}"),
     }
     Ok(())
+}
+
+fn admits(account: &config::Account, uin: Uin, origin: Origin<'_>) -> bool {
+    account.owns(uin)
+        && match origin {
+            Origin::Found(name) => account.discover.as_ref().is_some_and(|discovery| discovery.admits(uin, name)),
+            Origin::Caller => account.include_self,
+        }
 }
 
 /// Saves what `inventory` knows into the file that `paths` names, until `stopping`, and then once more.

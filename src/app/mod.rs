@@ -5,6 +5,7 @@
 //! - `users_file` follows the files that list users.
 //! - [`sweep`] asks about every user once, with the same pollers and without the rest.
 //! - [`connect`] asks each account's API one question.
+//! - `sources` makes the sources of credentials, one for all accounts that have the same.
 //! - `memory` keeps what is known over a restart.
 //! - `tasks` notices when a task ends that must not.
 
@@ -12,6 +13,7 @@ pub mod connect;
 mod fleet;
 mod memory;
 mod source;
+mod sources;
 pub mod sweep;
 mod tasks;
 mod users_file;
@@ -249,9 +251,9 @@ impl App {
     /// Takes up what was known before the restart.
     async fn recall(&self) -> Result<(), Error> {
         let Some(path) = self.state_file.borrow().clone() else { return Ok(()) };
-        let inventory = Arc::clone(&self.inventory);
+        let (inventory, configured) = (Arc::clone(&self.inventory), self.fleet.configured());
         // One that panics has restored nothing.
-        spawn_blocking(move || memory::recall(&path, &inventory)).await.unwrap_or(Ok(()))?;
+        spawn_blocking(move || memory::recall(&path, &inventory, &configured)).await.unwrap_or(Ok(()))?;
         Ok(())
     }
 

@@ -46,6 +46,8 @@ pub struct Swept {
     pub inventory: Arc<Inventory>,
     /// Why the last poll of a user failed, in words, of each user of whom one did.
     pub errors: Errors,
+    /// Accounts of which it could not be found out who their users are, though that was asked for.
+    pub unfound: Vec<AccountName>,
     /// When it ended, by the machine's clock.
     pub at: Timestamp,
     /// Whether it came to its end, rather than being stopped before.
@@ -61,6 +63,18 @@ pub struct Step {
     pub failed: usize,
     /// All users.
     pub users: usize,
+    /// Keys of which it is asked when they were last used, and was not answered yet.
+    pub uses_awaited: usize,
+    /// Whether it is still being found out who the users are.
+    pub finding: bool,
+}
+
+/// What an account is asked for beside its users' keys.
+#[derive(Clone, Copy, Debug)]
+struct Errands {
+    caller: bool,
+    users: bool,
+    last_uses: bool,
 }
 
 /// The errors of polls, in words.
@@ -97,16 +111,25 @@ impl Sweep {
     /// A task died.
     pub async fn run(mut self, mut tell: impl FnMut(Step), shutdown: CancellationToken) -> Result<Swept, Error> {
         let mut tasks = Tasks::default();
+        let errands: HashMap<AccountName, Errands> =
+            self.accounts.iter().map(|account| (account.name.clone(), Errands::of(account))).collect();
         self.fleet.set_accounts(self.accounts, &mut tasks).await;
         self.fleet.poll(&mut tasks);
         let over = async {
             let mut ticks = interval(LOOK);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut last = (Step::default(), self.clock.now());
             loop {
                 ticks.tick().await;
-                let step = Step::of(&self.inventory, self.clock.now());
+                let now = self.clock.now();
+                let step = Step::of(&self.inventory, &errands, now);
                 tell(step);
-                if step.done == step.users {
+                if step != last.0 {
+                    last = (step, now);
+                }
+                let polled = step.done == step.users && !step.finding;
+                // Of some keys nothing may ever be told.
+                if polled && (step.uses_awaited == 0 || has_lasted(last.1, now)) {
                     return;
                 }
             }
@@ -119,7 +142,13 @@ impl Sweep {
         self.stopping.cancel();
         tasks.say_farewell().await;
         let errors = std::mem::take(&mut *self.errors.lock());
-        Ok(Swept { inventory: self.inventory, errors, at: self.clock.now(), is_whole })
+        let accounts = self.inventory.accounts();
+        let unfound = accounts.iter().filter(|account| {
+            let progress = account.progress();
+            [progress.caller_up, progress.discovery_up].contains(&Some(false))
+        });
+        let unfound = unfound.map(|account| account.name().clone()).collect();
+        Ok(Swept { inventory: self.inventory, errors, unfound, at: self.clock.now(), is_whole })
     }
 }
 
@@ -132,20 +161,23 @@ impl fmt::Debug for Sweep {
 // === impl Step ===
 
 impl Step {
-    fn of(inventory: &Inventory, local: Timestamp) -> Self {
+    fn of(inventory: &Inventory, errands: &HashMap<AccountName, Errands>, local: Timestamp) -> Self {
         inventory.accounts().iter().fold(Self::default(), |before, account| {
-            let step = Self::of_account(account, local);
+            let step = Self::of_account(account, errands.get(account.name()).copied(), local);
             Self {
                 done: before.done + step.done,
                 failed: before.failed + step.failed,
                 users: before.users + step.users,
+                uses_awaited: before.uses_awaited + step.uses_awaited,
+                finding: before.finding || step.finding,
             }
         })
     }
 
-    fn of_account(account: &Account, local: Timestamp) -> Self {
-        let now = account.correct(local);
+    fn of_account(account: &Account, errands: Option<Errands>, local: Timestamp) -> Self {
+        let (now, progress) = (account.correct(local), account.progress());
         let (mut step, mut answered, mut down) = (Self::default(), false, false);
+        let asks_uses = errands.is_some_and(|errands| errands.last_uses) && progress.last_used_up != Some(false);
         account.each_user(|_, user| {
             step.users += 1;
             answered |= user.answered.is_some();
@@ -153,11 +185,28 @@ impl Step {
                 user.failure.is_some_and(|failure| !failure.reason.is_the_user_s() && has_lasted(failure.since, now));
             step.done += usize::from(is_settled(user, now));
             step.failed += usize::from(user.keys.is_none() && user.failure.is_some());
+            let keys = user.keys.as_deref().unwrap_or_default();
+            step.uses_awaited += keys.iter().filter(|key| asks_uses && key.last_use.is_none()).count();
         });
         if down && !answered {
             step.done = step.users;
         }
+        step.finding = errands.is_some_and(|errands| {
+            (errands.caller && progress.caller_up.is_none()) || (errands.users && progress.discovery_up.is_none())
+        });
         step
+    }
+}
+
+// === impl Errands ===
+
+impl Errands {
+    fn of(configured: &config::Account) -> Self {
+        Self {
+            caller: configured.include_self,
+            users: configured.discover.is_some(),
+            last_uses: configured.poll.last_used.is_some(),
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use anyhow::{Result, bail};
 use jiff::SignedDuration;
 use tencentcloud_cam_exporter::{
     advice::beside_the_error,
-    app::connect::{Answered, Tried, connect},
+    app::connect::{Answered, Question, Tried, connect},
     config::Config,
     environment::Environment,
     poll::Failure,
-    tencent::Endpoint,
+    tencent::{Action, Endpoint, ListAccessKeys},
 };
 
 use super::{
@@ -22,37 +22,42 @@ pub(super) fn run(config: &Config, environment: Environment) -> Result<()> {
     for account in &tried {
         println!("{}", line(account));
     }
-    let failed = tried.iter().filter(|account| matches!(account.outcome, Some(Err(_)))).count();
+    let failed = tried.iter().filter(|account| account.outcome.is_err()).count();
     if failed > 0 {
         bail!("{failed} of {} cannot be polled", Count(tried.len(), "account", "accounts"));
     }
     Ok(())
 }
 
-fn line(Tried { account, endpoint, outcome }: &Tried) -> String {
-    match outcome {
-        Some(Ok(answered)) => format!("{account}: ok: {}", good(answered)),
-        Some(Err(failure)) => format!("{account}: {}", bad(endpoint, failure)),
-        None => format!("{account}: nothing asked: it has no users here"),
+fn line(Tried { account, endpoint, question, outcome }: &Tried) -> String {
+    match (question, outcome) {
+        (None, _) => format!("{account}: nothing asked: it has no users here"),
+        (Some(question), Ok(answered)) => format!("{account}: ok: {}", good(*question, answered)),
+        (Some(question), Err(failure)) => format!("{account}: {}", bad(*question, endpoint, failure)),
     }
 }
 
-fn good(Answered { uin, keys, skew }: &Answered) -> String {
-    let keys = Count(*keys, "key", "keys");
+fn good(question: Question, Answered { number, skew }: &Answered) -> String {
     let skew = skew.map(|skew| {
         let (seconds, side) = (skew.as_secs().abs(), if skew > SignedDuration::ZERO { "behind" } else { "ahead of" });
         format!("; this machine's clock is {seconds} s {side} the API's, which is gone by: mend it")
     });
-    format!("user {uin} has {keys}{}", skew.unwrap_or_default())
+    let answer = match question {
+        Question::Keys(uin) => format!("user {uin} has {}", Count(*number, "key", "keys")),
+        Question::OwnKeys => format!("the caller has {}", Count(*number, "key", "keys")),
+        Question::Users => format!("{} to be found", Count(*number, "user", "users")),
+    };
+    format!("{answer}{}", skew.unwrap_or_default())
 }
 
-fn bad(endpoint: &Endpoint, failure: &Failure) -> String {
+fn bad(question: Question, endpoint: &Endpoint, failure: &Failure) -> String {
     let reason = failure.reason();
     let error = match failure {
         Failure::Credentials(_) => one_line(&failure.to_string()),
         Failure::Api(_) => format!("{endpoint}: {}", one_line(&failure.to_string())),
     };
-    match beside_the_error(reason, failure.code()) {
+    let advice = beside_the_error(reason, failure.code());
+    match advice.map(|advice| advice.replace(ListAccessKeys::NAME, question.action())) {
         Some(advice) => format!("{}: {error}. {advice}", reason.label()),
         None => format!("{}: {error}", reason.label()),
     }

@@ -58,12 +58,13 @@ impl Stage {
         Ok(Self { listener, endpoint, clock, population })
     }
 
-    /// The configuration that polls it.
+    /// The configuration that polls it. Users are found, but for the one who was deleted: somebody still lists it.
     pub(super) fn config(&self) -> String {
-        let (uins, endpoint) = (self.population.uins(), self.endpoint);
+        let (gone, endpoint) = (self.population.uins().pop().unwrap_or_default(), self.endpoint);
         format!(
-            "accounts: [{{name: demo, uins: {uins:?}, endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}]\n\
-             poll: {{interval: 30s, rate_limit: 20}}\n"
+            "accounts: [{{name: demo, discover: {{interval: 1m}}, uins: [{gone}], endpoint: 'http://{endpoint}', \
+             credentials: {{env: {{}}}}}}]\n\
+             poll: {{interval: 30s, rate_limit: 20, last_used: true}}\n"
         )
     }
 

@@ -10,13 +10,15 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Account, Credentials, Shard, UinsFile, credentials,
+    Account, Credentials, Shard, UinsFile, credentials, discover,
     fault::{Notes, Refused},
     node::{Node, path_to},
+    scalar::yes,
     settings::{Given, KEYS, POLL},
 };
 use crate::{
     inventory::AccountName,
+    poll::Discovery,
     tencent::{Endpoint, Region, Uin},
 };
 
@@ -24,7 +26,8 @@ use crate::{
 pub(super) const ACCOUNT: &[&str] =
     &["name", "uins", "uins_file", "include_self", "discover", "endpoint", "sts_endpoint", "region", "credentials"];
 
-const NO_USERS: &str = "no users: list their UINs, such as uins: [100013065917], or name a uins_file";
+const NO_USERS: &str =
+    "no users: list their UINs, such as uins: [100013065917], name a uins_file, or set discover: true";
 
 /// An account as it stands in the file, before the defaults.
 #[derive(Default)]
@@ -33,6 +36,9 @@ pub(super) struct Draft {
     name: Option<Result<AccountName, Refused>>,
     uins: Option<Result<BTreeSet<Uin>, Refused>>,
     uins_file: Option<Result<PathBuf, Refused>>,
+    include_self: Option<Result<bool, Refused>>,
+    discover: Option<Result<Option<Discovery>, Refused>>,
+    sts_endpoint: Option<Result<Endpoint, Refused>>,
     endpoint: Option<Result<Endpoint, Refused>>,
     region: Option<Result<Region, Refused>>,
     credentials: Option<Result<Credentials, Refused>>,
@@ -56,16 +62,10 @@ impl Draft {
             node.refuse(notes, "no name: add one, such as name: prod");
         }
         match &draft.uins {
-            _ if draft.uins_file.is_some() => {}
+            _ if draft.uins_file.is_some() || draft.finds_users() => {}
             None => drop(node.refuse(notes, NO_USERS)),
             Some(Ok(uins)) if uins.is_empty() => drop(notes.add(path_to(&draft.path, "uins"), NO_USERS)),
             Some(_) => {}
-        }
-        if draft.credentials.is_none() {
-            node.refuse(
-                notes,
-                "credentials left out, which is not supported yet: add credentials with env: {} or file",
-            );
         }
         Ok(draft)
     }
@@ -78,14 +78,16 @@ impl Draft {
             "endpoint" => self.endpoint = Some(field.parse(notes)),
             "region" => self.region = Some(field.parse(notes)),
             "credentials" => self.credentials = Some(credentials::read(field, notes)),
-            "sts_endpoint" => {
-                field.refuse(notes, "not supported yet: leave it out");
-            }
-            "include_self" | "discover" => {
-                field.refuse_true(notes, "leave it out, and list the users under uins or in a uins_file");
-            }
+            "sts_endpoint" => self.sts_endpoint = Some(field.parse(notes)),
+            "include_self" => self.include_self = Some(field.scalar(notes, yes)),
+            "discover" => self.discover = Some(discover::read(field, notes)),
             _ => self.given.take(name, field, notes),
         }
+    }
+
+    /// Whether there are users that nobody lists. What is wrong with that is noted already.
+    fn finds_users(&self) -> bool {
+        !matches!(self.include_self, None | Some(Ok(false))) || !matches!(self.discover, None | Some(Ok(None)))
     }
 
     /// Notes what does not fit together, given the top level's fields.
@@ -122,9 +124,12 @@ impl Draft {
             name: self.name.unwrap_or(Err(Refused))?,
             uins: self.uins.transpose()?.unwrap_or_default(),
             uins_file: self.uins_file.transpose()?,
+            include_self: self.include_self.unwrap_or(Ok(false))?,
+            discover: self.discover.unwrap_or(Ok(None))?,
             endpoint: self.endpoint.unwrap_or_else(|| Ok(Endpoint::default()))?,
+            sts_endpoint: self.sts_endpoint.unwrap_or_else(|| Ok(Endpoint::sts()))?,
             region: self.region.transpose()?,
-            credentials: self.credentials.unwrap_or(Err(Refused))?,
+            credentials: self.credentials.transpose()?.unwrap_or_default(),
             poll: given.poll()?,
             keys: given.keys()?,
             shard_by: given.shard_by()?,

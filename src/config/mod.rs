@@ -8,6 +8,7 @@
 
 mod account;
 mod credentials;
+mod discover;
 pub(crate) mod fault;
 pub(crate) mod node;
 mod scalar;
@@ -39,7 +40,7 @@ use fault::Notes;
 use crate::{
     environment::Environment,
     inventory::{AccountName, IdLabel},
-    poll,
+    poll::{self, Discovery},
     tencent::{Endpoint, Region, Uin},
 };
 
@@ -64,12 +65,19 @@ pub struct Config {
 pub struct Account {
     /// The label `account`.
     pub name: AccountName,
-    /// The users whose keys are listed; at least one, unless there is a file or they are divided between shards.
+    /// The users whose keys are listed; at least one, unless there are other ways to users or they are divided between
+    /// shards.
     pub uins: BTreeSet<Uin>,
     /// The file that lists more of them.
     pub uins_file: Option<PathBuf>,
+    /// Whether whoever asks is a user too.
+    pub include_self: bool,
+    /// How more of them are found, if they are.
+    pub discover: Option<Discovery>,
     /// Where CAM is reached.
     pub endpoint: Endpoint,
+    /// Where STS is reached.
+    pub sts_endpoint: Endpoint,
     /// The region that requests name, where a host wants one.
     pub region: Option<Region>,
     /// Where the account's credential comes from.

@@ -4,10 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use ::config::{Value, ValueKind};
 
-use super::{
-    fault::{Notes, Refused},
-    scalar::yes,
-};
+use super::fault::{Notes, Refused};
 
 /// A value and its path.
 pub(crate) struct Node<'a> {
@@ -71,6 +68,11 @@ impl<'a> Node<'a> {
         matches!(&self.value.kind, ValueKind::String(text) if text.is_empty())
     }
 
+    /// Whether it is a table.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Table(_))
+    }
+
     /// The items of a list.
     pub(crate) fn items(&self, notes: &mut Notes) -> Result<Vec<Node<'a>>, Refused> {
         let ValueKind::Array(items) = &self.value.kind else {
@@ -103,18 +105,20 @@ impl<'a> Node<'a> {
         parse(text).map_err(|error| self.refuse(notes, format_args!("{} is {error}", quoted(text))))
     }
 
+    /// As [`Self::scalar`], where what is found must not be quoted: it may be a secret.
+    pub(super) fn hidden<T, E: fmt::Display>(
+        &self,
+        notes: &mut Notes,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Refused> {
+        parse(self.text(notes)?).map_err(|error| self.refuse(notes, error))
+    }
+
     /// The path of a file. What is no path is not quoted: it may be a secret.
     pub(crate) fn file_path(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
         match self.text(notes)? {
             "" => Err(self.refuse(notes, "empty: expected the path of a file")),
             path => Ok(path.into()),
-        }
-    }
-
-    /// Takes `false`, and refuses `true` since nothing does it yet.
-    pub(super) fn refuse_true(&self, notes: &mut Notes, instead: &str) {
-        if self.scalar(notes, yes) == Ok(true) {
-            self.refuse(notes, format_args!("true is not supported yet: {instead}"));
         }
     }
 

@@ -66,7 +66,9 @@ mod tests {
     use crate::{
         config::{
             account::ACCOUNT,
-            credentials::{FILE, SOURCES},
+            credentials::{ASSUME_ROLE, CVM_ROLE, FILE, PROFILE, SOURCES},
+            discover::DISCOVER,
+            settings::LAST_USED,
         },
         environment::Environment,
     };
@@ -79,8 +81,13 @@ mod tests {
         (KEYS, "accounts: [{{}}]"),
         (POLL, "poll: {{}}"),
         (KEYS, "keys: {{}}"),
+        (DISCOVER, "accounts: [{discover: {{}}}]"),
+        (LAST_USED, "poll: {last_used: {{}}}"),
         (SOURCES, "accounts: [{credentials: {{}}}]"),
         (FILE, "accounts: [{credentials: {file: {{}}}}]"),
+        (PROFILE, "accounts: [{credentials: {profile: {{}}}}]"),
+        (CVM_ROLE, "accounts: [{credentials: {cvm_role: {{}}}}]"),
+        (ASSUME_ROLE, "accounts: [{credentials: {assume_role: {{}}}}]"),
     ];
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     Keys, ShardBy,
     fault::{Notes, Refused},
     node::Node,
-    scalar::{duration, number, time_zone},
+    scalar::{duration, number, time_zone, yes},
 };
 use crate::{
     inventory::IdLabel,
@@ -21,6 +21,9 @@ pub(super) const POLL: &[&str] = &["interval", "rate_limit", "max_in_flight", "t
 /// The fields of `keys`.
 pub(super) const KEYS: &[&str] = &["limit", "max_age", "time_zone", "id_label"];
 
+/// The fields of `last_used`.
+pub(super) const LAST_USED: &[&str] = &["interval"];
+
 type Field<T> = Option<Result<T, Refused>>;
 
 /// The fields that are given, right or wrong.
@@ -30,6 +33,7 @@ pub(super) struct Given {
     rate_limit: Field<RateLimit>,
     max_in_flight: Field<MaxInFlight>,
     timeout: Field<Timeout>,
+    last_used: Field<Option<Interval>>,
     shard_by: Field<ShardBy>,
     limit: Field<u32>,
     max_age: Field<Duration>,
@@ -51,7 +55,7 @@ impl Given {
             }
             "timeout" => self.timeout = Some(field.scalar(notes, |text| duration(text, Timeout::new))),
             "shard_by" => self.shard_by = Some(field.parse(notes)),
-            "last_used" => field.refuse_true(notes, "leave it out"),
+            "last_used" => self.last_used = Some(last_used(field, notes)),
             "limit" => self.limit = Some(field.scalar(notes, |text| number(text, limit))),
             "max_age" => self.max_age = Some(field.scalar(notes, |text| duration(text, max_age))),
             "time_zone" => self.time_zone = Some(field.scalar(notes, time_zone)),
@@ -67,6 +71,7 @@ impl Given {
             rate_limit: self.rate_limit.or(defaults.rate_limit),
             max_in_flight: self.max_in_flight.or(defaults.max_in_flight),
             timeout: self.timeout.or(defaults.timeout),
+            last_used: self.last_used.or(defaults.last_used),
             shard_by: self.shard_by.or(defaults.shard_by),
             limit: self.limit.or(defaults.limit),
             max_age: self.max_age.or(defaults.max_age),
@@ -101,6 +106,7 @@ impl Given {
             rate_limit: self.rate_limit.unwrap_or(Ok(defaults.rate_limit))?,
             max_in_flight: self.max_in_flight.unwrap_or(Ok(defaults.max_in_flight))?,
             timeout: self.timeout.unwrap_or(Ok(defaults.timeout))?,
+            last_used: self.last_used.unwrap_or(Ok(defaults.last_used))?,
         })
     }
 
@@ -133,6 +139,18 @@ impl Default for Keys {
             id_label: IdLabel::Masked,
         }
     }
+}
+
+/// A yes or no, or how.
+fn last_used(node: &Node<'_>, notes: &mut Notes) -> Result<Option<Interval>, Refused> {
+    if !node.is_table() {
+        return Ok(node.scalar(notes, yes)?.then_some(Interval::OF_LAST_USE));
+    }
+    let mut interval = Ok(Interval::OF_LAST_USE);
+    node.each_field(&[LAST_USED], notes, |_, field, notes| {
+        interval = field.scalar(notes, |text| duration(text, Interval::new));
+    })?;
+    interval.map(Some)
 }
 
 fn limit(keys: u32) -> Result<u32, OutOfRange> {

@@ -1,4 +1,4 @@
-//! A credential from files.
+//! A credential from files that somebody may replace.
 //!
 //! They are looked at before each request, so that a secret that is rotated needs no restart. Where they cannot be used
 //! as they are, the last good credential is.
@@ -6,19 +6,32 @@
 use std::{
     path::{Path, PathBuf},
     str,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
-use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::Mutex as AsyncMutex,
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 
-use super::{Error, Fault, Fetched, Place, secret};
+use super::{Error, Fault, Fetched, Place, Profile, secret};
 use crate::{clock::Clock, files::Watched, tencent::Credential};
 
 /// How long a look at the files may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a refused credential may be one whose successor is being written.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How long to wait for the successor, at a time.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// More than any secret has; the tokens of temporary credentials have some 1 000 characters.
 const MAX_BYTES: u64 = 64 << 10;
@@ -34,24 +47,74 @@ pub struct Paths {
     pub token: Option<PathBuf>,
 }
 
-/// Files that hold a credential, each one secret and nothing else.
+/// Files that hold a credential.
 #[derive(Debug)]
 pub struct File {
-    paths: Paths,
+    content: Content,
     clock: Arc<dyn Clock>,
     /// Held by the one thread that looks: where a mount hangs, it hangs no second one.
     files: Arc<AsyncMutex<Watched<Credential>>>,
     last: Mutex<Option<Fetched>>,
+    refused: Mutex<Option<(Credential, Instant)>>,
+    failures: AtomicU64,
+}
+
+/// What files hold.
+#[derive(Debug)]
+enum Content {
+    /// Each one secret and nothing else.
+    Secrets(Paths),
+    /// A credentials file of the official tools.
+    Profile(Profile),
 }
 
 // === impl File ===
 
 impl File {
-    /// These files. `clock` tells how long ago they were written.
+    /// These files, each one secret and nothing else. `clock` tells how long ago they were written.
     #[must_use]
     pub fn new(paths: Paths, clock: Arc<dyn Clock>) -> Self {
-        let files = Watched::new(paths.all().cloned().collect(), MAX_BYTES);
-        Self { paths, clock, files: Arc::new(AsyncMutex::new(files)), last: Mutex::default() }
+        let all = paths.all().cloned().collect();
+        Self::of(Content::Secrets(paths), all, clock)
+    }
+
+    /// This profile. `clock` tells how long ago its file was written.
+    #[must_use]
+    pub fn profile(profile: Profile, clock: Arc<dyn Clock>) -> Self {
+        let path = profile.path.clone();
+        Self::of(Content::Profile(profile), vec![path], clock)
+    }
+
+    fn of(content: Content, paths: Vec<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            content,
+            clock,
+            files: Arc::new(AsyncMutex::new(Watched::new(paths, MAX_BYTES))),
+            last: Mutex::default(),
+            refused: Mutex::default(),
+            failures: AtomicU64::default(),
+        }
+    }
+
+    /// How often the files could not be used.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// See [`super::Source::refused`]. Whoever rotates a secret may revoke the old one at once, while the new one counts
+    /// only when its files have been left alone for a second.
+    pub(super) fn refused(&self, credential: &Credential) -> Option<Duration> {
+        if self.last.lock().as_ref().is_some_and(|last| !last.credential.is(credential)) {
+            return Some(Duration::ZERO);
+        }
+        let mut refused = self.refused.lock();
+        match refused.as_ref() {
+            Some((known, since)) if known.is(credential) => (since.elapsed() < GRACE).then_some(AGAIN),
+            _ => {
+                *refused = Some((credential.clone(), Instant::now()));
+                Some(AGAIN)
+            }
+        }
     }
 
     pub(super) async fn fetch(self: Arc<Self>) -> Result<Fetched, Error> {
@@ -81,11 +144,17 @@ impl File {
     }
 
     fn look(&self, files: &mut Watched<Credential>) -> Result<Credential, Error> {
-        files.look(self.clock.now(), |contents| self.paths.credential(contents))
+        files.look(self.clock.now(), |contents| match &self.content {
+            Content::Secrets(paths) => paths.credential(contents),
+            Content::Profile(profile) => profile.credential(contents),
+        })
     }
 
     /// Keeps what a look found; where that is a problem, beside the last good credential.
     fn note(&self, looked: Result<Credential, Error>) -> Result<Fetched, Error> {
+        if looked.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
         let mut last = self.last.lock();
         let fetched = match (looked, last.take()) {
             (Ok(credential), _) => Fetched { credential, problem: None },

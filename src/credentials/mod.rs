@@ -1,26 +1,57 @@
 //! Who we are: where the credential of an account comes from.
 //!
 //! A source is asked before each request, so that a rotated secret is taken up with the next one.
+//!
+//! - `env`, `file` and `profile` are places where somebody put a credential.
+//! - `cvm_role`, `tke_oidc` and `assume_role` have temporary ones issued; `renewed` renews those in time, once for all
+//!   who use them, and `sts` is what two of them ask.
+//! - `chain` tries several of these in turn.
+//! - `error` is why there is none.
 
+mod assume_role;
+mod chain;
+mod cvm_role;
 mod env;
+mod error;
 mod file;
+mod profile;
+mod renewed;
+mod sts;
+mod tke_oidc;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use thiserror::Error;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
+pub use assume_role::AssumeRole;
+pub use chain::Chain;
+pub use cvm_role::CvmRole;
 pub use env::Env;
+pub use error::{Error, Fault, Place, ProfileFault, Told};
 pub use file::{File, Paths};
+pub use profile::{Profile, Search};
+pub use renewed::Renewed;
+pub use sts::Sts;
+pub use tke_oidc::TkeOidc;
 
-use crate::{files, tencent::Credential};
+use error::secret;
+
+use crate::tencent::{Credential, Temporary};
 
 /// Where a credential comes from.
 #[derive(Debug)]
 pub enum Source {
     /// Environment variables.
     Env(Env),
-    /// Files, such as a mounted Kubernetes secret.
+    /// Files, such as a mounted Kubernetes secret, or a credentials file of the official tools.
     File(Arc<File>),
+    /// The credentials file of the official tools, wherever it is.
+    Search(Search),
+    /// Somebody who issues temporary ones.
+    Renewed(Renewed),
+    /// The first of several that has one.
+    Chain(Chain),
 }
 
 /// A credential, and why it may be an old one.
@@ -32,81 +63,76 @@ pub struct Fetched {
     pub problem: Option<Error>,
 }
 
-/// Why no credential could be had.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Error {
-    /// The variable is not set, or set to nothing.
-    #[error("environment variable {0} is not set: set it, or choose another source under `credentials`")]
-    Unset(&'static str),
-    /// The files cannot be read as they are.
-    #[error(transparent)]
-    Files(#[from] files::Error),
-    /// The value cannot be a secret of the API.
-    #[error("{place} {fault}")]
-    Unusable {
-        /// The variable or the file.
-        place: Place,
-        /// What is wrong with its content, which is not shown.
-        fault: Fault,
-    },
-    /// The files cannot be read in time.
-    #[error("reading the files takes too long: check the mount")]
-    Hanging,
-}
+/// Issues temporary credentials.
+pub trait Issuer: fmt::Debug + Send + Sync {
+    /// A credential, now.
+    fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>>;
 
-/// Where a secret was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// An environment variable.
-    Variable(&'static str),
-    /// A file.
-    File(PathBuf),
-}
-
-/// What is wrong with a secret's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Fault {
-    /// Nothing but blanks.
-    #[error("is empty")]
-    Empty,
-    /// A blank or another character that no secret has inside it.
-    #[error("holds a blank, a control character or one beyond ASCII: it must be the secret and nothing else")]
-    Foreign,
+    /// The time to go by, where the caller's is `now` and the issuer may know better.
+    fn correct(&self, now: Timestamp) -> Timestamp {
+        now
+    }
 }
 
 // === impl Source ===
 
 impl Source {
-    /// The credential as it is now, or the last good one.
+    /// The credential as of `now`, or the last good one. Waits only where there is none that is good.
     ///
     /// # Errors
-    /// Why there is none, and never was.
-    pub async fn fetch(&self) -> Result<Fetched, Error> {
+    /// Why there is none.
+    pub fn fetch(&self, now: Timestamp) -> BoxFuture<'_, Result<Fetched, Error>> {
+        Box::pin(async move {
+            match self {
+                Self::Env(env) => Ok(Fetched { credential: env.credential()?, problem: None }),
+                Self::File(file) => Arc::clone(file).fetch().await,
+                Self::Search(search) => search.fetch().await,
+                Self::Renewed(renewed) => renewed.fetch(now).await,
+                Self::Chain(chain) => chain.fetch(now).await,
+            }
+        })
+    }
+
+    /// Renews the credential where it is time to. Waits for nothing.
+    pub fn keep(&self, now: Timestamp) {
         match self {
-            Self::Env(env) => Ok(Fetched { credential: env.credential()?, problem: None }),
-            Self::File(file) => Arc::clone(file).fetch().await,
+            Self::Renewed(renewed) => renewed.keep(now),
+            Self::Chain(chain) => chain.chosen(|source| source.keep(now)).unwrap_or_default(),
+            Self::Env(_) | Self::File(_) | Self::Search(_) => {}
         }
     }
-}
 
-// === impl Place ===
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The API does not accept the credential. Tells after how long the source may well have another one, and who was
+    /// refused should ask again; nothing if that is in vain. A credential is doubted once, however many are refused.
+    pub fn refused(&self, credential: &Credential, now: Timestamp) -> Option<Duration> {
         match self {
-            Self::Variable(name) => write!(f, "environment variable {name}"),
-            Self::File(path) => path.display().fmt(f),
+            Self::Env(_) => None,
+            Self::File(file) => file.refused(credential),
+            Self::Search(search) => search.found()?.refused(credential),
+            Self::Renewed(renewed) => renewed.refused(credential, now),
+            Self::Chain(chain) => chain.chosen(|source| source.refused(credential, now))?,
         }
     }
-}
 
-/// The secret in `text`. Files tend to end in a newline, and pasted values in a blank: the API takes neither.
-fn secret(text: &str, place: impl FnOnce() -> Place) -> Result<&str, Error> {
-    let secret = text.trim();
-    let fault = match secret {
-        "" => Fault::Empty,
-        secret if secret.bytes().all(|byte| byte.is_ascii_graphic()) => return Ok(secret),
-        _ => Fault::Foreign,
-    };
-    Err(Error::Unusable { place: place(), fault })
+    /// When the credential ends, if it is known to.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::Renewed(renewed) => renewed.expires(),
+            Self::Chain(chain) => chain.chosen(Self::expires)?,
+            Self::Env(_) | Self::File(_) | Self::Search(_) => None,
+        }
+    }
+
+    /// How often the credential could not be had anew.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        match self {
+            Self::Env(_) => 0,
+            Self::File(file) => file.failures(),
+            Self::Search(search) => search.failures(),
+            Self::Renewed(renewed) => renewed.failures(),
+            Self::Chain(chain) => chain.failures(),
+        }
+    }
 }

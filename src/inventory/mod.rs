@@ -11,6 +11,7 @@ mod failure;
 mod names;
 mod pace;
 mod progress;
+mod sources;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,8 +31,9 @@ pub use failure::Failure;
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 pub use pace::Pace;
 pub use progress::{Progress, Sweep};
+pub use sources::{Found, Sources};
 
-use crate::tencent::{AccessKey, KeyStatus, Reason, Uin};
+use crate::tencent::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin};
 
 /// Every account.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub struct Account {
     name: AccountName,
     facts: RwLock<Facts>,
     users: RwLock<Users>,
+    sources: Mutex<Sources>,
     progress: Mutex<Progress>,
     changed: Changed,
 }
@@ -85,6 +88,8 @@ pub struct User {
     pub keys: Option<Arc<[Key]>>,
     /// Why the last poll brought no keys, where it did not. Not kept over a restart.
     pub failure: Option<Failure>,
+    /// What the account calls the user, where that is known.
+    pub name: Option<Arc<str>>,
 }
 
 /// An access key as it is shown.
@@ -96,6 +101,8 @@ pub struct Key {
     pub status: KeyStatus,
     /// When the key was made.
     pub created: Timestamp,
+    /// When it was last used, as last answered; nothing as long as nobody has asked.
+    pub last_use: Option<LastUse>,
 }
 
 // === impl Inventory ===
@@ -133,14 +140,16 @@ impl Account {
     /// An account of whose users nothing is known yet.
     #[must_use]
     pub fn new(name: AccountName, facts: Facts, uins: impl IntoIterator<Item = Uin>) -> Self {
-        let users = uins.into_iter().map(|uin| (uin, User::default())).collect();
-        Self {
+        let account = Self {
             name,
             facts: RwLock::new(facts),
-            users: RwLock::new(users),
+            users: RwLock::default(),
+            sources: Mutex::default(),
             progress: Mutex::default(),
             changed: Changed::now(),
-        }
+        };
+        account.set_users(&uins.into_iter().collect());
+        account
     }
 
     /// The label `account`.
@@ -161,17 +170,40 @@ impl Account {
         let mut users = self.users.write();
         let before = std::mem::replace(&mut *self.facts.write(), facts);
         if before.id_label != facts.id_label {
-            users.values_mut().for_each(|user| *user = User::default());
+            users.values_mut().for_each(|user| *user = User { name: user.name.take(), ..User::default() });
         }
         self.changed.again();
     }
 
-    /// These are the users from now on: what is known of others is forgotten at once.
+    /// These are the users that somebody listed from now on. What is known of those who are in no source any more is
+    /// forgotten at once, here and in the next two.
     pub fn set_users(&self, uins: &BTreeSet<Uin>) {
+        self.change_sources(|sources| sources.listed.clone_from(uins));
+    }
+
+    /// These are the users that the API listed from now on.
+    pub fn set_found(&self, found: Found) {
+        self.change_sources(|sources| sources.found = found);
+    }
+
+    /// This is the user that asks, and is a user too, from now on.
+    pub fn set_caller(&self, caller: Option<Uin>) {
+        self.change_sources(|sources| sources.caller = caller);
+    }
+
+    /// Where the users come from.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        self.sources.lock().clone()
+    }
+
+    fn change_sources(&self, change: impl FnOnce(&mut Sources)) {
         let mut users = self.users.write();
-        users.retain(|uin, _| uins.contains(uin));
-        for uin in uins {
-            users.entry(*uin).or_default();
+        let mut sources = self.sources.lock();
+        change(&mut sources);
+        users.retain(|uin, _| sources.contain(*uin));
+        for uin in sources.users() {
+            users.entry(uin).or_default().name = sources.found.get(&uin).cloned();
         }
         self.changed.again();
     }
@@ -218,23 +250,57 @@ impl Account {
     pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
+            let known = user.keys.take();
+            let last_use = |label: &str, created| {
+                let same =
+                    known.iter().flat_map(|keys| &**keys).find(|key| key.label == label && key.created == created);
+                same.and_then(|key| key.last_use)
+            };
             let mut keys: Vec<Key> = keys
                 .iter()
                 .zip(labels)
-                .map(|(key, label)| Key { label, status: key.status, created: key.created })
+                .map(|(key, label)| {
+                    let last_use = last_use(&label, key.created);
+                    Key { label, status: key.status, created: key.created, last_use }
+                })
                 .collect();
             keys.sort_unstable_by(|one, other| one.label.cmp(&other.label));
-            let same = user.keys.take().filter(|known| **known == *keys);
-            let keys = Some(same.unwrap_or_else(|| keys.into()));
-            *user = User { up: Some(true), answered: Some(at), keys, failure: None };
+            let same = known.filter(|known| **known == *keys);
+            user.up = Some(true);
+            user.answered = Some(at);
+            user.keys = Some(same.unwrap_or_else(|| keys.into()));
+            user.failure = None;
         });
+    }
+
+    /// The API told when keys of the user were last used. The user's keys have these `ids`, as last listed; of those that
+    /// `last_use` does not know, what was known stays.
+    pub fn used<'a>(
+        &self,
+        uin: Uin,
+        ids: impl IntoIterator<Item = &'a AccessKeyId> + Clone,
+        last_use: impl Fn(&AccessKeyId) -> Option<LastUse>,
+    ) {
+        self.change(uin, |user, id_label| {
+            let labels = id_label.labels(ids.clone());
+            let told: BTreeMap<String, LastUse> =
+                labels.into_iter().zip(ids).filter_map(|(label, id)| Some((label, last_use(id)?))).collect();
+            change_keys(user, |key| key.last_use = told.get(&key.label).copied().or(key.last_use));
+        });
+    }
+
+    /// Nobody asks any more when keys were last used.
+    pub fn forget_last_use(&self) {
+        self.users.write().values_mut().for_each(|user| change_keys(user, |key| key.last_use = None));
+        self.changed.again();
     }
 
     /// The API answered that there is no such user.
     pub fn not_found(&self, uin: Uin, at: Timestamp) {
         self.change(uin, |user, _| {
             let failure = Failure::after(user.failure, Reason::UserNotFound, None, at);
-            *user = User { up: Some(false), answered: Some(at), keys: None, failure: Some(failure) };
+            let name = user.name.take();
+            *user = User { up: Some(false), answered: Some(at), keys: None, failure: Some(failure), name };
         });
     }
 
@@ -247,11 +313,11 @@ impl Account {
     }
 
     /// This was known of the user before a restart. Returns whether it is now: of a user of whom anything has been learnt
-    /// since, that stays.
+    /// since, that stays. Names are told with [`Self::set_found`].
     pub fn restore(&self, uin: Uin, user: User) -> bool {
         match self.users.write().get_mut(&uin) {
-            Some(known) if *known == User::default() => {
-                *known = user;
+            Some(known) if (known.up, known.answered, &known.keys) == (None, None, &None) => {
+                *known = User { name: known.name.take(), ..user };
                 self.changed.again();
                 true
             }
@@ -266,12 +332,23 @@ impl Account {
     }
 
     fn change(&self, uin: Uin, change: impl FnOnce(&mut User, IdLabel)) {
-        // In this order everywhere: the users, then the facts.
+        // In this order everywhere: the users, then the facts or the sources.
         let mut users = self.users.write();
         let id_label = self.facts.read().id_label;
         if let Some(user) = users.get_mut(&uin) {
             change(user, id_label);
             self.changed.again();
+        }
+    }
+}
+
+/// Changes each key, in a list of its own if that makes a difference.
+fn change_keys(user: &mut User, change: impl FnMut(&mut Key)) {
+    if let Some(known) = &user.keys {
+        let mut keys = known.to_vec();
+        keys.iter_mut().for_each(change);
+        if **known != *keys {
+            user.keys = Some(keys.into());
         }
     }
 }
@@ -323,13 +400,13 @@ mod tests {
 
     /// A user of whom the API said at this second that there are no keys.
     fn answered(s: i64) -> User {
-        User { up: Some(true), answered: Some(second(s)), keys: Some([].into()), failure: None }
+        User { up: Some(true), answered: Some(second(s)), keys: Some([].into()), ..User::default() }
     }
 
     /// One of whom it said that there is no such user.
     fn absent(s: i64) -> User {
         let failure = Failure { reason: Reason::UserNotFound, code: None, since: second(s) };
-        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure) }
+        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), name: None }
     }
 
     #[test]

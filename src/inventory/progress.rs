@@ -26,8 +26,18 @@ pub struct Progress {
     pub rate_limit: Option<f64>,
     /// The API's clock.
     pub api_clock: Option<ApiClock>,
+    /// When the credential ends, where it is a temporary one.
+    pub credential_expires: Option<Timestamp>,
     /// Whether the file of users was read when it was last looked at, where there is one.
     pub uins_file_up: Option<bool>,
+    /// Whether the API said who asks when it was last asked, where it is.
+    pub caller_up: Option<bool>,
+    /// Whether the account's users were listed when that was last tried, where it is.
+    pub discovery_up: Option<bool>,
+    /// When they last were.
+    pub discovered: Option<Timestamp>,
+    /// Whether the last uses of keys were told when they were last asked for, where they are.
+    pub last_used_up: Option<bool>,
 }
 
 /// How far a sweep has got, which asks every user once.
@@ -68,7 +78,12 @@ impl Default for Progress {
             rate: None,
             rate_limit: None,
             api_clock: None,
+            credential_expires: None,
             uins_file_up: None,
+            caller_up: None,
+            discovery_up: None,
+            discovered: None,
+            last_used_up: None,
         }
     }
 }

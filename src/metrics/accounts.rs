@@ -27,7 +27,7 @@ pub(super) struct View {
 }
 
 /// In the order in which they are exposed.
-pub(super) static FAMILIES: [AccountFamily; 11] = [
+pub(super) static FAMILIES: [AccountFamily; 16] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_access_keys_limit",
@@ -97,6 +97,41 @@ pub(super) static FAMILIES: [AccountFamily; 11] = [
     },
     AccountFamily {
         family: Family {
+            name: "tencentcloud_cam_account_caller_up",
+            help: "Whether the API named the user that asks, whose keys are included, when it was last asked.",
+        },
+        value: |view| view.progress.caller_up.map(truth),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_user_discovery_up",
+            help: "Whether the last listing of the account's users succeeded and was believed.",
+        },
+        value: |view| view.progress.discovery_up.map(truth),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_user_discovery_last_success_timestamp_seconds",
+            help: "Unix time at which the account's users were last listed.",
+        },
+        value: |view| view.progress.discovered.map(seconds),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_last_used_up",
+            help: "Whether the last request for the last uses of access keys succeeded.",
+        },
+        value: |view| view.progress.last_used_up.map(truth),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_credential_expiry_timestamp_seconds",
+            help: "Unix time at which the temporary credential in use ends.",
+        },
+        value: |view| view.progress.credential_expires.map(seconds),
+    },
+    AccountFamily {
+        family: Family {
             name: "tencentcloud_cam_clock_skew_seconds",
             help: "The API's clock less the exporter's, by the Date header of the last answer, to the second.",
         },
@@ -125,6 +160,11 @@ impl View {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn count(number: usize) -> f64 {
     number as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+fn seconds(time: Timestamp) -> f64 {
+    time.as_second() as f64
 }
 
 fn truth(fact: bool) -> f64 {

@@ -124,5 +124,9 @@ fn same((uin, new): &(Uin, User), (old_uin, old): &(Uin, User)) -> bool {
         (Some(new), Some(old)) => std::sync::Arc::ptr_eq(new, old),
         (new, old) => new.is_none() && old.is_none(),
     };
-    uin == old_uin && keys && new.up == old.up && new.answered.is_some() == old.answered.is_some()
+    uin == old_uin
+        && keys
+        && new.name == old.name
+        && new.up == old.up
+        && new.answered.is_some() == old.answered.is_some()
 }

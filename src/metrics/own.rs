@@ -1,6 +1,6 @@
 //! What the exporter counts of its own doing.
 //!
-//! Every series is there from the start, at 0: all reasons, all codes.
+//! Every series is there from the start, at 0: all reasons, and all codes of each action that the account asks for.
 
 use std::{
     collections::HashMap,
@@ -19,9 +19,9 @@ use prometheus::{
 use crate::{
     inventory::AccountName,
     tencent::{
-        Code, Reason,
+        Action, Code, Reason,
+        action::NAMES,
         code::{DOCUMENTED, OTHER},
-        list_access_keys::ACTION,
     },
 };
 
@@ -45,12 +45,19 @@ pub struct Own {
 /// Those of one account.
 #[derive(Clone, Debug)]
 pub struct AccountMetrics {
+    account: AccountName,
     polls: IntCounter,
     poll_failures: Arc<HashMap<Reason, IntCounter>>,
-    api_requests: IntCounter,
-    api_errors: Arc<HashMap<&'static str, IntCounter>>,
-    api_request_duration: Histogram,
     credential_refresh_failures: IntCounter,
+    own: Own,
+}
+
+/// Those of one action that an account asks for.
+#[derive(Clone, Debug)]
+pub struct ActionMetrics {
+    requests: IntCounter,
+    errors: Arc<HashMap<&'static str, IntCounter>>,
+    duration: Histogram,
     changes: Changes,
 }
 
@@ -98,7 +105,7 @@ impl Own {
             )?,
             credential_refresh_failures: counters(
                 "tencentcloud_cam_credential_refresh_failures_total",
-                "Times that an account's credential could not be read anew; the last good one is used on.",
+                "Times that an account's credential could not be read or renewed; the last good one is used on.",
                 &["account"],
             )?,
             shard_ordinal: Gauge::new(
@@ -154,12 +161,13 @@ impl Own {
         self.changes.count();
     }
 
-    /// Those of `account`, all its series preset.
+    /// Those of `account`, all its series preset but for those of actions.
     #[must_use]
     pub fn account(&self, account: &AccountName) -> AccountMetrics {
-        let account = account.as_str();
+        let (name, account) = (account, account.as_str());
         self.changes.count();
         AccountMetrics {
+            account: name.clone(),
             credential_refresh_failures: self.credential_refresh_failures.with_label_values(&[account]),
             polls: self.polls.with_label_values(&[account]),
             poll_failures: Arc::new(
@@ -167,12 +175,7 @@ impl Own {
                     .map(|reason| (reason, self.poll_failures.with_label_values(&[account, reason.label()])))
                     .into(),
             ),
-            api_requests: self.api_requests.with_label_values(&[account, ACTION]),
-            api_errors: Arc::new(
-                codes().map(|code| (code, self.api_errors.with_label_values(&[account, ACTION, code]))).collect(),
-            ),
-            api_request_duration: self.api_request_duration.with_label_values(&[ACTION]),
-            changes: self.changes.clone(),
+            own: self.clone(),
         }
     }
 
@@ -182,12 +185,14 @@ impl Own {
         // Whatever is not there is as good as removed.
         let _ = self.polls.remove_label_values(&[account]);
         let _ = self.credential_refresh_failures.remove_label_values(&[account]);
-        let _ = self.api_requests.remove_label_values(&[account, ACTION]);
         for reason in Reason::ALL {
             let _ = self.poll_failures.remove_label_values(&[account, reason.label()]);
         }
-        for code in codes() {
-            let _ = self.api_errors.remove_label_values(&[account, ACTION, code]);
+        for action in NAMES {
+            let _ = self.api_requests.remove_label_values(&[account, action]);
+            for code in codes() {
+                let _ = self.api_errors.remove_label_values(&[account, action, code]);
+            }
         }
         self.changes.count();
     }
@@ -215,10 +220,25 @@ impl Own {
 // === impl AccountMetrics ===
 
 impl AccountMetrics {
+    /// Those of the action `A`, all its series preset.
+    #[must_use]
+    pub fn action<A: Action>(&self) -> ActionMetrics {
+        let (account, own) = (self.account.as_str(), &self.own);
+        own.changes.count();
+        ActionMetrics {
+            requests: own.api_requests.with_label_values(&[account, A::NAME]),
+            errors: Arc::new(
+                codes().map(|code| (code, own.api_errors.with_label_values(&[account, A::NAME, code]))).collect(),
+            ),
+            duration: own.api_request_duration.with_label_values(&[A::NAME]),
+            changes: own.changes.clone(),
+        }
+    }
+
     /// A poll ended well.
     pub fn poll_succeeded(&self) {
         self.polls.inc();
-        self.changes.count();
+        self.own.changes.count();
     }
 
     /// A poll ended otherwise.
@@ -227,25 +247,31 @@ impl AccountMetrics {
         if let Some(counter) = self.poll_failures.get(&reason) {
             counter.inc();
         }
-        self.changes.count();
+        self.own.changes.count();
     }
 
+    /// The credential could not be had anew, so many times.
+    pub fn credential_refresh_failed(&self, times: u64) {
+        if times > 0 {
+            self.credential_refresh_failures.inc_by(times);
+            self.own.changes.count();
+        }
+    }
+}
+
+// === impl ActionMetrics ===
+
+impl ActionMetrics {
     /// A request has been sent, and has been answered or given up after `duration`.
-    pub fn api_request(&self, duration: Duration) {
-        self.api_requests.inc();
-        self.api_request_duration.observe(duration.as_secs_f64());
-        self.changes.count();
-    }
-
-    /// The credential could not be read anew.
-    pub fn credential_refresh_failed(&self) {
-        self.credential_refresh_failures.inc();
+    pub fn request(&self, duration: Duration) {
+        self.requests.inc();
+        self.duration.observe(duration.as_secs_f64());
         self.changes.count();
     }
 
     /// The API answered with an error.
-    pub fn api_error(&self, code: &Code) {
-        if let Some(counter) = self.api_errors.get(code.label()) {
+    pub fn error(&self, code: &Code) {
+        if let Some(counter) = self.errors.get(code.label()) {
             counter.inc();
         }
         self.changes.count();

@@ -11,8 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::{Format, Metrics, Own};
 use crate::{
     clock::Clock,
-    inventory::{Account, Facts, IdLabel, Inventory, User},
-    tencent::{AccessKey, KeyStatus, Reason, Uin},
+    inventory::{Account, Facts, IdLabel, Inventory, Key, User},
+    tencent::{AccessKey, KeyStatus, LastUse, Reason, Uin},
 };
 
 const FIRST: u64 = 100_013_000_000;
@@ -23,6 +23,11 @@ enum Step {
     Listed(usize, u64, u64),
     NotFound(usize, u64),
     Failed(usize, u64),
+    /// Which of the keys of such a list were last used, and when.
+    Used(usize, u64, u64, Option<i64>),
+    /// From which user on as many have names, which end like that.
+    Found(usize, u64, u64, u64),
+    ForgetLastUse(usize),
     /// From which user on the account has how many.
     Users(usize, u64, u64),
     Label(usize, IdLabel),
@@ -70,6 +75,18 @@ impl World {
             Step::Failed(account, user) => {
                 self.accounts[*account].failed(uin(*user), Reason::Timeout, None, self.clock.now());
             }
+            Step::Used(account, user, list, at) => {
+                let last_use = at.map_or(LastUse::Never, |at| LastUse::At(Timestamp::from_second(at).unwrap()));
+                let ids: Vec<_> = keys(*user, *list).into_iter().map(|key| key.id).collect();
+                // Of every other key nothing is told.
+                let told = ids.iter().step_by(2).cloned().collect::<BTreeSet<_>>();
+                self.accounts[*account].used(uin(*user), &ids, |id| told.contains(id).then_some(last_use));
+            }
+            Step::Found(account, from, number, end) => {
+                let name = |user: u64| format!("é\"\\\n{user}-{end}").into();
+                self.accounts[*account].set_found((*from..from + number).map(|user| (uin(user), name(user))).collect());
+            }
+            Step::ForgetLastUse(account) => self.accounts[*account].forget_last_use(),
             Step::Users(account, from, number) => {
                 self.accounts[*account].set_users(&(*from..from + number).map(uin).collect::<BTreeSet<Uin>>());
             }
@@ -148,13 +165,11 @@ fn keys(user: u64, list: u64) -> Vec<AccessKey> {
 fn naive(inventory: &Inventory, local: Timestamp) -> String {
     type Lines<'a> = Box<dyn Fn(&User) -> Vec<(String, i64)> + 'a>;
     let status = |status: KeyStatus| format!(r#",status="{}""#, status.label());
-    let id = |label: &str| {
-        let label = label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', "\\n");
-        format!(r#",access_key_id="{label}""#)
-    };
+    let escaped = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', "\\n");
+    let id = |label: &str| format!(r#",access_key_id="{}""#, escaped(label));
     let of_keys = |user: &User| user.keys.as_deref().map(<[_]>::to_vec).unwrap_or_default();
     let statuses = [KeyStatus::Active, KeyStatus::Inactive, KeyStatus::Unknown];
-    let families: [(&str, &str, Lines<'_>); 6] = [
+    let families: [(&str, &str, Lines<'_>); 9] = [
         (
             "access_keys",
             "Access keys of the user by status, as last answered by the API, which is polled once every poll interval.",
@@ -184,6 +199,32 @@ fn naive(inventory: &Inventory, local: Timestamp) -> String {
                 let keys = of_keys(user);
                 let each = keys.iter().flat_map(|key| statuses.map(|each| (key, each)));
                 each.map(|(key, each)| (id(&key.label) + &status(each), i64::from(key.status == each))).collect()
+            }),
+        ),
+        (
+            "access_key_last_used_timestamp_seconds",
+            "Unix time at which the access key was last used, or the start of that day in keys.time_zone, told about a day late.",
+            Box::new(move |user| {
+                let at = |key: &Key| match key.last_use? {
+                    LastUse::Never => None,
+                    LastUse::At(time) => Some((id(&key.label), time.as_second())),
+                };
+                of_keys(user).iter().filter_map(at).collect()
+            }),
+        ),
+        (
+            "access_key_never_used",
+            "Whether the access key was never used, as far as the API knows.",
+            Box::new(move |user| {
+                let never = |key: &Key| Some((id(&key.label), i64::from(key.last_use? == LastUse::Never)));
+                of_keys(user).iter().filter_map(never).collect()
+            }),
+        ),
+        (
+            "user_info",
+            "What the account calls the user that discovery found; always 1.",
+            Box::new(move |user| {
+                user.name.iter().map(|name| (format!(r#",user_name="{}""#, escaped(name)), 1)).collect()
             }),
         ),
         (
@@ -232,6 +273,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (account(), user(), 0u64..8).prop_map(|(account, user, list)| Step::Listed(account, user, list)),
         1 => (account(), user()).prop_map(|(account, user)| Step::NotFound(account, user)),
         2 => (account(), user()).prop_map(|(account, user)| Step::Failed(account, user)),
+        3 => (account(), user(), 0u64..8, prop::option::of(1_700_000_000i64..1_700_000_009))
+            .prop_map(|(account, user, list, at)| Step::Used(account, user, list, at)),
+        1 => account().prop_map(Step::ForgetLastUse),
+        2 => (account(), 0u64..4, select(vec![0u64, 2, 513]), 0u64..2)
+            .prop_map(|(account, from, number, end)| Step::Found(account, from, number, end)),
         2 => (account(), 0u64..4, select(vec![0u64, 1, 5, 511, 512, 513, 1031]))
             .prop_map(|(account, from, number)| Step::Users(account, from, number)),
         1 => (account(), select(vec![IdLabel::Full, IdLabel::Masked, IdLabel::Hashed]))

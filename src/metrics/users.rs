@@ -3,11 +3,15 @@
 use jiff::Timestamp;
 
 use super::family::Family;
-use crate::{inventory::User, tencent::KeyStatus};
+use crate::{
+    inventory::User,
+    tencent::{KeyStatus, LastUse},
+};
 
 /// The label that tells a user's keys apart.
 const ACCESS_KEY_ID: &str = "access_key_id";
 const STATUS: &str = "status";
+const USER_NAME: &str = "user_name";
 
 /// A family whose series have the labels `account` and `uin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,9 @@ pub(super) enum UserFamily {
     KeyCreated,
     KeyAge,
     KeyStatus,
+    KeyLastUsed,
+    KeyNeverUsed,
+    Info,
     Up,
     LastSuccess,
 }
@@ -24,8 +31,17 @@ pub(super) enum UserFamily {
 
 impl UserFamily {
     /// In the order in which they are exposed, which is that of their numbers.
-    pub(super) const ALL: [Self; 6] =
-        [Self::AccessKeys, Self::KeyCreated, Self::KeyAge, Self::KeyStatus, Self::Up, Self::LastSuccess];
+    pub(super) const ALL: [Self; 9] = [
+        Self::AccessKeys,
+        Self::KeyCreated,
+        Self::KeyAge,
+        Self::KeyStatus,
+        Self::KeyLastUsed,
+        Self::KeyNeverUsed,
+        Self::Info,
+        Self::Up,
+        Self::LastSuccess,
+    ];
 
     pub(super) fn family(self) -> &'static Family {
         match self {
@@ -45,6 +61,19 @@ impl UserFamily {
             Self::KeyStatus => &Family {
                 name: "tencentcloud_cam_access_key_status",
                 help: "Status of the access key as last polled: 1 for the status it has, 0 for the others.",
+            },
+            Self::KeyLastUsed => &Family {
+                name: "tencentcloud_cam_access_key_last_used_timestamp_seconds",
+                help: "Unix time at which the access key was last used, or the start of that day in keys.time_zone, told \
+                       about a day late.",
+            },
+            Self::KeyNeverUsed => &Family {
+                name: "tencentcloud_cam_access_key_never_used",
+                help: "Whether the access key was never used, as far as the API knows.",
+            },
+            Self::Info => &Family {
+                name: "tencentcloud_cam_user_info",
+                help: "What the account calls the user that discovery found; always 1.",
             },
             Self::Up => &Family {
                 name: "tencentcloud_cam_user_up",
@@ -84,6 +113,21 @@ impl UserFamily {
                     take(&labels, (key.status == status).into());
                 }
             }
+            (Self::KeyLastUsed, keys) => {
+                for key in keys {
+                    if let Some(LastUse::At(time)) = key.last_use {
+                        take(&[(ACCESS_KEY_ID, &key.label)], time.as_second());
+                    }
+                }
+            }
+            (Self::KeyNeverUsed, keys) => {
+                for key in keys {
+                    if let Some(last_use) = key.last_use {
+                        take(&[(ACCESS_KEY_ID, &key.label)], (last_use == LastUse::Never).into());
+                    }
+                }
+            }
+            (Self::Info, _) => user.name.iter().for_each(|name| take(&[(USER_NAME, name)], 1)),
             (Self::Up, _) => user.up.into_iter().for_each(|up| take(&[], up.into())),
             (Self::LastSuccess, _) => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
         }

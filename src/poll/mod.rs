@@ -4,17 +4,27 @@
 //! - [`schedule`] says whose turn it is: every user once an interval, evenly spread; retries in between.
 //! - [`budget`] says whether the account may ask now: no sliding second ever holds more than its rate.
 //! - `congestion` is how much of that rate the others who share it leave to us.
-//! - [`backoff`] says how long a retry waits.
 //! - [`outages`] logs what fails, and when it is over.
+//! - `errand` is what is asked beside users' keys; [`discovery`] is who there is, of whom [`pattern`]s choose, and
+//!   `last_use` which keys are asked about.
+//! - `request` is one request, of whatever kind, and `settle` what its end means.
 //! - [`poller`] brings them together, one task an account.
 
-pub mod backoff;
 pub mod budget;
 mod congestion;
+pub mod discovery;
+mod errand;
+mod last_use;
 pub mod outages;
+pub mod pattern;
 pub mod poller;
+mod request;
 pub mod schedule;
 pub mod settings;
+mod settle;
 
-pub use poller::{Failure, Plan, Poller, Wiring};
+pub use discovery::Discovery;
+pub use pattern::{NotAPattern, Pattern};
+pub use poller::{Plan, Poller, Wiring};
+pub use request::Failure;
 pub use settings::{Interval, MaxInFlight, OutOfRange, Rate, RateLimit, Settings, Timeout};

@@ -3,27 +3,30 @@
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use jiff::{SignedDuration, Timestamp};
-use thiserror::Error;
+use jiff::Timestamp;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::warn;
 
 use super::{
-    Rate, Settings, backoff,
+    Discovery, Rate, Settings,
     budget::{Budget, Permit, Refusal},
+    discovery::LastList,
+    errand::Errand,
+    last_use::LastUseQueue,
     outages::Outages,
-    schedule::{Next, Schedule, Turn},
+    request::{Ended, Failure, KnownCaller, Request, Subject},
+    schedule::{Next, Schedule},
 };
 use crate::{
     clock::Clock,
     credentials,
-    inventory::{Account, ApiClock},
-    metrics::AccountMetrics,
-    tencent::{AccessKey, Answer, Client, Connection, Error as ApiError, Reason, Uin},
+    inventory::{Account, Found},
+    metrics::{AccountMetrics, ActionMetrics},
+    tencent::{Client, Connection, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers, Uin},
 };
 
 /// How often a poller shows that it is alive, at least.
@@ -33,12 +36,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// reload, and what that sent still counts against the budget.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How far the `Date` of an accepted request may be from the time it was signed with. The API allows five minutes: what
-/// is further off was not said by the API, or says nothing of the time.
-const PLAUSIBLE: SignedDuration = SignedDuration::from_mins(6);
-
-/// Told of a user's failure.
-pub type OnFailure = Box<dyn Fn(Uin, &Failure) + Send + Sync>;
+/// How many polls go before another request that is no poll, while both wait. So each side is sure of its part of the
+/// budget, and neither starves the other.
+const POLLS_BETWEEN: u32 = 9;
 
 /// What a poller works with for as long as it lives.
 pub struct Wiring {
@@ -56,53 +56,58 @@ pub struct Wiring {
     pub on_failure: OnFailure,
 }
 
-/// What a reload may change. Each one that comes, even without a change, gives the users that fail for good a new chance.
-#[derive(Debug)]
+/// Told of a user's failure.
+pub type OnFailure = Box<dyn Fn(Uin, &Failure) + Send + Sync>;
+
+/// What a reload may change. Each one that comes, even without a change, gives whatever fails for good a new chance.
 pub struct Plan {
     /// Who asks.
     pub credentials: Arc<credentials::Source>,
     /// Whom it asks.
     pub client: Client,
+    /// Whom it asks who it is itself.
+    pub sts: Client,
     /// How it asks.
     pub settings: Settings,
     /// How many requests a second it may make: the account's rate limit, or a shard's part of it.
     pub rate: Rate,
+    /// Whether whoever asks is a user too.
+    pub include_self: bool,
+    /// How further users are found, if they are.
+    pub discovery: Option<Discovery>,
+    /// Which of the users that are found are polled here, and not by another shard.
+    pub owns: Box<dyn Fn(Uin) -> bool + Send + Sync>,
 }
 
 /// Polls one account. Requests under way are futures of its one task: when that stops, they stop.
 pub struct Poller {
-    wiring: Wiring,
+    pub(super) wiring: Wiring,
     plans: watch::Receiver<Arc<Plan>>,
-    plan: Arc<Plan>,
-    schedule: Schedule,
-    budget: Budget,
+    pub(super) plan: Arc<Plan>,
+    pub(super) schedule: Schedule,
+    pub(super) budget: Budget,
     under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
-    outages: Outages,
-    skewed: bool,
+    listing: ActionMetrics,
+    pub(super) outages: Outages,
+    pub(super) skewed: bool,
+    /// How often the credential's source had failed when that was last counted.
+    credential_failures: u64,
     /// What is wrong with the credential's source, as it was last logged.
-    credential_problem: Option<credentials::Error>,
+    pub(super) credential_problem: Option<credentials::Error>,
+    pub(super) asks_caller: Errand,
+    pub(super) caller: Option<KnownCaller>,
+    pub(super) asks_users: Errand,
+    pub(super) last_list: LastList,
+    pub(super) asks_last_use: Errand,
+    pub(super) last_use: LastUseQueue,
+    /// Polls since the last request that was none.
+    polls: u32,
 }
 
-/// A request that has ended.
-struct Ended {
-    turn: Turn,
-    permit: Permit,
-    connection: Connection,
-    signed_at: Timestamp,
-    /// Why the credential may be an old one.
-    credential_problem: Option<credentials::Error>,
-    outcome: Result<Answer<Vec<AccessKey>>, Failure>,
-}
-
-/// Why a poll brought no keys.
-#[derive(Debug, Error)]
-pub enum Failure {
-    /// There was no credential.
-    #[error(transparent)]
-    Credentials(#[from] credentials::Error),
-    /// There was no answer, or one that is an error.
-    #[error(transparent)]
-    Api(#[from] ApiError),
+/// What goes next.
+enum Up {
+    Now(Subject),
+    At(Option<Instant>),
 }
 
 // === impl Poller ===
@@ -113,18 +118,32 @@ impl Poller {
     pub fn new(wiring: Wiring, mut plans: watch::Receiver<Arc<Plan>>) -> Self {
         let plan = Arc::clone(&plans.borrow_and_update());
         let name = wiring.account.name().clone();
+        let errand = |what| Errand::new(name.clone(), what);
         let mut poller = Self {
             schedule: Schedule::new(name.clone(), plan.settings.interval.get(), wiring.clock.now()),
             budget: Budget::starting_after(plan.rate, PAUSE),
+            listing: wiring.metrics.action::<ListAccessKeys>(),
+            asks_caller: errand("asking who the caller is"),
+            caller: None,
+            asks_users: errand("listing users"),
+            last_list: LastList::default(),
+            asks_last_use: errand("asking when keys were last used"),
+            last_use: LastUseQueue::default(),
+            polls: POLLS_BETWEEN,
             wiring,
             plans,
             plan,
             under_way: FuturesUnordered::new(),
             outages: Outages::of(name),
             skewed: false,
+            credential_failures: 0,
             credential_problem: None,
         };
+        // Others may have used the source before.
+        poller.credential_failures = poller.plan.credentials.failures();
+        poller.take_over_features();
         poller.take_over_users();
+        poller.warn_if_short();
         poller
     }
 
@@ -154,14 +173,64 @@ impl Poller {
     }
 
     fn take_over_plan(&mut self) {
-        self.plan = Arc::clone(&self.plans.borrow_and_update());
+        let before = std::mem::replace(&mut self.plan, Arc::clone(&self.plans.borrow_and_update()));
+        if !Arc::ptr_eq(&before.credentials, &self.plan.credentials) {
+            self.credential_failures = self.plan.credentials.failures();
+        }
         self.schedule.set_interval(self.plan.settings.interval.get());
         self.budget.set_limit(self.plan.rate);
+        self.take_over_features();
         self.take_over_users();
+        self.warn_if_short();
         self.schedule.forgive();
     }
 
-    fn take_over_users(&mut self) {
+    /// What is switched on is asked for at once, and what is switched off is forgotten.
+    fn take_over_features(&mut self) {
+        let (account, metrics) = (Arc::clone(&self.wiring.account), self.wiring.metrics.clone());
+        if self.plan.include_self {
+            let _preset = metrics.action::<GetCallerIdentity>();
+            // One that is known stays so for as long as it signs.
+            if self.caller.as_ref().is_none_or(|caller| caller.uin.is_none()) {
+                self.asks_caller.now();
+            }
+        } else {
+            self.asks_caller.stop();
+            self.caller = None;
+            account.set_caller(None);
+            account.note(|progress| progress.caller_up = None);
+        }
+        if self.plan.discovery.is_some() {
+            let _preset = metrics.action::<ListUsers>();
+            self.asks_users.now();
+            self.take_over_found();
+        } else {
+            self.asks_users.stop();
+            self.last_list = LastList::default();
+            account.set_found(Found::new());
+            account.note(|progress| (progress.discovery_up, progress.discovered) = (None, None));
+        }
+        if self.plan.settings.last_used.is_some() {
+            let _preset = metrics.action::<GetSecurityLastUsed>();
+            self.asks_last_use.now();
+        } else {
+            self.asks_last_use.stop();
+            self.last_use = LastUseQueue::default();
+            account.forget_last_use();
+            account.note(|progress| progress.last_used_up = None);
+        }
+    }
+
+    /// Whoever of the last list is wanted is a user.
+    pub(super) fn take_over_found(&self) {
+        let Plan { discovery, owns, .. } = &*self.plan;
+        let wanted =
+            |uin, name: &str| owns(uin) && discovery.as_ref().is_some_and(|discovery| discovery.admits(uin, name));
+        let account = &self.wiring.account;
+        account.set_found(self.last_list.wanted(account.sources().found, wanted));
+    }
+
+    pub(super) fn take_over_users(&mut self) {
         let (now, users) = (self.now(), self.wiring.account.users());
         self.schedule.set_users(users.iter().map(|(uin, user)| {
             let ago =
@@ -169,9 +238,30 @@ impl Poller {
             (*uin, ago)
         }));
         self.outages.retain(|uin| users.contains_key(&uin));
+        self.last_use.retain(|uin| users.contains_key(&uin));
     }
 
-    fn note_progress(&self) {
+    pub(super) fn warn_if_short(&self) {
+        let (users, interval) = (self.wiring.account.users().len(), self.plan.settings.interval.get());
+        #[expect(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
+        let needed = Duration::from_secs_f64((users as f64 / self.plan.rate.get()).ceil());
+        if needed > interval {
+            warn!(
+                account = %self.wiring.account.name(),
+                users,
+                interval = %humantime::format_duration(interval),
+                would_fit = %humantime::format_duration(needed),
+                "the rate limit does not reach every user in an interval, so each is polled less often: raise poll.interval"
+            );
+        }
+    }
+
+    fn note_progress(&mut self) {
+        let credentials = &self.plan.credentials;
+        credentials.keep(self.now());
+        let (credential_expires, failures) = (credentials.expires(), credentials.failures());
+        self.wiring.metrics.credential_refresh_failed(failures.saturating_sub(self.credential_failures));
+        self.credential_failures = failures;
         let (next_due, sweep) = (self.schedule.next_due(), self.schedule.sweep());
         let (rate, rate_limit) = (self.budget.rate(), self.plan.rate.get());
         self.wiring.account.note(|progress| {
@@ -180,6 +270,7 @@ impl Poller {
             progress.sweep = Some(sweep);
             progress.rate = Some(rate);
             progress.rate_limit = Some(rate_limit);
+            progress.credential_expires = credential_expires;
         });
     }
 
@@ -187,16 +278,12 @@ impl Poller {
     /// can bring it.
     fn start_what_may_start(&mut self) -> Option<Instant> {
         while self.under_way.len() < self.plan.settings.max_in_flight.get() {
-            let turn = match self.schedule.up_next() {
-                Next::Now(turn) => turn,
-                Next::At(at) => return Some(at),
-                Next::Nobody => return None,
+            let subject = match self.up_next() {
+                Up::Now(subject) => subject,
+                Up::At(at) => return at,
             };
             match self.budget.take() {
-                Ok(permit) => {
-                    let (turn, connection) = self.schedule.begin(turn);
-                    self.start(turn, permit, connection);
-                }
+                Ok(permit) => self.start(subject, permit),
                 Err(Refusal::Until(at)) => return Some(at),
                 Err(Refusal::UntilOneEnds) => return None,
             }
@@ -204,134 +291,64 @@ impl Poller {
         None
     }
 
-    fn start(&self, turn: Turn, permit: Permit, connection: Connection) {
-        let (plan, metrics, now) = (Arc::clone(&self.plan), self.wiring.metrics.clone(), self.now());
-        let account = Arc::clone(&self.wiring.account);
-        self.under_way.push(Box::pin(async move {
-            let fetched = plan.credentials.fetch().await;
-            let credential_problem = fetched.as_ref().ok().and_then(|fetched| fetched.problem.clone());
-            let outcome = async {
-                let credential = fetched?.credential;
-                let started = Instant::now();
-                account.note(|progress| progress.pace.request());
-                let outcome = plan.client.list_access_keys(&credential, turn.uin(), connection, now).await;
-                metrics.api_request(started.elapsed());
-                Ok(outcome?)
-            };
-            Ended { turn, permit, connection, signed_at: now, credential_problem, outcome: outcome.await }
-        }));
-    }
-
-    fn settle(&mut self, ended: Ended) {
-        let Ended { turn, permit, connection, signed_at, credential_problem, outcome } = ended;
-        self.budget.give_back(permit);
-        self.note_credential(credential_problem);
-        match outcome {
-            Ok(answer) => {
-                if answer.server_time.is_some_and(|time| time.duration_since(signed_at).abs() < PLAUSIBLE) {
-                    self.note_time(answer.server_time);
-                }
-                self.succeeded(turn, &answer.value);
+    /// What goes next: a poll, or one of the few others when none waits, or when enough have gone.
+    fn up_next(&mut self) -> Up {
+        let now = Instant::now();
+        let last_use = self.asks_last_use.due().and_then(|due| Some(due.max(self.last_use.due()?)));
+        let dues = [self.asks_caller.due(), self.asks_users.due(), last_use];
+        let other = dues.iter().position(|due| due.is_some_and(|due| due <= now));
+        let turn = self.schedule.up_next();
+        match (other, turn) {
+            (Some(which), turn) if self.polls >= POLLS_BETWEEN || !matches!(turn, Next::Now(_)) => {
+                Up::Now(match which {
+                    0 => Subject::Caller,
+                    1 => Subject::Users,
+                    _ => Subject::LastUse(self.last_use.batch()),
+                })
             }
-            Err(Failure::Api(ApiError::StaleConnection(cause))) if connection == Connection::Pooled => {
-                debug!(account = %self.wiring.account.name(), %cause, "the API closed a kept connection: asking once more");
-                self.schedule.again(turn);
-                return;
+            (_, Next::Now(turn)) => Up::Now(Subject::Poll(turn)),
+            (_, Next::At(at)) => Up::At(dues.into_iter().flatten().chain([at]).min()),
+            (_, Next::Nobody) => Up::At(dues.into_iter().flatten().min()),
+        }
+    }
+
+    fn start(&mut self, subject: Subject, permit: Permit) {
+        let (subject, connection) = self.begin(subject);
+        let metrics = self.metrics_of(&subject);
+        self.wiring.account.note(|progress| progress.pace.request());
+        let (plan, caller) = (Arc::clone(&self.plan), self.caller.clone());
+        let request = Request { subject, permit, connection, plan, metrics, caller, now: self.now() };
+        self.under_way.push(Box::pin(request.send()));
+    }
+
+    /// Where requests of that kind are counted.
+    pub(super) fn metrics_of(&self, subject: &Subject) -> ActionMetrics {
+        let metrics = &self.wiring.metrics;
+        match subject {
+            Subject::Poll(_) => self.listing.clone(),
+            Subject::Caller => metrics.action::<GetCallerIdentity>(),
+            Subject::Users => metrics.action::<ListUsers>(),
+            Subject::LastUse(_) => metrics.action::<GetSecurityLastUsed>(),
+        }
+    }
+
+    fn begin(&mut self, subject: Subject) -> (Subject, Connection) {
+        let errand = match &subject {
+            Subject::Poll(turn) => {
+                self.polls = self.polls.saturating_add(1);
+                let (turn, connection) = self.schedule.begin(*turn);
+                return (Subject::Poll(turn), connection);
             }
-            Err(failure) => {
-                if let Failure::Api(ApiError::Api { code, server_time, .. }) = &failure {
-                    self.wiring.metrics.api_error(code);
-                    if failure.reason() == Reason::ClockSkew && self.note_time(*server_time) {
-                        self.schedule.again(turn);
-                        return;
-                    }
-                }
-                if failure.reason() == Reason::Throttled {
-                    self.budget.throttled();
-                    let random = &mut self.wiring.random;
-                    if self.schedule.postpone(turn, |retry| backoff::wait(retry, random)) {
-                        debug!(account = %self.wiring.account.name(), uin = %turn.uin(), error = %failure, "throttled");
-                        return;
-                    }
-                }
-                self.failed(turn, &failure);
-            }
-        }
-        (self.wiring.on_attempt)();
+            Subject::Caller => &mut self.asks_caller,
+            Subject::Users => &mut self.asks_users,
+            Subject::LastUse(_) => &mut self.asks_last_use,
+        };
+        self.polls = 0;
+        let connection = errand.begin();
+        (subject, connection)
     }
 
-    fn succeeded(&mut self, turn: Turn, keys: &[AccessKey]) {
-        self.note_sweep(turn);
-        self.wiring.account.listed(turn.uin(), keys, self.now());
-        self.wiring.metrics.poll_succeeded();
-        self.outages.over(turn.uin());
-        self.schedule.done(turn);
-    }
-
-    fn failed(&mut self, turn: Turn, failure: &Failure) {
-        let (uin, reason) = (turn.uin(), failure.reason());
-        if reason == Reason::UserNotFound {
-            self.wiring.account.not_found(uin, self.now());
-        } else {
-            self.wiring.account.failed(uin, reason, failure.code(), self.now());
-        }
-        self.wiring.metrics.poll_failed(reason);
-        self.outages.began(uin, reason, failure);
-        (self.wiring.on_failure)(uin, failure);
-        self.note_sweep(turn);
-        if reason.is_transient() {
-            let random = &mut self.wiring.random;
-            self.schedule.retry(turn, |retry| backoff::wait(retry, random));
-        } else if reason.is_the_user_s() {
-            self.schedule.failed_for_good(turn);
-        } else {
-            self.schedule.done(turn);
-        }
-    }
-
-    fn note_credential(&mut self, problem: Option<credentials::Error>) {
-        if problem.is_some() {
-            self.wiring.metrics.credential_refresh_failed();
-        }
-        if problem == self.credential_problem {
-            return;
-        }
-        let account = self.wiring.account.name();
-        if let Some(error) = &problem {
-            warn!(%account, %error, "the credential cannot be read: the last good one is used on");
-        } else {
-            info!(%account, "the credential can be read again");
-        }
-        self.credential_problem = problem;
-    }
-
-    fn note_sweep(&mut self, turn: Turn) {
-        if let Some(took) = self.schedule.swept(turn) {
-            self.wiring.account.note(|progress| progress.last_sweep = Some(took));
-        }
-    }
-
-    /// The API's clock says so. Tells whether that changes the time we go by.
-    fn note_time(&mut self, server_time: Option<Timestamp>) -> bool {
-        let Some(server_time) = server_time else { return false };
-        let local = self.wiring.clock.now();
-        let before = self.wiring.account.correct(local);
-        self.wiring.account.note(|progress| progress.api_clock = Some(ApiClock::reads(server_time)));
-        let after = self.wiring.account.correct(local);
-        let skewed = after != local;
-        if skewed != self.skewed {
-            self.skewed = skewed;
-            let (account, seconds) = (self.wiring.account.name(), server_time.duration_since(local).as_secs());
-            if skewed {
-                warn!(%account, seconds, "this machine's clock is wrong: requests are signed, and ages told, by the API's");
-            } else {
-                info!(%account, "this machine's clock is right again");
-            }
-        }
-        after.duration_since(before).abs() > SignedDuration::from_secs(30)
-    }
-
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.wiring.account.correct(self.wiring.clock.now())
     }
 }
@@ -342,24 +359,10 @@ impl fmt::Debug for Poller {
     }
 }
 
-// === impl Failure ===
+// === impl Plan ===
 
-impl Failure {
-    /// The kind it falls under.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Credentials(_) => Reason::Credentials,
-            Self::Api(error) => error.reason(),
-        }
-    }
-
-    /// The label of the API's code, where the API answered with one.
-    #[must_use]
-    pub fn code(&self) -> Option<&'static str> {
-        match self {
-            Self::Api(ApiError::Api { code, .. }) => Some(code.label()),
-            Self::Api(_) | Self::Credentials(_) => None,
-        }
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("client", &self.client).field("settings", &self.settings).finish_non_exhaustive()
     }
 }

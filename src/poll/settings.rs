@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use thiserror::Error;
 
-/// How often each user is polled: from a second to a day.
+/// How often something is asked for, such as each user's keys: from a second to a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval(Duration);
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub max_in_flight: MaxInFlight,
     /// The time one request may take.
     pub timeout: Timeout,
+    /// How often each key's last use is asked for, if it is.
+    pub last_used: Option<Interval>,
 }
 
 /// A value outside its range.
@@ -59,13 +61,14 @@ macro_rules! refuse_unless {
 // === impl Settings ===
 
 impl Default for Settings {
-    /// Every 5 minutes, 18 requests a second, 8 at once, 10 seconds each.
+    /// Every 5 minutes, 18 requests a second, 8 at once, 10 seconds each; last uses are not asked for.
     fn default() -> Self {
         Self {
             interval: Interval(Duration::from_mins(5)),
             rate_limit: RateLimit(const { NonZeroU32::new(18).unwrap() }),
             max_in_flight: MaxInFlight(8),
             timeout: Timeout(Duration::from_secs(10)),
+            last_used: None,
         }
     }
 }
@@ -89,6 +92,11 @@ impl OutOfRange {
 // === impl Interval ===
 
 impl Interval {
+    /// How often an account's users are listed, where nothing else is said.
+    pub const OF_DISCOVERY: Self = Self(Duration::from_mins(10));
+    /// How often a key's last use is asked for, where nothing else is said. The API tells days.
+    pub const OF_LAST_USE: Self = Self(Duration::from_hours(1));
+
     /// # Errors
     /// Less than a second or more than a day.
     pub fn new(every: Duration) -> Result<Self, OutOfRange> {
@@ -188,7 +196,11 @@ mod tests {
 
     #[test]
     fn the_defaults_are_within_their_ranges() {
-        let Settings { interval, rate_limit, max_in_flight, timeout } = Settings::default();
+        let Settings { interval, rate_limit, max_in_flight, timeout, last_used } = Settings::default();
+        assert_eq!(last_used, None);
+        for interval in [Interval::OF_DISCOVERY, Interval::OF_LAST_USE] {
+            assert_eq!(Interval::new(interval.get()), Ok(interval));
+        }
         assert_eq!(Interval::new(interval.get()), Ok(interval));
         assert_eq!(RateLimit::new(rate_limit.get().get()), Ok(rate_limit));
         assert_eq!(MaxInFlight::new(max_in_flight.get()), Ok(max_in_flight));

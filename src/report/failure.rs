@@ -35,7 +35,8 @@ pub enum Why {
 impl Failure {
     pub(super) fn of(account: &AccountName, uin: Uin, user: &User, error: Option<String>) -> Self {
         let why = user.failure.map_or(Why::NotPolled, |failure| Why::Failed(failure.reason, failure.code));
-        Self { account: account.clone(), uin, user_name: None, why, error }
+        let user_name = user.name.as_deref().map(str::to_owned);
+        Self { account: account.clone(), uin, user_name, why, error }
     }
 }
 

@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, Finding, KeyReport, LastUse, Report};
+use super::{Failure, Finding, KeyReport, Report};
+use crate::tencent::LastUse;
 
 /// The whole.
 #[derive(Debug, Serialize)]

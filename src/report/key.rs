@@ -5,8 +5,8 @@ use std::{cmp::Reverse, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    inventory::{AccountName, Facts, Key},
-    tencent::{KeyStatus, Uin},
+    inventory::{AccountName, Facts, Key, User},
+    tencent::{KeyStatus, LastUse, Uin},
 };
 
 /// From when on a key that is not used is called unused. Tencent Cloud gives no number; this is what the CIS benchmarks
@@ -36,15 +36,6 @@ pub struct KeyReport {
     pub findings: Vec<Finding>,
 }
 
-/// When a key was last used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LastUse {
-    /// It never was.
-    Never,
-    /// Then.
-    At(Timestamp),
-}
-
 /// What is to be said of a key; the worst come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
@@ -61,10 +52,10 @@ pub enum Finding {
 // === impl KeyReport ===
 
 impl KeyReport {
-    /// The keys of a user, where it is `now`.
+    /// The `keys` of a user, where it is `now`.
     pub(super) fn of_user(
         account: &AccountName,
-        uin: Uin,
+        (uin, user): (Uin, &User),
         keys: &[Key],
         facts: &Facts,
         now: Timestamp,
@@ -74,9 +65,8 @@ impl KeyReport {
             let report = Self {
                 account: account.clone(),
                 uin,
-                // The inventory knows neither yet.
-                user_name: None,
-                last_used: None,
+                user_name: user.name.as_deref().map(str::to_owned),
+                last_used: key.last_use,
                 label: key.label.clone(),
                 status: key.status,
                 created: key.created,

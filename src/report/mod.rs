@@ -12,7 +12,7 @@ pub mod key;
 use jiff::Timestamp;
 
 pub use failure::{Failure, Why};
-pub use key::{Finding, KeyReport, LastUse};
+pub use key::{Finding, KeyReport};
 
 use crate::{
     app::Swept,
@@ -32,6 +32,8 @@ pub struct Report {
     pub keys: Vec<KeyReport>,
     /// Users who could not be polled, in the order of the configuration and of their UINs.
     pub failures: Vec<Failure>,
+    /// Accounts whose users could not be found, in whole or in part.
+    pub unfound: Vec<AccountName>,
 }
 
 /// An account.
@@ -51,15 +53,22 @@ impl Report {
     /// Of what a sweep has found.
     #[must_use]
     pub fn of(swept: &Swept) -> Self {
-        let Swept { inventory, errors, at, is_whole } = swept;
-        let mut report = Self { made: *at, is_whole: *is_whole, accounts: vec![], keys: vec![], failures: vec![] };
+        let Swept { inventory, errors, unfound, at, is_whole } = swept;
+        let mut report = Self {
+            made: *at,
+            is_whole: *is_whole,
+            accounts: vec![],
+            keys: vec![],
+            failures: vec![],
+            unfound: unfound.clone(),
+        };
         for account in inventory.accounts() {
             let (name, facts, now) = (account.name(), account.facts(), account.correct(*at));
             let mut users = 0;
             account.each_user(|uin, user| {
                 users += 1;
                 if let Some(keys) = &user.keys {
-                    report.keys.extend(KeyReport::of_user(name, uin, keys, &facts, now));
+                    report.keys.extend(KeyReport::of_user(name, (uin, user), keys, &facts, now));
                 } else {
                     let error = errors.get(&(name.clone(), uin)).cloned();
                     report.failures.push(Failure::of(name, uin, user, error));

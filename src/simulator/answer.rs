@@ -31,6 +31,18 @@ impl Rejection {
     pub(super) fn missing(name: &str) -> Self {
         Self::new("MissingParameter", format!("The request is missing a required parameter `{name}`."))
     }
+
+    /// The caller lacks that permission, such as `cam:ListAccessKeys`.
+    pub(super) fn denied(permission: &str, request_id: &str) -> Self {
+        Self::new(
+            "AuthFailure.UnauthorizedOperation",
+            format!(
+                "You are not authorized to perform this operation. Check your CAM policies, and ensure that you are \
+                 using the correct access keys. [[request id:{request_id}]you are not authorized to perform operation \
+                 ({permission})\nresource (*) has no permission"
+            ),
+        )
+    }
 }
 
 /// An id as every answer has one, never the same twice.

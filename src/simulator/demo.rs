@@ -15,63 +15,65 @@ const INACTIVE: &str = "Inactive";
 
 /// A user as it is written down here.
 struct DemoUser {
-    /// The ages of the keys, in days, and their status.
-    keys: &'static [(f64, &'static str)],
+    name: &'static str,
+    /// The ages of the keys, their status, and how long they were not used. In days.
+    keys: &'static [(f64, &'static str, f64)],
     no_keys: NoKeys,
     behaviour: Behaviour,
 }
 
-const NO_KEYS: DemoUser = with_keys(&[]);
+/// In place of the days since a key was last used.
+const NEVER: f64 = f64::INFINITY;
 
 const USERS: &[DemoUser] = &[
     // The exporter's own key.
-    with_keys(&[(12.4, ACTIVE)]),
+    with_keys("key-exporter", &[(12.4, ACTIVE, 0.4)]),
     // As it should be: one fresh key, or two while one takes over from the other.
-    with_keys(&[(0.1, ACTIVE)]),
-    with_keys(&[(0.8, ACTIVE)]),
-    with_keys(&[(3.2, ACTIVE)]),
-    with_keys(&[(9.5, ACTIVE)]),
-    with_keys(&[(17.0, ACTIVE)]),
-    with_keys(&[(23.7, ACTIVE)]),
-    with_keys(&[(31.1, ACTIVE)]),
-    with_keys(&[(38.6, ACTIVE)]),
-    with_keys(&[(44.9, ACTIVE)]),
-    with_keys(&[(52.3, ACTIVE)]),
-    with_keys(&[(60.0, ACTIVE)]),
-    with_keys(&[(66.8, ACTIVE)]),
-    with_keys(&[(71.5, ACTIVE)]),
-    with_keys(&[(78.2, ACTIVE)]),
-    with_keys(&[(84.7, ACTIVE)]),
+    with_keys("ci-build", &[(0.1, ACTIVE, 0.0)]),
+    with_keys("ci-release", &[(0.8, ACTIVE, 0.0)]),
+    with_keys("terraform", &[(3.2, ACTIVE, 1.3)]),
+    with_keys("alice", &[(9.5, ACTIVE, 0.1)]),
+    with_keys("bob", &[(17.0, ACTIVE, 2.0)]),
+    with_keys("carol", &[(23.7, ACTIVE, 2.0)]),
+    with_keys("dave", &[(31.1, ACTIVE, 0.4)]),
+    with_keys("erin", &[(38.6, ACTIVE, 0.1)]),
+    with_keys("frank", &[(44.9, ACTIVE, 0.1)]),
+    with_keys("grace", &[(52.3, ACTIVE, 0.1)]),
+    with_keys("heidi", &[(60.0, ACTIVE, 2.0)]),
+    with_keys("ivan", &[(66.8, ACTIVE, 1.3)]),
+    with_keys("judy", &[(71.5, ACTIVE, 0.1)]),
+    with_keys("mallory", &[(78.2, ACTIVE, 0.4)]),
+    with_keys("niaj", &[(84.7, ACTIVE, 1.3)]),
     // Stale today, tomorrow, and since long.
-    with_keys(&[(90.2, ACTIVE)]),
-    with_keys(&[(89.4, ACTIVE)]),
-    with_keys(&[(121.6, ACTIVE)]),
-    with_keys(&[(203.3, ACTIVE)]),
-    with_keys(&[(411.9, ACTIVE)]),
-    with_keys(&[(1_294.5, ACTIVE)]),
-    with_keys(&[(2_215.0, ACTIVE)]),
+    with_keys("backup", &[(90.2, ACTIVE, 1.3)]),
+    with_keys("billing-export", &[(89.4, ACTIVE, 0.4)]),
+    with_keys("log-shipper", &[(121.6, ACTIVE, 0.1)]),
+    with_keys("image-sync", &[(203.3, ACTIVE, NEVER)]),
+    with_keys("dns-updater", &[(411.9, ACTIVE, 247.1)]),
+    with_keys("legacy-api", &[(1_294.5, ACTIVE, NEVER)]),
+    with_keys("first-admin", &[(2_215.0, ACTIVE, 1_329.0)]),
     // At the limit.
-    with_keys(&[(2.5, ACTIVE), (88.1, ACTIVE)]),
-    with_keys(&[(14.3, ACTIVE), (187.4, ACTIVE)]),
-    with_keys(&[(33.0, ACTIVE), (33.1, INACTIVE)]),
-    with_keys(&[(730.6, ACTIVE), (1_095.2, INACTIVE)]),
+    with_keys("payments-rotating", &[(2.5, ACTIVE, 1.3), (88.1, ACTIVE, 0.4)]),
+    with_keys("search-rotating", &[(14.3, ACTIVE, 0.1), (187.4, ACTIVE, 1.3)]),
+    with_keys("cdn-purge", &[(33.0, ACTIVE, 1.3), (33.1, INACTIVE, NEVER)]),
+    with_keys("old-pipeline", &[(730.6, ACTIVE, 438.4), (1_095.2, INACTIVE, 876.2)]),
     // Over it.
-    with_keys(&[(5.7, ACTIVE), (97.3, ACTIVE), (365.8, INACTIVE)]),
+    with_keys("data-platform", &[(5.7, ACTIVE, 0.4), (97.3, ACTIVE, 0.4), (365.8, INACTIVE, 292.6)]),
     // Disabled, and never removed.
-    with_keys(&[(156.2, INACTIVE)]),
-    with_keys(&[(912.4, INACTIVE)]),
+    with_keys("intern-2024", &[(156.2, INACTIVE, 125.0)]),
+    with_keys("trial-vendor", &[(912.4, INACTIVE, 729.9)]),
     // Without keys, in the three ways an answer may say so.
-    NO_KEYS,
-    DemoUser { no_keys: NoKeys::Null, ..NO_KEYS },
-    DemoUser { no_keys: NoKeys::Absent, ..NO_KEYS },
+    with_keys("olivia", &[]),
+    DemoUser { no_keys: NoKeys::Null, ..with_keys("peggy", &[]) },
+    DemoUser { no_keys: NoKeys::Absent, ..with_keys("console-only", &[]) },
     // One that sometimes fails, one that may not be listed, one that was deleted.
-    DemoUser { behaviour: Behaviour::Flaky { every: 4 }, ..with_keys(&[(47.2, ACTIVE)]) },
-    DemoUser { behaviour: Behaviour::Denied, ..with_keys(&[(210.0, ACTIVE)]) },
-    DemoUser { behaviour: Behaviour::DoesNotExist, ..NO_KEYS },
+    DemoUser { behaviour: Behaviour::Flaky { every: 4 }, ..with_keys("flaky-gateway", &[(47.2, ACTIVE, 1.3)]) },
+    DemoUser { behaviour: Behaviour::Denied, ..with_keys("security-audit", &[(210.0, ACTIVE, 1.3)]) },
+    DemoUser { behaviour: Behaviour::DoesNotExist, ..with_keys("left-in-spring", &[]) },
 ];
 
-const fn with_keys(keys: &'static [(f64, &'static str)]) -> DemoUser {
-    DemoUser { keys, no_keys: NoKeys::Empty, behaviour: Behaviour::Answers }
+const fn with_keys(name: &'static str, keys: &'static [(f64, &'static str, f64)]) -> DemoUser {
+    DemoUser { name, keys, no_keys: NoKeys::Empty, behaviour: Behaviour::Answers }
 }
 
 // === impl DemoUser ===
@@ -79,12 +81,16 @@ const fn with_keys(keys: &'static [(f64, &'static str)]) -> DemoUser {
 impl DemoUser {
     /// The user at this place, whose keys are so old as of `now`.
     fn as_of(&self, now: Timestamp, place: u64) -> User {
-        let keys = (1..).zip(self.keys).map(|(number, &(days, status))| {
+        let ago = |days: f64| {
             let age = SignedDuration::from_secs_f64(days * 86_400.0);
-            let created = now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
-            Key::new(id(place * 10 + number), status, created)
+            now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH)
+        };
+        let keys = (1..).zip(self.keys).map(|(number, &(days, status, unused))| {
+            let key = Key::new(id(place * 10 + number), status, ago(days));
+            if unused.is_finite() { key.used(ago(unused)) } else { key }
         });
-        User { keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
+        let name = Some(self.name.to_owned());
+        User { name, keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
     }
 }
 
@@ -92,7 +98,7 @@ impl DemoUser {
 
 impl Population {
     /// A believable account as of `now`: fresh keys and stale ones, users at their limit and one over it, and the usual
-    /// few that cannot be asked. [`Population::uins`] are the users to poll, one of whom does not exist.
+    /// few that cannot be asked. [`Population::uins`] are the users to poll, one of whom does not exist. The others have names.
     #[must_use]
     pub fn demo(now: Timestamp) -> Self {
         let users = (0..).zip(USERS).map(|(place, user)| (FIRST_UIN + place, user.as_of(now, place)));
@@ -117,6 +123,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::simulator::Told;
 
     #[test]
     fn has_what_there_is_to_see() {
@@ -131,6 +138,10 @@ mod tests {
         assert_eq!((users(0), users(2), users(3)), (4, 4, 1));
         let behaving = |behaviour| demo.users.values().filter(|user| user.behaviour == behaviour).count();
         assert_eq!([Behaviour::Denied, Behaviour::DoesNotExist].map(behaving), [1, 1]);
+        let names: HashSet<_> = demo.users.values().map(|user| &user.name).collect();
+        assert_eq!(names.len(), demo.users.len());
+        let used = keys.iter().filter(|key| key.last_used_date != Told::Null).count();
+        assert!(used > 20 && keys.len() - used >= 3, "{used} of {}", keys.len());
         assert_eq!(demo.users[&(FIRST_UIN + 16)].keys[0].create_time, "2025-10-03 03:12:00");
     }
 }

@@ -47,18 +47,27 @@ pub(super) struct Faults(Vec<Injected>);
 
 #[derive(Debug)]
 struct Injected {
-    /// Whose requests; nobody stands for everybody.
-    target: Option<u64>,
+    hits: Hits,
     fault: Fault,
     times: Times,
+}
+
+/// Which requests a fault is for.
+#[derive(Debug)]
+pub(super) enum Hits {
+    All,
+    /// Those about this user.
+    User(u64),
+    /// Those for this action.
+    Action(String),
 }
 
 // === impl Faults ===
 
 impl Faults {
-    pub(super) fn add(&mut self, target: Option<u64>, fault: Fault, times: Times) {
+    pub(super) fn add(&mut self, hits: Hits, fault: Fault, times: Times) {
         if times != Times::Next(0) {
-            self.0.push(Injected { target, fault, times });
+            self.0.push(Injected { hits, fault, times });
         }
     }
 
@@ -66,12 +75,16 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The fault for a request about `target`: the oldest that fits. `reused` tells whether its connection has served
-    /// a request before.
-    pub(super) fn take(&mut self, target: Option<u64>, reused: bool) -> Option<Fault> {
+    /// The fault for a request for `action` about `target`: the oldest that fits. `reused` tells whether its connection
+    /// has served a request before.
+    pub(super) fn take(&mut self, action: &str, target: Option<u64>, reused: bool) -> Option<Fault> {
         let place = self.0.iter().position(|injected| {
-            (injected.target.is_none() || injected.target == target)
-                && (reused || !matches!(injected.fault, Fault::CloseIfReused))
+            let hit = match &injected.hits {
+                Hits::All => true,
+                Hits::User(user) => Some(*user) == target,
+                Hits::Action(name) => name == action,
+            };
+            hit && (reused || !matches!(injected.fault, Fault::CloseIfReused))
         })?;
         let injected = &mut self.0[place];
         match &mut injected.times {

@@ -1,20 +1,26 @@
-//! A fake of CAM that judges what it is sent: the other end of the wire, for the `demo` and for tests.
+//! A fake of CAM and STS that judges what it is sent: the other end of the wire, for the `demo` and for tests.
 //!
 //! It shares no code with what makes our requests: a mistake there must not be made here again.
 //!
 //! - [`server`] puts it on a socket.
+//! - [`metadata`] is what a virtual machine asks for its role's credential; it has a socket of its own.
 //! - `request` reads what is asked; [`signature`] finds out by whom.
 //! - `window` is the frequency limit; [`arrival`] the log of what arrived.
-//! - [`population`] is who there is, and what is answered about them; [`demo`] an account to look at.
+//! - `actions` is what can be asked for, an action a module.
+//! - [`population`] is who there is, and what is answered about them; [`roles`] whom they may act as; [`demo`] an account
+//!   to look at.
 //! - [`fault`] is what may go wrong on purpose.
 //! - [`answer`] writes answers.
 
+mod actions;
 pub mod answer;
 pub mod arrival;
 pub mod demo;
 pub mod fault;
+pub mod metadata;
 pub mod population;
 mod request;
+pub mod roles;
 pub mod server;
 pub mod signature;
 mod window;
@@ -25,22 +31,27 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
-pub use population::{Behaviour, Caller, Key, NoKeys, Population, User};
+pub use metadata::{Machine, serve_metadata};
+pub use population::{Behaviour, Caller, Key, NoKeys, Population, Told, User};
+pub use roles::{Identity, Role};
 pub use server::serve;
 
-use self::{request::Common, signature::Signer};
-use crate::clock::Clock;
+use self::{
+    actions::{Action, Call, Fields, LIMIT_OF_NOTHING},
+    fault::Hits,
+    request::{Common, Parameters},
+    roles::Roles,
+    signature::Signer,
+};
+use crate::{clock::Clock, tencent::Credential};
 
-/// The service that is simulated, with its one version and action.
-const SERVICE: &str = "cam";
-const VERSION: &str = "2019-01-16";
-const ACTION: &str = "ListAccessKeys";
+/// The caller that requests count for which nobody has signed.
+const NOBODY: u64 = 0;
 
 /// The fake. Hand it requests, or [`serve`] it.
 #[derive(Debug)]
@@ -78,6 +89,8 @@ pub struct Reused;
 #[derive(Debug)]
 struct State {
     population: Population,
+    roles: Roles,
+    metadata: metadata::State,
     windows: window::Windows,
     faults: fault::Faults,
     log: arrival::Log,
@@ -94,6 +107,8 @@ impl Simulator {
     pub fn new(clock: Arc<dyn Clock>, population: Population) -> Self {
         let state = State {
             population,
+            roles: Roles::default(),
+            metadata: metadata::State::default(),
             windows: window::Windows::default(),
             faults: fault::Faults::default(),
             log: arrival::Log::default(),
@@ -123,12 +138,19 @@ impl Simulator {
     /// Makes a fault happen to requests about the user `target`, or to all requests. Only those well signed and within
     /// the frequency limit come so far. Of several faults that fit, the oldest goes first.
     pub fn inject(&self, target: Option<u64>, fault: Fault, times: Times) {
-        self.state.lock().faults.add(target, fault, times);
+        self.state.lock().faults.add(target.map_or(Hits::All, Hits::User), fault, times);
+    }
+
+    /// As [`Simulator::inject`], for requests for that action.
+    pub fn inject_into(&self, action: &str, fault: Fault, times: Times) {
+        self.state.lock().faults.add(Hits::Action(action.to_owned()), fault, times);
     }
 
     /// Takes back all faults.
     pub fn clear(&self) {
-        self.state.lock().faults.clear();
+        let mut state = self.state.lock();
+        state.faults.clear();
+        state.metadata.clear();
     }
 
     /// From now on a request [served](serve) takes so long until it arrives, and its answer so long until it leaves: each
@@ -140,6 +162,45 @@ impl Simulator {
     /// Changes the population.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Population) -> T) -> T {
         change(&mut self.state.lock().population)
+    }
+
+    /// Changes the roles. At first there are none.
+    pub fn edit_roles<T>(&self, change: impl FnOnce(&mut Vec<Role>) -> T) -> T {
+        change(&mut self.state.lock().roles.roles)
+    }
+
+    /// The role that the machine has from now on, if any. At first it has none.
+    pub fn set_machine(&self, machine: Option<Machine>) {
+        self.state.lock().metadata.set(machine);
+    }
+
+    /// Answers a request to the metadata service, which arrives now.
+    pub fn handle_metadata(&self, request: &Request<Bytes>) -> Reply {
+        let now = self.clock.now();
+        let State { metadata, roles, .. } = &mut *self.state.lock();
+        metadata.reply(request, roles, now)
+    }
+
+    /// How often the metadata service was asked for a credential.
+    #[must_use]
+    pub fn metadata_requests(&self) -> u64 {
+        self.state.lock().metadata.asked()
+    }
+
+    /// Makes a fault happen to requests to the metadata service.
+    pub fn inject_into_metadata(&self, fault: Fault, times: Times) {
+        self.state.lock().metadata.inject(fault, times);
+    }
+
+    /// The temporary credentials that are out, the oldest first.
+    #[must_use]
+    pub fn issued(&self) -> Vec<Credential> {
+        self.state.lock().roles.issued()
+    }
+
+    /// Takes back every temporary credential that is out: nobody knows their ids any more.
+    pub fn revoke(&self) {
+        self.state.lock().roles.revoke();
     }
 
     /// The time that one way takes.
@@ -160,15 +221,14 @@ impl State {
     /// The reply, whom the request is about as far as can be told, and what became of it.
     fn reply(&mut self, request: &Request<Bytes>, now: Timestamp, at: Instant) -> (Reply, Option<u64>, Outcome) {
         let id = answer::request_id();
-        let parameters = request::target_uin(request);
-        let target = parameters.as_ref().ok().copied().flatten();
+        let target = request::target_uin(request);
         let reused = request.extensions().get::<Reused>().is_some();
 
         let admitted = self.admit(request, now, at);
-        let fault = admitted.as_ref().ok().and_then(|_| self.faults.take(target, reused));
+        let fault = admitted.as_ref().ok().and_then(|(common, _)| self.faults.take(common.action, target, reused));
         let answer = match &fault {
             Some(Fault::Error(rejection)) => Err(rejection.clone()),
-            _ => admitted.and_then(|(common, signer)| self.answer(&common, &signer, parameters, &id)),
+            _ => admitted.and_then(|(common, signer)| self.answer(request, &common, signer.as_ref(), now, &id)),
         };
         let response = answer::response(&answer, &id, now);
         let reply = match fault {
@@ -186,52 +246,69 @@ impl State {
         (reply, target, Outcome::Faulted)
     }
 
-    /// What the request says and who signed it, unless it is malformed, ill signed or one too many.
+    /// What the request says and who signed it, unless it is malformed, ill signed or one too many. Nobody signs where
+    /// that is not asked for.
     fn admit<'a>(
         &mut self,
         request: &'a Request<Bytes>,
         now: Timestamp,
         at: Instant,
-    ) -> Result<(Common<'a>, Signer), Rejection> {
+    ) -> Result<(Common<'a>, Option<Signer>), Rejection> {
         let common = Common::read(request)?;
-        let signer = signature::verify(request, now, &self.population.callers)?;
-        self.windows.count(common.action, signer.caller, at)?;
-        Ok((common, signer))
+        if let Some(action) = Action::unsigned(common.action).filter(|_| signature::is_skipped(request)) {
+            self.windows.count(action.name, action.limit, NOBODY, at)?;
+            return Ok((common, None));
+        }
+        let signer = self.signer(request, now)?;
+        let action = Action::of(&signer.service, common.version, common.action);
+        let limit = action.map_or(LIMIT_OF_NOTHING, |action| action.limit);
+        self.windows.count(common.action, limit, signer.caller, at)?;
+        Ok((common, Some(signer)))
+    }
+
+    fn signer(&self, request: &Request<Bytes>, now: Timestamp) -> Result<Signer, Rejection> {
+        let Some(session) = signature::secret_id(request).and_then(|id| self.roles.session(id)) else {
+            return signature::verify(request, now, &self.population.callers);
+        };
+        let signer = signature::verify(request, now, std::slice::from_ref(&session.caller))?;
+        if session.expires <= now {
+            return Err(Rejection::new("AuthFailure.TokenFailure", "The provided token has expired."));
+        }
+        Ok(signer)
     }
 
     fn answer(
         &mut self,
+        request: &Request<Bytes>,
         common: &Common<'_>,
-        signer: &Signer,
-        parameters: Result<Option<u64>, Rejection>,
+        signer: Option<&Signer>,
+        now: Timestamp,
         request_id: &str,
-    ) -> Result<Map<String, Value>, Rejection> {
-        let Common { action, version } = *common;
-        if signer.service == SERVICE && version != VERSION {
-            return Err(Rejection::new("NoSuchVersion", format!("The version `{version}` does not exist.")));
+    ) -> Result<Fields, Rejection> {
+        let action = match signer {
+            Some(signer) => Action::of(&signer.service, common.version, common.action)?,
+            None => Action::unsigned(common.action)
+                .and_then(|action| Action::of(action.service, common.version, action.name).ok())
+                .ok_or_else(|| Rejection::new("NoSuchVersion", "The version does not exist."))?,
+        };
+        if action.regional && request::single(request.headers(), "x-tc-region").is_none_or(str::is_empty) {
+            return Err(Rejection::missing("X-TC-Region"));
         }
-        if signer.service != SERVICE || action != ACTION {
-            return Err(Rejection::new("InvalidAction", format!("The action `{action}` does not exist.")));
+        let parameters = Parameters::read(request, action)?;
+        // Callers that are no roles may do everything.
+        let role = signer.and_then(|signer| self.roles.by_id(signer.caller));
+        let permission = action.permission();
+        if action.guarded && role.is_some_and(|role| !role.permissions.contains(&permission)) {
+            return Err(Rejection::denied(&permission, request_id));
         }
-        let uin = parameters?.unwrap_or(signer.caller);
-        let asked = self.asked.entry(uin).or_default();
-        *asked += 1;
-        let missing = || Rejection::new("InvalidParameter.UserNotExist", "The user does not exist.");
-        let user = self.population.users.get(&uin).ok_or_else(missing)?;
-        match user.behaviour {
-            Behaviour::DoesNotExist => Err(missing()),
-            Behaviour::Denied => Err(Rejection::new(
-                "AuthFailure.UnauthorizedOperation",
-                format!(
-                    "You are not authorized to perform this operation. Check your CAM policies, and ensure that you \
-                     are using the correct access keys. [[request id:{request_id}]you are not authorized to perform \
-                     operation ({SERVICE}:{ACTION})\nresource (*) has no permission"
-                ),
-            )),
-            Behaviour::Flaky { every } if asked.is_multiple_of(every) => {
-                Err(Rejection::new("InternalError", "An internal error has occurred. Retry your request."))
-            }
-            Behaviour::Answers | Behaviour::Flaky { .. } => Ok(user.listing()),
-        }
+        (action.answer)(&mut Call {
+            signer,
+            parameters,
+            population: &mut self.population,
+            roles: &mut self.roles,
+            asked: &mut self.asked,
+            now,
+            request_id,
+        })
     }
 }

@@ -34,6 +34,8 @@ pub struct Caller {
 /// A user.
 #[derive(Clone, Debug, Default)]
 pub struct User {
+    /// What the account calls it. One without a name is no sub-user, and is not listed among them.
+    pub name: Option<String>,
     /// The keys, in the order they are listed.
     pub keys: Vec<Key>,
     /// How the answer looks when there are none.
@@ -53,6 +55,22 @@ pub struct Key {
     pub create_time: String,
     /// `Description`.
     pub description: Option<String>,
+    /// `LastUsedDate`: a day, in +08:00.
+    pub last_used_date: Told<String>,
+    /// `LastSecretUsedDate`: milliseconds since the Unix epoch.
+    pub last_secret_used_date: Told<i64>,
+}
+
+/// A field that an answer may lack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told<T> {
+    /// It does.
+    Absent,
+    /// It is null.
+    #[default]
+    Null,
+    /// It has this value.
+    As(T),
 }
 
 /// How an answer without keys looks. The documents say null; all three must be understood.
@@ -103,6 +121,12 @@ impl User {
         Self { keys: keys.into_iter().collect(), ..Self::default() }
     }
 
+    /// The user, called that.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
     /// The fields of an answer that lists the keys.
     pub(super) fn listing(&self) -> Map<String, Value> {
         let rows = match self.no_keys {
@@ -125,7 +149,23 @@ impl Key {
             status: status.into(),
             create_time: ZONE.to_datetime(created).strftime("%Y-%m-%d %H:%M:%S").to_string(),
             description: None,
+            last_used_date: Told::Null,
+            last_secret_used_date: Told::Null,
         }
+    }
+
+    /// The key, last used at that time. Only the day is told.
+    #[must_use]
+    pub fn used(self, at: Timestamp) -> Self {
+        Self { last_used_date: Told::As(ZONE.to_datetime(at).date().to_string()), ..self }
+    }
+
+    /// What is answered about its last use.
+    pub(super) fn last_use_row(&self) -> Value {
+        let mut row = Map::from_iter([("SecretId".to_owned(), json!(self.access_key_id))]);
+        row.extend(self.last_used_date.field("LastUsedDate"));
+        row.extend(self.last_secret_used_date.field("LastSecretUsedDate"));
+        row.into()
     }
 
     fn row(&self) -> Value {
@@ -135,5 +175,18 @@ impl Key {
             "CreateTime": self.create_time,
             "Description": self.description,
         })
+    }
+}
+
+// === impl Told ===
+
+impl<T: Clone + Into<Value>> Told<T> {
+    fn field(&self, name: &str) -> Option<(String, Value)> {
+        let value = match self {
+            Self::Absent => return None,
+            Self::Null => Value::Null,
+            Self::As(value) => value.clone().into(),
+        };
+        Some((name.to_owned(), value))
     }
 }

@@ -1,13 +1,15 @@
 //! What a request asks for.
 //!
-//! Sources: <https://www.tencentcloud.com/document/api/1036/38589> for the codes,
-//! <https://cloud.tencent.com/document/product/598/45156> for the parameters.
+//! Source: <https://www.tencentcloud.com/document/api/1036/38589> for the codes.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Rejection;
+use super::{
+    Rejection,
+    actions::{Action, Kind},
+};
 
 const MAX_CLIENT_CHARS: usize = 128;
 
@@ -44,35 +46,85 @@ impl<'a> Common<'a> {
     }
 }
 
-/// The parameters of `ListAccessKeys`: whose keys, the caller's own where it is left out.
-pub(super) fn target_uin(request: &Request<Bytes>) -> Result<Option<u64>, Rejection> {
-    let mut target = None;
-    for (name, value) in parameters(request)? {
-        if name != "TargetUin" {
-            return Err(Rejection::new("UnknownParameter", format!("The parameter `{name}` is not recognized.")));
+/// The parameters of a request, each of the type that its action wants.
+#[derive(Debug)]
+pub(super) struct Parameters(Map<String, Value>);
+
+// === impl Parameters ===
+
+impl Parameters {
+    /// The parameters of a request for `action`, which must be those that it takes.
+    pub(super) fn read(request: &Request<Bytes>, action: &Action) -> Result<Self, Rejection> {
+        let mut taken = Map::new();
+        for (name, value) in raw(request)? {
+            let Some(parameter) = action.parameters.iter().find(|parameter| parameter.name == name) else {
+                return Err(Rejection::new("UnknownParameter", format!("The parameter `{name}` is not recognized.")));
+            };
+            let value = parameter.kind.take(value, request.method()).ok_or_else(|| {
+                let expected = parameter.kind.expected();
+                let message = format!("The value type of parameter `{name}` is not valid: {expected} is expected.");
+                Rejection::new("InvalidParameter", message)
+            })?;
+            taken.insert(name, value);
         }
-        let uin = value.ok_or_else(|| {
-            Rejection::new(
-                "InvalidParameter",
-                "The value type of parameter `TargetUin` is not valid: an integer is expected.",
-            )
-        })?;
-        target = Some(uin);
+        match action.parameters.iter().find(|parameter| parameter.required && !taken.contains_key(parameter.name)) {
+            Some(parameter) => Err(Rejection::missing(parameter.name)),
+            None => Ok(Self(taken)),
+        }
     }
-    Ok(target)
+
+    pub(super) fn integer(&self, name: &str) -> Option<u64> {
+        self.0.get(name)?.as_u64()
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<&str>> {
+        self.0.get(name)?.as_array()?.iter().map(Value::as_str).collect()
+    }
 }
 
-/// Every parameter's name with its value where that is an integer, which is the only type there is.
-fn parameters(request: &Request<Bytes>) -> Result<Vec<(String, Option<u64>)>, Rejection> {
+// === impl Kind ===
+
+impl Kind {
+    /// The value, if it is of this type. In a query everything is text, and lists are none of what we can read.
+    fn take(self, value: Value, method: &Method) -> Option<Value> {
+        match (self, value) {
+            (Self::Integer, Value::String(text)) if method == Method::GET => Some(text.parse::<u64>().ok()?.into()),
+            (Self::Integer, value) => value.is_u64().then_some(value),
+            (Self::Text, value) => value.is_string().then_some(value),
+            (Self::List, value) => value.is_array().then_some(value),
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Integer => "an integer",
+            Self::Text => "a string",
+            Self::List => "an array",
+        }
+    }
+}
+
+/// The `TargetUin` of a request, where it has a readable one.
+pub(super) fn target_uin(request: &Request<Bytes>) -> Option<u64> {
+    let value = raw(request).ok()?.remove("TargetUin")?;
+    Kind::Integer.take(value, request.method())?.as_u64()
+}
+
+/// Every parameter as it stands in the query or in the body.
+fn raw(request: &Request<Bytes>) -> Result<Map<String, Value>, Rejection> {
     if request.method() == Method::GET {
         let pairs = request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         return Ok(pairs
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (name.to_owned(), value.parse().ok()))
+            .map(|(name, value)| (name.to_owned(), value.into()))
             .collect());
     }
     match serde_json::from_slice(request.body()) {
-        Ok(Value::Object(fields)) => Ok(fields.into_iter().map(|(name, value)| (name, value.as_u64())).collect()),
+        Ok(Value::Object(fields)) => Ok(fields),
         _ => Err(Rejection::new("InvalidParameter", "The request body is not a JSON object.")),
     }
 }

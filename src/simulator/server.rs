@@ -57,6 +57,18 @@ enum Abort {
 
 /// Answers over HTTP/1.1 until told to stop, then drops every connection.
 pub async fn serve(listener: TcpListener, simulator: Arc<Simulator>, shutdown: CancellationToken) {
+    serve_with(listener, simulator, Simulator::handle, shutdown).await;
+}
+
+/// What answers a request.
+pub(super) type Handler = fn(&Simulator, &Request<Bytes>) -> Reply;
+
+pub(super) async fn serve_with(
+    listener: TcpListener,
+    simulator: Arc<Simulator>,
+    handler: Handler,
+    shutdown: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -64,7 +76,7 @@ pub async fn serve(listener: TcpListener, simulator: Arc<Simulator>, shutdown: C
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, simulator.clone()));
+                    connections.spawn(converse(stream, simulator.clone(), handler));
                 }
                 Err(_) => time::sleep(ACCEPT_PAUSE).await,
             },
@@ -74,11 +86,11 @@ pub async fn serve(listener: TcpListener, simulator: Arc<Simulator>, shutdown: C
 }
 
 /// One connection, to its end.
-async fn converse(stream: TcpStream, simulator: Arc<Simulator>) {
+async fn converse(stream: TcpStream, simulator: Arc<Simulator>, handler: Handler) {
     let served = AtomicBool::new(false);
     let service = service_fn(move |request| -> BoxFuture<'static, Result<Response<Body>, Abort>> {
         let reused = served.swap(true, Ordering::Relaxed);
-        Box::pin(exchange(simulator.clone(), request, reused))
+        Box::pin(exchange(simulator.clone(), handler, request, reused))
     });
     let mut connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     let Err(error) = poll_fn(|cx| connection.poll_without_shutdown(cx)).await else {
@@ -92,6 +104,7 @@ async fn converse(stream: TcpStream, simulator: Arc<Simulator>) {
 
 async fn exchange(
     simulator: Arc<Simulator>,
+    handler: Handler,
     request: Request<Incoming>,
     reused: bool,
 ) -> Result<Response<Body>, Abort> {
@@ -108,7 +121,7 @@ async fn exchange(
         Err(_) => return Err(Abort::Close),
     };
     trip(&simulator).await;
-    let reply = simulator.handle(&Request::from_parts(head, body));
+    let reply = handler(&simulator, &Request::from_parts(head, body));
     trip(&simulator).await;
     match reply {
         Reply::Response(response) => Ok(response.map(whole)),

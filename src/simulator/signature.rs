@@ -40,6 +40,17 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
+/// The id of the credential that the request says it is signed with.
+pub(super) fn secret_id(request: &Request<Bytes>) -> Option<&str> {
+    let value = single(request.headers(), header::AUTHORIZATION.as_str())?;
+    Some(Authorization::parse(value)?.secret_id)
+}
+
+/// Whether the request says that it is not signed.
+pub(super) fn is_skipped(request: &Request<Bytes>) -> bool {
+    single(request.headers(), header::AUTHORIZATION.as_str()) == Some("SKIP")
+}
+
 /// Finds out who of `callers` signed the request, which arrives at `now`.
 ///
 /// # Errors

@@ -12,9 +12,6 @@ use tokio::time::Instant;
 
 use super::Rejection;
 
-/// What the documents of `ListAccessKeys` allow.
-const LIMIT: usize = 20;
-
 /// How long a request counts.
 pub(super) const WINDOW: Duration = Duration::from_secs(1);
 
@@ -25,20 +22,20 @@ pub(super) struct Windows(HashMap<(String, u64), VecDeque<Instant>>);
 // === impl Windows ===
 
 impl Windows {
-    /// Counts a request that arrives at `at`, or refuses it.
-    pub(super) fn count(&mut self, action: &str, caller: u64, at: Instant) -> Result<(), Rejection> {
+    /// Counts a request that arrives at `at`, or refuses it: more than `limit` in a second are too many.
+    pub(super) fn count(&mut self, action: &str, limit: usize, caller: u64, at: Instant) -> Result<(), Rejection> {
         let window = self.0.entry((action.to_owned(), caller)).or_default();
         while window.front().is_some_and(|first| at.duration_since(*first) >= WINDOW) {
             window.pop_front();
         }
         window.push_back(at);
-        if window.len() <= LIMIT {
+        if window.len() <= limit {
             return Ok(());
         }
         Err(Rejection::new(
             Rejection::TOO_FREQUENT,
             format!(
-                "Your current request times equals to `{}` in a second, which exceeds the frequency limit `{LIMIT}` \
+                "Your current request times equals to `{}` in a second, which exceeds the frequency limit `{limit}` \
                  for a second. Please reduce the frequency of calls.",
                 window.len()
             ),

@@ -159,11 +159,16 @@ mod tests {
     }
 
     fn state(label: &str) -> State {
-        let key = Key { label: label.to_owned(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH };
-        let keys = Some([key].into());
-        let user = User { up: Some(true), answered: Some(Timestamp::UNIX_EPOCH), keys, failure: None };
+        let key =
+            Key { label: label.to_owned(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH, last_use: None };
+        let user =
+            User { up: Some(true), answered: Some(Timestamp::UNIX_EPOCH), keys: Some([key].into()), ..User::default() };
         let mut state = State::default();
-        state.insert("a".parse().unwrap(), 7.try_into().unwrap(), Saved { id_label: IdLabel::Full, user });
+        state.insert(
+            "a".parse().unwrap(),
+            7.try_into().unwrap(),
+            Saved { id_label: IdLabel::Full, user, caller: false },
+        );
         state
     }
 
@@ -219,8 +224,8 @@ mod tests {
                 {folder_name}/state.unusable. Starting without it: keys appear as they are polled"
             )
         );
-        let newer = refused("tencentcloud-cam-exporter state 2 and so on\n");
-        assert!(newer.contains("was written by a newer version of this exporter, in format 2"), "{newer}");
+        let newer = refused("tencentcloud-cam-exporter state 3 and so on\n");
+        assert!(newer.contains("was written by a newer version of this exporter, in format 3"), "{newer}");
 
         fs::remove_file(folder.path().join("state.unusable")).unwrap();
         fs::create_dir(folder.path().join("state.unusable")).unwrap();

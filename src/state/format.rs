@@ -1,11 +1,11 @@
 //! The bytes of a state file: a header, then a line of JSON for each user.
 //!
 //! ```text
-//! tencentcloud-cam-exporter state 1 sha256:<64 digits, of all that follows this line>
+//! tencentcloud-cam-exporter state 2 sha256:<64 digits, of all that follows this line>
 //! {"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":[…]}
 //! ```
 //!
-//! Times are in whole seconds, as they are exposed. An old version is to be read for as long as files of it may exist.
+//! Version 1 knew neither names, nor callers, nor last uses. Times are in whole seconds, as they are exposed. An old version is to be read for as long as files of it may exist.
 
 use std::{
     borrow::Cow,
@@ -22,14 +22,15 @@ use thiserror::Error;
 use super::{Saved, State};
 use crate::{
     inventory::{IdLabel, Key, User},
-    tencent::{KeyStatus, Uin},
+    tencent::{KeyStatus, LastUse, Uin, list_users::MAX_NAME_CHARS},
 };
 
 /// No more is read, or written: some million users. Whatever is larger is not ours.
 pub(super) const MAX_BYTES: usize = 256 << 20;
 
 const MAGIC: &[u8] = b"tencentcloud-cam-exporter state ";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+const OLDEST: u32 = 1;
 
 /// Longer than any label made here. One beyond Prometheus's limits would cost the whole scrape.
 const MAX_LABEL_BYTES: usize = 200;
@@ -69,6 +70,12 @@ struct Row<'a> {
     up: Option<bool>,
     answered: Option<i64>,
     keys: Option<Vec<KeyRow<'a>>>,
+    /// What discovery found the user to be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
+    /// Whether it is the user that asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    caller: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -78,6 +85,15 @@ struct KeyRow<'a> {
     #[serde(with = "KeyStatusName")]
     status: KeyStatus,
     created: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_use: Option<LastUseRow>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum LastUseRow {
+    Never,
+    At(i64),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -125,7 +141,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<State, Fault> {
     let (version, sum) = str::from_utf8(header).ok().and_then(|text| text.split_once(' ')).ok_or(Fault::Damaged)?;
     match version.parse() {
         Ok(newer) if newer > VERSION => return Err(Fault::Newer(newer)),
-        _ if version == VERSION.to_string() && sum == checksum(body) => {}
+        Ok(known) if known >= OLDEST && version == known.to_string() && sum == checksum(body) => {}
         _ => return Err(Fault::Damaged),
     }
     let mut state = State::default();
@@ -144,7 +160,7 @@ fn checksum(body: &[u8]) -> String {
 // === impl Row ===
 
 impl<'a> Row<'a> {
-    fn of(account: &'a str, uin: Uin, Saved { id_label, user }: &'a Saved) -> Self {
+    fn of(account: &'a str, uin: Uin, Saved { id_label, user, caller }: &'a Saved) -> Self {
         Self {
             account: account.into(),
             id_label: *id_label,
@@ -152,6 +168,8 @@ impl<'a> Row<'a> {
             up: user.up,
             answered: user.answered.map(Timestamp::as_second),
             keys: user.keys.as_ref().map(|keys| keys.iter().map(KeyRow::of).collect()),
+            name: user.name.as_deref().map(Cow::from),
+            caller: *caller,
         }
     }
 
@@ -164,8 +182,12 @@ impl<'a> Row<'a> {
         if !keys.as_deref().into_iter().flatten().all(|key| labels.insert(&key.label)) {
             return Err("two keys of one label");
         }
-        let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys, failure: None };
-        match state.insert(account, uin, Saved { id_label: self.id_label, user }) {
+        if self.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
+            return Err("a name that is too long");
+        }
+        let name = self.name.map(Arc::from);
+        let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys, name, failure: None };
+        match state.insert(account, uin, Saved { id_label: self.id_label, user, caller: self.caller }) {
             None => Ok(()),
             Some(_) => Err("a user for the second time"),
         }
@@ -176,14 +198,23 @@ impl<'a> Row<'a> {
 
 impl<'a> KeyRow<'a> {
     fn of(key: &'a Key) -> Self {
-        Self { label: key.label.as_str().into(), status: key.status, created: key.created.as_second() }
+        let last_use = key.last_use.map(|last_use| match last_use {
+            LastUse::Never => LastUseRow::Never,
+            LastUse::At(time) => LastUseRow::At(time.as_second()),
+        });
+        Self { label: key.label.as_str().into(), status: key.status, created: key.created.as_second(), last_use }
     }
 
     fn into_key(self) -> Result<Key, &'static str> {
         if !(1..=MAX_LABEL_BYTES).contains(&self.label.len()) {
             return Err("a label that is empty or too long");
         }
-        Ok(Key { label: self.label.into_owned(), status: self.status, created: time(self.created)? })
+        let last_use = match self.last_use {
+            None => None,
+            Some(LastUseRow::Never) => Some(LastUse::Never),
+            Some(LastUseRow::At(second)) => Some(LastUse::At(time(second)?)),
+        };
+        Ok(Key { label: self.label.into_owned(), status: self.status, created: time(self.created)?, last_use })
     }
 }
 
@@ -202,38 +233,55 @@ mod tests {
         [MAGIC, format!("{version} {}\n{body}", checksum(body.as_bytes())).as_bytes()].concat()
     }
 
-    /// Files of version 1 will be read for years: a change of the writer must not go unnoticed.
+    /// Files of this version will be read for years: a change of the writer must not go unnoticed.
     #[test]
-    fn the_bytes_are_those_of_version_1() {
-        let key = |label: &str, status| Key { label: label.to_owned(), status, created: Timestamp::UNIX_EPOCH };
-        let keys = vec![key("AKIDz8kr****MPLE", KeyStatus::Active), key("\"\né", KeyStatus::Unknown)];
-        let answered = Some("2026-01-01T00:00:00.9Z".parse().unwrap());
-        let listed = User { up: Some(true), answered, keys: Some(keys.into()), failure: None };
+    fn the_bytes_are_those_of_version_2() {
+        let key = |label: &str, status, last_use| Key {
+            label: label.to_owned(),
+            status,
+            created: Timestamp::UNIX_EPOCH,
+            last_use,
+        };
+        let at = "2026-01-01T00:00:00.9Z".parse().unwrap();
+        let keys = vec![
+            key("AKIDz8kr****MPLE", KeyStatus::Active, Some(LastUse::At(at))),
+            key("\"\né", KeyStatus::Unknown, Some(LastUse::Never)),
+            key("k", KeyStatus::Inactive, None),
+        ];
+        let listed = User {
+            up: Some(true),
+            answered: Some(at),
+            keys: Some(keys.into()),
+            name: Some("é\"".into()),
+            failure: None,
+        };
         let failure = Failure { reason: Reason::Timeout, code: None, since: Timestamp::UNIX_EPOCH };
         let failed = User { up: Some(false), failure: Some(failure), ..User::default() };
         let mut state = State::default();
         for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {
             let uin = Uin::try_from(number).unwrap();
-            state.insert("prod".parse().unwrap(), uin, Saved { id_label, user });
+            state.insert("prod".parse().unwrap(), uin, Saved { id_label, user, caller: number == 7 });
         }
         let mut bytes = Vec::new();
         write(&state, &mut bytes).unwrap();
         let body = concat!(
-            r#"{"account":"prod","id_label":"hashed","uin":7,"up":false,"answered":null,"keys":null}"#,
+            r#"{"account":"prod","id_label":"hashed","uin":7,"up":false,"answered":null,"keys":null,"caller":true}"#,
             "\n",
             r#"{"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":["#,
-            r#"{"label":"AKIDz8kr****MPLE","status":"Active","created":0},"#,
-            r#"{"label":"\"\né","status":"Unknown","created":0}]}"#,
+            r#"{"label":"AKIDz8kr****MPLE","status":"Active","created":0,"last_use":{"at":1767225600}},"#,
+            r#"{"label":"\"\né","status":"Unknown","created":0,"last_use":"never"},"#,
+            r#"{"label":"k","status":"Inactive","created":0}],"name":"é\""}"#,
             "\n",
         );
-        assert_eq!(String::from_utf8(bytes), String::from_utf8(file("1", body)));
+        assert_eq!(String::from_utf8(bytes), String::from_utf8(file("2", body)));
     }
 
     #[test]
-    fn only_version_1_is_read() {
+    fn versions_1_and_2_are_read() {
         assert!(read(&file("1", GOOD)).is_ok());
-        assert_eq!(read(&file("2", "whatever it may be")), Err(Fault::Newer(2)));
-        for damaged in ["0", "01", "+1", "", "-1", "1 ", "x", "99999999999"] {
+        assert_eq!(read(&file("2", GOOD)), read(&file("1", GOOD)));
+        assert_eq!(read(&file("3", "whatever it may be")), Err(Fault::Newer(3)));
+        for damaged in ["0", "01", "02", "+1", "", "-1", "1 ", "x", "99999999999"] {
             assert_eq!(read(&file(damaged, GOOD)), Err(Fault::Damaged), "{damaged:?}");
         }
         for foreign in ["", "{}", "tencentcloud-cam-exporter", GOOD, "\u{feff}tencentcloud-cam-exporter state 1"] {
@@ -245,6 +293,7 @@ mod tests {
     #[test]
     fn one_wrong_value_spoils_it_whole() {
         let long = format!(r#""label":"{}""#, "é".repeat(101));
+        let named = format!(r#""up":true,"name":"{}""#, "é".repeat(MAX_NAME_CHARS + 1));
         let twice = r#""keys":[{"label":"k","status":"Inactive","created":5},"#;
         for (right, wrong, what) in [
             (r#""a""#, r#""a b""#, "no account's name"),
@@ -254,6 +303,9 @@ mod tests {
             (r#""created":0"#, r#""created":-9223372036854775808"#, "no time"),
             (r#""label":"k""#, r#""label":"""#, "a label that is empty or too long"),
             (r#""label":"k""#, &long, "a label that is empty or too long"),
+            (r#""up":true"#, &named, "a name that is too long"),
+            (r#""created":0"#, r#""created":0,"last_use":{"at":300000000000}"#, "no time"),
+            (r#""created":0"#, r#""created":0,"last_use":"soon""#, "not what is written of a user"),
             (r#""keys":["#, twice, "two keys of one label"),
             ("full", "plain", "not what is written of a user"),
             ("Active", "active", "not what is written of a user"),

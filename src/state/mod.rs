@@ -5,7 +5,7 @@
 //!
 //! - Labels are kept as they are exposed. With `id_label: full` they are whole ids; secrets are never in the file. What
 //!   was labelled in another way than is now configured is not restored, and neither is an account or a user that is no
-//!   longer configured.
+//!   longer configured. Users that discovery found are, and stay until it has listed them again.
 //! - A file is replaced whole, by a rename: the folder must be writable, and in a container it is the folder that must
 //!   be mounted, not the file. Two exporters need two files.
 //! - A file that is damaged, foreign or of a newer version is put aside, and the exporter starts without it. A file
@@ -38,6 +38,17 @@ struct Saved {
     /// How the keys were labelled.
     id_label: IdLabel,
     user: User,
+    /// Whether it is the user that asks.
+    caller: bool,
+}
+
+/// How a user came to be one, where nobody listed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// Discovery found it, under this name.
+    Found(&'a str),
+    /// It is the one that asks.
+    Caller,
 }
 
 // === impl State ===
@@ -50,22 +61,30 @@ impl State {
         for account in inventory.accounts() {
             let users = account.users();
             // While the users are held, nobody labels them in another way.
-            let id_label = account.facts().id_label;
-            for (uin, user) in users.iter().filter(|(_, user)| **user != User::default()) {
-                state.insert(account.name().clone(), *uin, Saved { id_label, user: user.clone() });
+            let (id_label, sources) = (account.facts().id_label, account.sources());
+            for (uin, user) in &*users {
+                let caller = sources.caller == Some(*uin);
+                if caller || *user != User::default() {
+                    state.insert(account.name().clone(), *uin, Saved { id_label, user: user.clone(), caller });
+                }
             }
         }
         state
     }
 
     /// Hands each account what is known of its users; returns of how many. Whatever has been polled since is newer, and
-    /// stays.
+    /// stays. Users that nobody lists are users again if their account still `admits` them, until it is known better.
     #[must_use]
-    pub fn restore(mut self, inventory: &Inventory) -> usize {
+    pub fn restore(mut self, inventory: &Inventory, admits: impl Fn(&AccountName, Uin, Origin<'_>) -> bool) -> usize {
         let mut restored = 0;
         for account in inventory.accounts() {
-            let id_label = account.facts().id_label;
-            for (uin, saved) in self.accounts.remove(account.name()).unwrap_or_default() {
+            let (name, id_label) = (account.name(), account.facts().id_label);
+            let users = self.accounts.remove(name).unwrap_or_default();
+            let found = users.iter().filter_map(|(uin, saved)| Some((*uin, saved.user.name.clone()?)));
+            account.set_found(found.filter(|(uin, user)| admits(name, *uin, Origin::Found(user))).collect());
+            let caller = users.iter().find(|(_, saved)| saved.caller).map(|(uin, _)| *uin);
+            account.set_caller(caller.filter(|uin| admits(name, *uin, Origin::Caller)));
+            for (uin, saved) in users {
                 if saved.id_label == id_label && account.restore(uin, saved.user) {
                     restored += 1;
                 }
@@ -95,13 +114,16 @@ mod tests {
     use super::*;
     use crate::{
         inventory::{Account, Facts, Key, Users},
-        tencent::KeyStatus,
+        tencent::{KeyStatus, LastUse},
     };
 
     fn account(name: &str, id_label: IdLabel, users: &Users) -> Arc<Account> {
         let second = Duration::from_secs(1);
         let facts = Facts { key_limit: 2, key_max_age: second, id_label, poll_interval: second };
-        let account = Account::new(name.parse().unwrap(), facts, users.keys().copied());
+        let listed = users.iter().filter(|(_, user)| user.name.is_none()).map(|(uin, _)| *uin);
+        let account = Account::new(name.parse().unwrap(), facts, listed);
+        let found = users.iter().filter_map(|(uin, user)| Some((*uin, user.name.clone()?)));
+        account.set_found(found.collect());
         for (uin, user) in users {
             account.restore(*uin, user.clone());
         }
@@ -114,6 +136,7 @@ mod tests {
             answered: Some(Timestamp::from_second(second).unwrap()),
             keys: Some([].into()),
             failure: None,
+            name: None,
         }
     }
 
@@ -128,11 +151,14 @@ mod tests {
     /// Every label is one of at most 50 characters, whatever they are, and so of at most 200 bytes.
     fn users() -> impl Strategy<Value = Users> {
         let labels = vec(any::<char>(), 1..=50).prop_map(String::from_iter);
-        let keys = btree_map(labels, (select(&KeyStatus::ALL), times()), 0..4).prop_map(|keys| {
-            keys.into_iter().map(|(label, (status, created))| Key { label, status, created }).collect()
+        let last_use = option::of(prop_oneof![Just(LastUse::Never), times().prop_map(LastUse::At)]);
+        let keys = btree_map(labels, (select(&KeyStatus::ALL), times(), last_use), 0..4).prop_map(|keys| {
+            let key = |(label, (status, created, last_use))| Key { label, status, created, last_use };
+            keys.into_iter().map(key).collect()
         });
-        let user = (any::<Option<bool>>(), option::of(times()), option::of(keys))
-            .prop_map(|(up, answered, keys)| User { up, answered, keys, failure: None });
+        let name = option::of(vec(any::<char>(), 0..=128).prop_map(|name| String::from_iter(name).into()));
+        let user = (any::<Option<bool>>(), option::of(times()), option::of(keys), name)
+            .prop_map(|(up, answered, keys, name)| User { up, answered, keys, name, failure: None });
         btree_map((1..=u64::MAX).prop_map(uin), user, 0..8)
     }
 
@@ -149,7 +175,8 @@ mod tests {
         ) {
             let inventory = |known: bool| {
                 let account = |(name, (id_label, users)): (&String, &(IdLabel, Users))| {
-                    let nothing = users.keys().map(|uin| (*uin, User::default())).collect();
+                    let listed = users.iter().filter(|(_, user)| user.name.is_none());
+                    let nothing = listed.map(|(uin, _)| (*uin, User::default())).collect();
                     account(name, *id_label, if known { users } else { &nothing })
                 };
                 Inventory::new(accounts.iter().map(account).collect())
@@ -159,7 +186,7 @@ mod tests {
             file.save(&State::of(&inventory(true))).unwrap();
 
             let after = inventory(false);
-            let _ = file.load().unwrap().unwrap().restore(&after);
+            let _ = file.load().unwrap().unwrap().restore(&after, |_, _, origin| origin != Origin::Caller);
             for (account, (_, users)) in after.accounts().iter().zip(accounts.values()) {
                 prop_assert_eq!(&*account.users(), users);
             }
@@ -180,9 +207,25 @@ mod tests {
             account("kept", IdLabel::Masked, &newer),
             account("relabelled", IdLabel::Masked, &nothing),
         ]);
-        assert_eq!(State::of(&before).restore(&after), 1);
+        assert_eq!(State::of(&before).restore(&after, |_, _, _| false), 1);
         let kept = Users::from([(uin(5), User::default()), (uin(2), user(9)), (uin(1), user(1))]);
         assert_eq!(*after.accounts()[0].users(), kept);
         assert_eq!(*after.accounts()[1].users(), nothing);
+    }
+
+    #[test]
+    fn users_that_nobody_lists_are_users_again_where_they_are_wanted() {
+        let before = account("prod", IdLabel::Masked, &Users::new());
+        before.set_found([(uin(1), "ci".into()), (uin(2), "alice".into())].into());
+        before.set_caller(Some(uin(3)));
+        assert!(before.restore(uin(1), user(1)));
+        let state = State::of(&Inventory::new(vec![before]));
+
+        let after = account("prod", IdLabel::Masked, &Users::new());
+        let inventory = Inventory::new(vec![Arc::clone(&after)]);
+        assert_eq!(state.clone().restore(&inventory, |_, _, origin| origin == Origin::Found("ci")), 1);
+        assert_eq!(*after.users(), Users::from([(uin(1), User { name: Some("ci".into()), ..user(1) })]));
+        let _ = state.restore(&inventory, |_, _, origin| origin == Origin::Caller);
+        assert_eq!(*after.users(), Users::from([(uin(3), User::default())]));
     }
 }

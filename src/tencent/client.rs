@@ -6,15 +6,17 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822, tz::Offset};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    AccessKey, Code, Connection, Credential, Endpoint, Error, Region, Transport, Uin,
-    list_access_keys::{self, ACTION, SERVICE, VERSION},
+    Action, Code, Connection, Context, Credential, Endpoint, Error, Region, Transport,
     sign::{self, Covered, Payload},
 };
 
 const CONTENT_TYPE: &str = "application/json";
+
+/// The `Authorization` of a request that nobody signs.
+const UNSIGNED: &str = "SKIP";
 
 /// Names the program in the account's audit log. Source: the SDKs, which allow letters, digits and `-_ ,;.`.
 const REQUEST_CLIENT: &str = concat!(env!("CARGO_PKG_NAME"), "_", env!("CARGO_PKG_VERSION"));
@@ -63,6 +65,15 @@ struct ApiError {
     message: String,
 }
 
+// === impl Answer ===
+
+impl<T> Answer<T> {
+    /// The same answer, made something else of.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: change(self.value), server_time: self.server_time }
+    }
+}
+
 // === impl Client ===
 
 impl Client {
@@ -79,54 +90,84 @@ impl Client {
         Self { endpoint, region, zone, timeout, transport }
     }
 
-    /// The access keys of the user `target`. The time of day is `now`.
+    /// What the API answers to `action`. The time of day is `now`.
     ///
     /// # Errors
     /// Whatever kept the API from answering, or its answer from being understood.
-    pub async fn list_access_keys(
+    pub async fn call<A: Action>(
         &self,
         credential: &Credential,
-        target: Uin,
+        action: &A,
         connection: Connection,
         now: Timestamp,
-    ) -> Result<Answer<Vec<AccessKey>>, Error> {
-        let request = self.request(credential, &list_access_keys::Request::new(target), now)?;
+    ) -> Result<Answer<A::Output>, Error> {
+        self.send(Some(credential), action, connection, now).await
+    }
+
+    /// As [`Client::call`], for an action that nobody signs.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn call_unsigned<A: Action>(
+        &self,
+        action: &A,
+        connection: Connection,
+        now: Timestamp,
+    ) -> Result<Answer<A::Output>, Error> {
+        self.send(None, action, connection, now).await
+    }
+
+    async fn send<A: Action>(
+        &self,
+        signer: Option<&Credential>,
+        action: &A,
+        connection: Connection,
+        now: Timestamp,
+    ) -> Result<Answer<A::Output>, Error> {
+        let request = self.request(signer, action, now)?;
         let response = tokio::time::timeout(self.timeout, self.transport.send(request, connection))
             .await
             .map_err(|_| Error::Timeout(self.timeout))??;
-        let answer: Answer<list_access_keys::Response> = read(&response, credential)?;
-        let keys = answer.value.into_keys(self.zone, now).map_err(Error::Malformed)?;
-        Ok(Answer { value: keys, server_time: answer.server_time })
+        let scrub = |text: &str| match signer {
+            Some(credential) => action.scrub(&credential.scrub(text)),
+            None => action.scrub(text),
+        };
+        let Answer { value, server_time } = read(&response, scrub)?;
+        let value = action.understand(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
+        Ok(Answer { value, server_time })
     }
 
-    fn request(
+    fn request<A: Action>(
         &self,
-        credential: &Credential,
-        parameters: &impl Serialize,
+        signer: Option<&Credential>,
+        action: &A,
         now: Timestamp,
     ) -> Result<Request<Bytes>, Error> {
-        let body = Bytes::from(serde_json::to_vec(parameters).map_err(|error| Error::Malformed(error.to_string()))?);
+        let body = Bytes::from(serde_json::to_vec(action).map_err(|error| Error::Malformed(error.to_string()))?);
         let covered = Covered {
             method: "POST",
             query: "",
             headers: &[("content-type", CONTENT_TYPE), ("host", self.endpoint.host())],
             payload: Payload::Signed(&body),
         };
-        let authorization = sign::authorization(&covered, credential, SERVICE, now);
+        let authorization = match signer {
+            Some(credential) => sign::authorization(&covered, credential, A::SERVICE, now),
+            None => UNSIGNED.to_owned(),
+        };
 
         let mut request = Request::post(self.endpoint.uri())
             .header(header::HOST, self.endpoint.host())
             .header(header::CONTENT_TYPE, CONTENT_TYPE)
             .header(header::AUTHORIZATION, secret(&authorization)?)
-            .header("x-tc-action", ACTION)
-            .header("x-tc-version", VERSION)
+            .header("x-tc-action", A::NAME)
+            .header("x-tc-version", A::VERSION)
             .header("x-tc-timestamp", now.as_second())
             .header("x-tc-language", "en-US")
             .header("x-tc-requestclient", REQUEST_CLIENT);
         if let Some(region) = &self.region {
             request = request.header("x-tc-region", region.as_str());
         }
-        if let Some(token) = &credential.token {
+        if let Some(token) = signer.and_then(|credential| credential.token.as_ref()) {
             request = request.header(HeaderName::from_static("x-tc-token"), secret(token.expose_secret())?);
         }
         request.body(body).map_err(|error| Error::Malformed(error.to_string()))
@@ -147,7 +188,8 @@ fn secret(value: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-fn read<T: DeserializeOwned>(response: &Response<Bytes>, credential: &Credential) -> Result<Answer<T>, Error> {
+/// Reads an answer. Its texts go through `scrub`.
+fn read<T: DeserializeOwned>(response: &Response<Bytes>, scrub: impl Fn(&str) -> String) -> Result<Answer<T>, Error> {
     if response.status() != StatusCode::OK {
         return Err(Error::HttpStatus(response.status().as_u16()));
     }
@@ -160,9 +202,9 @@ fn read<T: DeserializeOwned>(response: &Response<Bytes>, credential: &Credential
     match common.error {
         None => Ok(Answer { value: parse(response.body())?, server_time }),
         Some(error) => Err(Error::Api {
-            code: Code::new(&presentable(&error.code, credential)),
-            message: presentable(&error.message, credential),
-            request_id: presentable(&common.request_id, credential),
+            code: Code::new(&presentable(&scrub(&error.code))),
+            message: presentable(&scrub(&error.message)),
+            request_id: presentable(&scrub(&common.request_id)),
             server_time,
         }),
     }
@@ -180,11 +222,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// Text of an answer as it may be logged: short, and free of our secrets.
-fn presentable(text: &str, credential: &Credential) -> String {
-    let scrubbed = credential.scrub(text);
-    match scrubbed.char_indices().nth(MAX_TEXT_CHARS) {
-        Some((end, _)) => format!("{}…", &scrubbed[..end]),
-        None => scrubbed,
+/// Text of an answer as it may be logged: short.
+fn presentable(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

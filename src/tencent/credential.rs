@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A key pair of the API and, where it is a temporary one, its session token.
@@ -17,20 +18,35 @@ pub struct Credential {
     pub token: Option<SecretString>,
 }
 
+/// A credential that ends by itself.
+#[derive(Clone, Debug)]
+pub struct Temporary {
+    /// What is signed with until then.
+    pub credential: Credential,
+    /// When the API ceases to accept it.
+    pub expires: Timestamp,
+}
+
 // === impl Credential ===
 
 impl Credential {
     /// `text` without any of the three secrets: what an answer says of us may quote them.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
-        let mut scrubbed = text.to_owned();
-        for secret in [Some(&self.secret_key), self.token.as_ref(), Some(&self.secret_id)].into_iter().flatten() {
-            let secret = secret.expose_secret();
-            if !secret.is_empty() && scrubbed.contains(secret) {
-                scrubbed = scrubbed.replace(secret, "[redacted]");
-            }
-        }
-        scrubbed
+        let secrets = [Some(&self.secret_key), self.token.as_ref(), Some(&self.secret_id)];
+        secrets.into_iter().flatten().fold(text.to_owned(), |text, secret| scrub(&text, secret))
+    }
+
+    /// Whether it is the same credential.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        let same_token = match (&self.token, &other.token) {
+            (Some(one), Some(other)) => same(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        same_token && same(&self.secret_id, &other.secret_id) && same(&self.secret_key, &other.secret_key)
     }
 }
 
@@ -38,6 +54,12 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credential([redacted])")
     }
+}
+
+/// `text` without the secret, wherever it is in there.
+pub(super) fn scrub(text: &str, secret: &SecretString) -> String {
+    let secret = secret.expose_secret();
+    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "[redacted]") }
 }
 
 #[cfg(test)]

@@ -33,6 +33,16 @@ pub enum NotAnEndpoint {
 // === impl Endpoint ===
 
 impl Endpoint {
+    /// STS, as accounts of the Chinese site reach it.
+    #[must_use]
+    pub fn sts() -> Self {
+        Self {
+            uri: Uri::from_static("https://sts.tencentcloudapi.com/"),
+            host: "sts.tencentcloudapi.com".to_owned(),
+            cleartext: false,
+        }
+    }
+
     /// The address to send to; its path is `/`.
     #[must_use]
     pub fn uri(&self) -> &Uri {
@@ -123,7 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_an_endpoint_like_any_other() {
+    fn the_defaults_are_endpoints_like_any_other() {
+        assert_eq!("https://sts.tencentcloudapi.com".parse(), Ok(Endpoint::sts()));
         assert_eq!("https://cam.tencentcloudapi.com".parse(), Ok(Endpoint::default()));
     }
 

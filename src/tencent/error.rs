@@ -71,6 +71,14 @@ impl Error {
             Self::Malformed(_) => Reason::Malformed,
         }
     }
+
+    /// Whether the API says that there is no such credential, or that there is no longer.
+    #[must_use]
+    pub fn disowns_the_credential(&self) -> bool {
+        let Self::Api { code, .. } = self else { return false };
+        let codes = ["AuthFailure.InvalidSecretId", "AuthFailure.SecretIdNotFound", "AuthFailure.TokenFailure"];
+        codes.contains(&code.label())
+    }
 }
 
 fn humane(time: Duration) -> String {

@@ -2,19 +2,16 @@
 //!
 //! Source: <https://cloud.tencent.com/document/product/598/45156>.
 
-use std::fmt;
+use std::{
+    cmp::Ordering,
+    hash::{Hash, Hasher},
+};
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::Uin;
-
-/// The service that answers, as a signature's scope names it.
-pub const SERVICE: &str = "cam";
-/// `X-TC-Action`.
-pub const ACTION: &str = "ListAccessKeys";
-/// `X-TC-Version`.
-pub const VERSION: &str = "2019-01-16";
+use super::{Action, Context, Uin};
 
 /// How far ahead of our clock a key's creation may lie. A request is answered only if the two clocks are within five
 /// minutes of each other, so whatever lies further ahead was read in the wrong zone, or is no time at all.
@@ -35,8 +32,8 @@ pub struct AccessKey {
 }
 
 /// The id of an access key, whole as the API sends it. It is not printed: only [`AccessKeyId::expose`] shows it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccessKeyId(String);
+#[derive(Clone, Debug)]
+pub struct AccessKeyId(SecretString);
 
 /// Whether a key can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,17 +46,18 @@ pub enum KeyStatus {
     Unknown,
 }
 
-/// The body of a request.
-#[derive(Debug, Serialize)]
+/// Asks for the access keys of a user.
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Request {
-    target_uin: u64,
+pub struct ListAccessKeys {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_uin: Option<u64>,
 }
 
-/// The body of an answer. Fields that it has beside these are nobody's concern.
+/// The body of an answer.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Response {
+pub struct Response {
     /// Documented to be null at times; a user without keys may have it empty or missing as well.
     access_keys: Option<Vec<Row>>,
 }
@@ -72,20 +70,33 @@ struct Row {
     create_time: String,
 }
 
-// === impl Request ===
+// === impl ListAccessKeys ===
 
-impl Request {
-    pub(super) fn new(target: Uin) -> Self {
-        Self { target_uin: target.get() }
+impl ListAccessKeys {
+    /// Of that user.
+    #[must_use]
+    pub fn of(target: Uin) -> Self {
+        Self { target_uin: Some(target.get()) }
+    }
+
+    /// Of whoever asks.
+    #[must_use]
+    pub fn own() -> Self {
+        Self { target_uin: None }
     }
 }
 
-// === impl Response ===
+impl Action for ListAccessKeys {
+    const SERVICE: &'static str = "cam";
+    const NAME: &'static str = "ListAccessKeys";
+    const VERSION: &'static str = "2019-01-16";
 
-impl Response {
-    /// The keys, each once, or what is wrong with them. `zone` is that of `CreateTime`, which does not carry one.
-    pub(super) fn into_keys(self, zone: Offset, now: Timestamp) -> Result<Vec<AccessKey>, String> {
-        let rows = self.access_keys.unwrap_or_default();
+    type Response = Response;
+    type Output = Vec<AccessKey>;
+
+    /// The keys, each once.
+    fn understand(&self, response: Response, Context { zone, now }: Context) -> Result<Vec<AccessKey>, String> {
+        let rows = response.access_keys.unwrap_or_default();
         let mut keys: Vec<AccessKey> = Vec::with_capacity(rows.len());
         for row in rows {
             let key = row.into_key(zone, now)?;
@@ -122,7 +133,7 @@ impl Row {
             "Inactive" => KeyStatus::Inactive,
             _ => KeyStatus::Unknown,
         };
-        Ok(AccessKey { id: AccessKeyId(self.access_key_id), status, created })
+        Ok(AccessKey { id: AccessKeyId(self.access_key_id.into()), status, created })
     }
 }
 
@@ -132,19 +143,39 @@ impl AccessKeyId {
     /// The whole id.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
 
 impl From<&str> for AccessKeyId {
     fn from(id: &str) -> Self {
-        Self(id.to_owned())
+        Self(id.into())
     }
 }
 
-impl fmt::Debug for AccessKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessKeyId([redacted])")
+impl PartialEq for AccessKeyId {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for AccessKeyId {}
+
+impl PartialOrd for AccessKeyId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for AccessKeyId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.expose().cmp(other.expose())
+    }
+}
+
+impl Hash for AccessKeyId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
     }
 }
 
@@ -173,7 +204,8 @@ mod tests {
 
     fn keys(json: &str) -> Result<Vec<AccessKey>, String> {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        serde_json::from_str::<Response>(json).map_err(|error| error.to_string())?.into_keys(offset(8), now)
+        let response = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        ListAccessKeys::own().understand(response, Context { zone: offset(8), now })
     }
 
     #[test]
@@ -220,6 +252,6 @@ mod tests {
 
     #[test]
     fn an_id_is_not_printed() {
-        assert_eq!(format!("{:?}", AccessKeyId::from("AKIDsecretive")), "AccessKeyId([redacted])");
+        assert!(!format!("{:?}", AccessKeyId::from("AKIDsecretive")).contains("AKID"));
     }
 }

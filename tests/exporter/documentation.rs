@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tencentcloud_cam_exporter::{
     advice::{OF_CODES, advice},
-    tencent::{Reason, code::DOCUMENTED},
+    tencent::{Action, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES, code::DOCUMENTED},
 };
 
 use crate::{
+    credentials::{ROLE, add_role},
     pki::Pair,
     terminal,
     world::{UIN, World, binary},
@@ -31,10 +32,15 @@ fn labels(cell: &str) -> BTreeSet<String> {
 /// The families of the exposition with their types and labels; those that a histogram adds to its series are its own.
 fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let world = World::with_one_user();
+    add_role(&world);
     let list = world.write("uins.txt", &UIN.to_string());
-    let with_a_list = world.config().replace("name: prod,", &format!("name: prod, uins_file: {},", list.display()));
-    let exporter = world.start_with(&with_a_list, &[]);
-    exporter.until("a sweep", |metrics| metrics.count("tencentcloud_cam_account_last_sweep_duration_seconds") == 1);
+    let role = format!("assume_role: {{role_arn: '{ROLE}'}}");
+    let fields = format!("uins_file: {}, include_self: true, discover: true, last_used: true", list.display());
+    let with_all = world.config_with(&role).replace("name: prod,", &format!("name: prod, {fields},"));
+    let exporter = world.start_with(&with_all, &[]);
+    for family in ["account_last_sweep_duration_seconds", "account_caller_up", "user_info", "access_key_never_used"] {
+        exporter.until(family, |metrics| metrics.count(&format!("tencentcloud_cam_{family}")) >= 1);
+    }
     let text = exporter.scrape();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let families = types.map(|line| line.split_once(' ').unwrap());
@@ -90,6 +96,22 @@ fn every_code_is_documented_with_its_reason() {
     let real: Vec<Vec<String>> =
         DOCUMENTED.iter().map(|(code, reason)| vec![(*code).to_owned(), reason.label().to_owned()]).collect();
     assert_eq!(documented, real);
+}
+
+#[test]
+fn the_policy_allows_what_is_asked_and_no_more() {
+    let policy = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/cam-policy.json"));
+    let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let statement = &policy["statement"][0];
+    assert_eq!(policy["statement"].as_array().unwrap().len(), 1);
+    assert_eq!((&policy["version"], &statement["effect"]), (&"2.0".into(), &"allow".into()));
+    assert_eq!(statement["resource"], serde_json::json!(["*"]));
+    let allowed: BTreeSet<&str> =
+        statement["action"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    // Whoever asks may be told who that is.
+    let asked = NAMES.into_iter().filter(|name| *name != GetCallerIdentity::NAME);
+    let asked: Vec<String> = asked.map(|name| format!("{}:{name}", ListAccessKeys::SERVICE)).collect();
+    assert_eq!(allowed, asked.iter().map(String::as_str).collect());
 }
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));

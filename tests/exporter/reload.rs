@@ -47,10 +47,10 @@ fn a_bad_configuration_changes_nothing_and_is_told_whole() {
     let world = world_of_three();
     let exporter = world.start_with(&config(&world, &[UIN]), LIFECYCLE);
     let before = exporter.until_answered(1);
-    world.write("config.yaml", "accounts: [{name: prod, uins: [12a]}]\npoll: {rate_limit: 21}\n");
+    world.write("config.yaml", "accounts: [{name: prod, uins: [12a], credentials: {}}]\npoll: {rate_limit: 21}\n");
     let (status, told) = reload(&exporter);
     assert_eq!(status, 500);
-    for fault in ["accounts[0].uins[0]", "accounts[0]: credentials", "poll.rate_limit"] {
+    for fault in ["accounts[0].uins[0]", "accounts[0].credentials", "poll.rate_limit"] {
         assert!(told.contains(fault), "{told}");
     }
     let after = exporter.metrics();

@@ -1,8 +1,12 @@
 //! No secret is told to anybody.
 
+use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::simulator::{Fault, Population, Rejection, Times, User};
 
-use crate::world::{Exporter, SECRET_ID, SECRET_KEY, UIN, World, binary, caller, key};
+use crate::{
+    credentials::{IDENTITY_TOKEN, ROLE, machine, tke, world_of},
+    world::{Exporter, SECRET_ID, SECRET_KEY, UIN, World, binary, caller, key},
+};
 
 const TOKEN: &str = "testtoken-0123456789-abcdef";
 
@@ -72,6 +76,90 @@ fn of_files() {
     let files = format!("file: {{secret_id_path: {id}, secret_key_path: {key}, token_path: {token}}}");
     let exporter = world.start_with(&world.config().replace("env: {}", &files), &["--log.level=trace"]);
     assert_silent_in_all_weather(&world, exporter, "files");
+}
+
+#[test]
+fn of_a_profile() {
+    let world = world();
+    let profile = format!("[default]\nsecret_id = {SECRET_ID}\nsecret_key = {SECRET_KEY}\ntoken = {TOKEN}\n");
+    for text in
+        [profile.clone(), format!(r#"{{"secretId":"{SECRET_ID}","secretKey":"{SECRET_KEY}","token":"{TOKEN}"}}"#)]
+    {
+        world.simulator.clear();
+        let path = world.write("credentials", &text).display().to_string();
+        let exporter = world.start_with(
+            &world.config().replace("env: {}", &format!("profile: {{path: {path}}}")),
+            &["--log.level=trace"],
+        );
+        assert_silent_in_all_weather(&world, exporter, "a profile");
+    }
+    // Half of it, and what is none.
+    for text in [
+        &profile.replace("secret_id", "id"),
+        &format!("{{{profile}"),
+        &profile.replace(SECRET_ID, &format!("{SECRET_ID} x")),
+    ] {
+        let path = world.write("credentials", text).display().to_string();
+        let exporter = world.start_with(
+            &world.config().replace("env: {}", &format!("profile: {{path: {path}}}")),
+            &["--log.level=trace"],
+        );
+        exporter.until("refused", |metrics| metrics.failures("credentials") > 0.0);
+        assert_silent("the log", &exporter.stop().1);
+    }
+}
+
+/// Those that were issued, beside those that they were issued for, whatever whoever issues them says of it.
+#[test]
+fn that_are_temporary() {
+    let role = format!("assume_role: {{role_arn: '{ROLE}', source: {{env: {{}}}}}}");
+    for source in [role.as_str(), "tke_oidc: {}", "cvm_role: {}"] {
+        for weather in ["an error", "another shape", "a proxy"] {
+            let world = world_of(1);
+            world.simulator.set_machine(Some(machine(3_600)));
+            let mut command = binary();
+            command.envs(tke(&world)).env("CAM_EXPORTER_METADATA_ENDPOINT", format!("http://{}", world.metadata()));
+            let exporter =
+                Exporter::start(world.with_config(&mut command, &world.config_with(source)).arg("--log.level=trace"));
+            exporter.until_answered(1);
+
+            let issued = world.simulator.issued();
+            let issued: Vec<&str> = issued
+                .iter()
+                .flat_map(|credential| {
+                    [Some(&credential.secret_id), Some(&credential.secret_key), credential.token.as_ref()]
+                })
+                .flatten()
+                .map(ExposeSecret::expose_secret)
+                .collect();
+            assert_eq!(issued.len(), 3);
+            let asker =
+                if source.starts_with("tke") { IDENTITY_TOKEN.to_owned() } else { format!("{SECRET_ID} {SECRET_KEY}") };
+            let fault = match weather {
+                "an error" => Fault::Error(Rejection::new(format!("Quoting.{asker}"), format!("quoting {asker}"))),
+                "another shape" => Fault::Answer(http::Response::new(
+                    format!(r#"{{"Response":{{"Credentials":{{"Token":"{0}","TmpSecretId":"{0}","TmpSecretKey":["{0}"]}},"ExpiredTime":"{0}","RequestId":"r"}},"Code":"Success","TmpSecretId":"{0}","TmpSecretKey":["{0}"]}}"#, issued[1]).into(),
+                )),
+                _ => Fault::Answer(http::Response::builder().status(407).body(format!("{asker} {issued:?}").into()).unwrap()),
+            };
+            for action in ["AssumeRole", "AssumeRoleWithWebIdentity"] {
+                world.simulator.inject_into(action, fault.clone(), Times::UntilCleared);
+            }
+            world.simulator.inject_into_metadata(fault, Times::UntilCleared);
+            let refusal = Rejection::new("AuthFailure.TokenFailure", format!("quoting {issued:?}"));
+            world.simulator.inject_into("ListAccessKeys", Fault::Error(refusal), Times::UntilCleared);
+            exporter.until("refused", |metrics| {
+                metrics.failures("credentials") > 0.0
+                    && metrics.get(r#"credential_refresh_failures_total{account="prod"}"#) > Some(0.0)
+            });
+            let pages: String = ["/", "/metrics"].map(|path| exporter.get(path).body).concat();
+            let told = exporter.stop().1 + &pages;
+            assert_silent(source, &told);
+            for secret in issued.into_iter().chain([IDENTITY_TOKEN]) {
+                assert!(!told.contains(secret), "{source}, {weather}: {secret} is told: {told}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -66,11 +66,11 @@ impl World {
         Self::of(Population { callers: vec![caller(None)], users: users.into_iter().collect() })
     }
 
-    /// A world with one user, [`UIN`], who has two keys.
+    /// A world with one user, [`UIN`], who has two keys, of which one was used.
     pub(crate) fn with_one_user() -> Self {
-        let keys =
-            [key("AKIDtest1", "Active", "2024-01-02T03:04:05Z"), key("AKIDtest2", "Inactive", "2023-01-02T03:04:05Z")];
-        Self::new([(UIN, User::with_keys(keys))])
+        let used = key("AKIDtest1", "Active", "2024-01-02T03:04:05Z").used("2024-02-03T04:05:06Z".parse().unwrap());
+        let keys = [used, key("AKIDtest2", "Inactive", "2023-01-02T03:04:05Z")];
+        Self::new([(UIN, User::with_keys(keys).named("somebody"))])
     }
 
     pub(crate) fn of(population: Population) -> Self {
@@ -113,6 +113,20 @@ impl World {
         )
     }
 
+    /// As [`World::config`], with the credential from elsewhere.
+    pub(crate) fn config_with(&self, credentials: &str) -> String {
+        let sts = format!("sts_endpoint: 'http://{}'", self.endpoint);
+        self.config().replace("credentials: {env: {}}", &format!("{sts}, credentials: {{{credentials}}}"))
+    }
+
+    /// The metadata service of a machine in this world, for as long as the API is up.
+    pub(crate) fn metadata(&self) -> SocketAddr {
+        let listener = self.runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        self.runtime.spawn(simulator::serve_metadata(listener, Arc::clone(&self.simulator), self.api.clone()));
+        address
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -125,8 +139,13 @@ impl World {
     }
 
     pub(crate) fn start_with(&self, config: &str, flags: &[&str]) -> Exporter {
+        Exporter::start(self.with_config(&mut binary(), config).args(flags))
+    }
+
+    /// The command, with the configuration in a file.
+    pub(crate) fn with_config<'a>(&self, command: &'a mut Command, config: &str) -> &'a mut Command {
         let config = self.write("config.yaml", config);
-        Exporter::start(binary().arg(format!("--config.file={}", config.display())).args(flags))
+        command.arg(format!("--config.file={}", config.display()))
     }
 }
 
@@ -138,8 +157,15 @@ impl Drop for World {
 
 /// The binary, with a caller's credential in an environment that has nothing else.
 pub(crate) fn binary() -> Command {
+    let mut command = bare_binary();
+    command.env("TENCENTCLOUD_SECRET_ID", SECRET_ID).env("TENCENTCLOUD_SECRET_KEY", SECRET_KEY);
+    command
+}
+
+/// The binary, in an environment that has nothing.
+pub(crate) fn bare_binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
-    command.env_clear().env("TENCENTCLOUD_SECRET_ID", SECRET_ID).env("TENCENTCLOUD_SECRET_KEY", SECRET_KEY);
+    command.env_clear();
     command
 }
 

@@ -11,7 +11,7 @@ use tencentcloud_cam_exporter::{
         budget::{Budget, Refusal},
     },
     simulator::{Caller, Outcome, Population, Simulator, User, densest_second},
-    tencent::{Client, Connection, Reason, Uin},
+    tencent::{Client, Connection, ListAccessKeys, Reason, Uin},
 };
 use tokio::{
     task::JoinSet,
@@ -134,7 +134,8 @@ impl World {
 /// Asks once. Tells whether it was throttled.
 async fn ask(client: &Client, target: u64, now: Timestamp) -> bool {
     let target: Uin = target.to_string().parse().unwrap();
-    let answer = client.list_access_keys(&Population::demo_credential(), target, Connection::Pooled, now).await;
+    let action = ListAccessKeys::of(target);
+    let answer = client.call(&Population::demo_credential(), &action, Connection::Pooled, now).await;
     answer.is_err_and(|error| error.reason() == Reason::Throttled)
 }
 

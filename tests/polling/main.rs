@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
 mod contention;
+mod discovery;
 mod documented_example;
 mod harness;
 mod month;
 mod one_look;
+mod renewal;
 mod short_budget;
 mod sweeps;

@@ -5,6 +5,8 @@
 mod account;
 mod answers;
 mod signatures;
+mod sts;
+mod users;
 #[path = "../support/vectors.rs"]
 mod vectors;
 mod wire;

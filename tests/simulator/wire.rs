@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use jiff::tz;
 use tencentcloud_cam_exporter::{
     simulator::{self, Fault, Rejection, Simulator, Times},
-    tencent::{Client, Connection, HttpTransport, Transport, Uin},
+    tencent::{Client, Connection, HttpTransport, ListAccessKeys, Transport, Uin},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream},
@@ -128,9 +128,9 @@ async fn our_client_is_understood() {
     let transport = Arc::new(HttpTransport::new().unwrap());
     let client = Client::new(endpoint, None, tz::offset(8), LONG, transport);
     let answer = client
-        .list_access_keys(
+        .call(
             &credential(),
-            Uin::try_from(USER).unwrap(),
+            &ListAccessKeys::of(Uin::try_from(USER).unwrap()),
             Connection::Pooled,
             tencentcloud_cam_exporter::clock::Clock::now(&Stopped),
         )

@@ -17,6 +17,7 @@ use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
+    inventory::AccountName,
     metrics,
     report::{Finding, Report, json::Json},
 };
@@ -93,6 +94,11 @@ pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
     }
     if !report.failures.is_empty() {
         bail!("{} of {users} user(s) could not be polled", report.failures.len());
+    }
+    if !report.unfound.is_empty() {
+        let accounts: Vec<&str> = report.unfound.iter().map(AccountName::as_str).collect();
+        let accounts = accounts.join(", ");
+        bail!("who the users are could not be found out of {accounts}: --log.level=warn tells why");
     }
     if flags.fail_on.contains(&FailOn::Unused) && !report.keys.is_empty() && !report.knows_last_use() {
         bail!("--fail-on=unused: it is not known when keys were last used: set poll.last_used");

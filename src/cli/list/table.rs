@@ -8,7 +8,10 @@ use tabled::{
     builder::Builder,
     settings::{Padding, Style as Border, Width, object, peaker::Peaker, width::Wrap},
 };
-use tencentcloud_cam_exporter::report::{Failure, Finding, KeyReport, LastUse, Report};
+use tencentcloud_cam_exporter::{
+    report::{Failure, Finding, KeyReport, Report},
+    tencent::LastUse,
+};
 
 use crate::cli::text::{Count, one_line};
 
@@ -252,6 +255,7 @@ mod tests {
             error: None,
         };
         Report {
+            unfound: vec![],
             made,
             is_whole: true,
             accounts: vec![AccountReport { name: key.account.clone(), facts, users: 3 }],

@@ -232,6 +232,13 @@ impl Schedule {
         }
     }
 
+    /// The user keeps its turn, and is asked again after `wait`.
+    pub fn later(&mut self, turn: Turn, wait: Duration) {
+        if self.current(turn).is_some() {
+            self.wait(turn.uin, Class::Turn, Instant::now() + wait);
+        }
+    }
+
     /// The user was answered, and need not be asked before its next turn.
     pub fn done(&mut self, turn: Turn) {
         if let Some(user) = self.current(turn) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The wait before retry number `retry`, the first being 0: half of it fixed, half of it random, so that users that
+/// The wait before retry number `retry`, the first being 0: half of it fixed, half of it random, so that those who
 /// failed together do not come back together.
 #[must_use]
 pub fn wait(retry: u32, random: &mut fastrand::Rng) -> Duration {

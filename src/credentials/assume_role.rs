@@ -1,0 +1,58 @@
+//! Takes on a role with a credential from another source.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::{Error, Issuer, Source, Sts, sts::failed};
+use crate::tencent::{Temporary, sts::AssumeRole as Request};
+
+/// `AssumeRole` of STS.
+#[derive(Debug)]
+pub struct AssumeRole {
+    request: Request,
+    source: Arc<Source>,
+    sts: Sts,
+}
+
+// === impl AssumeRole ===
+
+impl AssumeRole {
+    /// Takes on that role with the credential of `source`.
+    #[must_use]
+    pub fn new(request: Request, source: Arc<Source>, sts: Sts) -> Self {
+        Self { request, source, sts }
+    }
+
+    async fn assume(&self, now: Timestamp) -> Result<Temporary, Error> {
+        let mut doubted = false;
+        loop {
+            let now = self.sts.correct(now);
+            let credential = self.source.fetch(now).await.map_err(|error| Error::Source(Box::new(error)))?.credential;
+            let error = match self.sts.ask(Some(&credential), &self.request, now).await {
+                Ok(temporary) => return Ok(temporary),
+                Err(error) => error,
+            };
+            // The source may have another one since. Asking once more is enough: who renews this comes back.
+            let again = if error.disowns_the_credential() { self.source.refused(&credential, now) } else { None };
+            match again {
+                Some(wait) if !doubted => {
+                    doubted = true;
+                    tokio::time::sleep(wait).await;
+                }
+                _ => return Err(failed::<Request>(&error)),
+            }
+        }
+    }
+}
+
+impl Issuer for AssumeRole {
+    fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
+        Box::pin(self.assume(now))
+    }
+
+    fn correct(&self, now: Timestamp) -> Timestamp {
+        self.sts.correct(now)
+    }
+}

@@ -1,0 +1,52 @@
+//! The role of the virtual machine, whose credentials the metadata service hands out.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+
+use super::{Error, Issuer, Told};
+use crate::{
+    environment::Environment,
+    tencent::{
+        Temporary, Transport,
+        metadata::{Metadata, RoleName},
+    },
+};
+
+/// Where the metadata service is instead. For tests: the exporter takes whatever it says.
+const ENDPOINT: &str = "CAM_EXPORTER_METADATA_ENDPOINT";
+
+/// The metadata service, and the role to ask it for.
+#[derive(Debug)]
+pub struct CvmRole {
+    role: Option<RoleName>,
+    metadata: Result<Metadata, Error>,
+}
+
+// === impl CvmRole ===
+
+impl CvmRole {
+    /// That role, or the one that the machine has.
+    #[must_use]
+    pub fn new(role: Option<RoleName>, environment: &Environment, transport: &Arc<dyn Transport>) -> Self {
+        let transport = Arc::clone(transport);
+        let metadata = match environment.get(ENDPOINT) {
+            None => Ok(Metadata::new(transport)),
+            Some(endpoint) => Metadata::at(endpoint.expose_secret(), transport)
+                .map_err(|error| Error::Wrong { name: ENDPOINT, problem: error.to_string() }),
+        };
+        Self { role, metadata }
+    }
+}
+
+impl Issuer for CvmRole {
+    fn issue(&self, _: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
+        Box::pin(async {
+            let metadata = self.metadata.as_ref().map_err(Clone::clone)?;
+            let answer = metadata.credential(self.role.as_ref()).await;
+            answer.map_err(|error| Error::Metadata(Told::from(&error)))
+        })
+    }
+}

@@ -1,0 +1,443 @@
+//! Renews temporary credentials: in time, and once for all who use them.
+//!
+//! A renewal begins when about half of a credential's life is over, so an issuer may be out of reach for the other half and
+//! nobody notices. It runs beside the polls, which use the old credential on; only where there is none that is good
+//! does a poll wait.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Error, Fetched, Issuer};
+use crate::{
+    backoff,
+    tencent::{Credential, Temporary},
+};
+
+/// How long a poll waits for a credential where there is none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The part of a credential's life after which it is renewed, and the jitter of that: those who started together do not
+/// come back together.
+const RENEW_AFTER: f64 = 0.4;
+const JITTER: f64 = 0.1;
+
+/// How long an issuer that gave the same credential again is left alone: it has a new one only when the old one nears its
+/// end.
+const SAME_AGAIN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_mins(1));
+
+/// The least between two renewals that went well.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A credential that was renewed because the one before was refused is not doubted itself for so long: then it is not
+/// the credential that is wrong.
+const TRUSTED: Duration = Duration::from_mins(1);
+
+/// A temporary credential, renewed.
+pub struct Renewed {
+    shared: Arc<Shared>,
+    /// The renewal under way. It ends with us.
+    renewal: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+struct Shared {
+    issuer: Box<dyn Issuer>,
+    state: Mutex<State>,
+    /// Told of each renewal that has ended.
+    ended: watch::Sender<()>,
+}
+
+struct State {
+    held: Option<Held>,
+    renewing: bool,
+    /// Why the last renewal failed, if it did.
+    problem: Option<Error>,
+    failures_in_a_row: u32,
+    failures: u64,
+    /// No renewal begins earlier.
+    not_before: Instant,
+    random: fastrand::Rng,
+}
+
+/// The credential that there is.
+struct Held {
+    credential: Credential,
+    expires: Timestamp,
+    renew_at: Timestamp,
+    since: Instant,
+    trust: Trust,
+    /// Whether the one before had been refused.
+    forced: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Good,
+    /// It was refused, and another is on its way.
+    Doubted,
+    /// It was refused, and there is no other.
+    Refused,
+}
+
+/// What there is for a poll.
+enum Look {
+    Good(Fetched),
+    /// Something when the renewal under way has ended.
+    Soon,
+    /// Nothing before that time.
+    Later(Instant, Error),
+}
+
+/// Tells that a renewal has ended, even if it died.
+struct End<'a>(&'a Shared);
+
+// === impl Renewed ===
+
+impl Renewed {
+    /// What `issuer` gives. Asks for nothing yet.
+    #[must_use]
+    pub fn new(issuer: Box<dyn Issuer>, random: fastrand::Rng) -> Self {
+        let state = State {
+            held: None,
+            renewing: false,
+            problem: None,
+            failures_in_a_row: 0,
+            failures: 0,
+            not_before: Instant::now(),
+            random,
+        };
+        let shared = Shared { issuer, state: Mutex::new(state), ended: watch::Sender::new(()) };
+        Self { shared: Arc::new(shared), renewal: Mutex::default() }
+    }
+
+    pub(super) async fn fetch(&self, now: Timestamp) -> Result<Fetched, Error> {
+        let arrived = Instant::now();
+        let deadline = arrived + PATIENCE;
+        loop {
+            let mut ended = self.shared.ended.subscribe();
+            match self.look(now + arrived.elapsed()) {
+                Look::Good(fetched) => return Ok(fetched),
+                Look::Soon => {
+                    if timeout_at(deadline, ended.changed()).await.is_err() {
+                        return self.give_up(now + arrived.elapsed(), Error::Hanging);
+                    }
+                }
+                Look::Later(at, error) if error.is_transient() && at < deadline => sleep_until(at).await,
+                Look::Later(_, error) => return self.give_up(now + arrived.elapsed(), error),
+            }
+        }
+    }
+
+    /// See [`super::Source::keep`]. A credential that nobody has asked for yet is not asked for here either.
+    pub(super) fn keep(&self, now: Timestamp) {
+        let used = self.shared.state.lock().held.is_some();
+        if used {
+            self.look(now);
+        }
+    }
+
+    /// See [`super::Source::refused`].
+    pub(super) fn refused(&self, credential: &Credential, now: Timestamp) -> Option<Duration> {
+        let mut state = self.shared.state.lock();
+        match &mut state.held {
+            Some(held) if held.credential.is(credential) => match held.trust {
+                Trust::Good if held.forced && held.since.elapsed() < TRUSTED => {
+                    held.trust = Trust::Refused;
+                    state.not_before = Instant::now() + TRUSTED;
+                    return None;
+                }
+                Trust::Good => held.trust = Trust::Doubted,
+                Trust::Doubted => {}
+                Trust::Refused => return None,
+            },
+            _ => return Some(Duration::ZERO),
+        }
+        self.renew(&mut state, now);
+        Some(Duration::ZERO)
+    }
+
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        self.shared.state.lock().held.as_ref().map(|held| held.expires)
+    }
+
+    pub(super) fn failures(&self) -> u64 {
+        self.shared.state.lock().failures
+    }
+
+    /// What there is, and begins a renewal where it is time to.
+    fn look(&self, now: Timestamp) -> Look {
+        let now = self.shared.issuer.correct(now);
+        let mut state = self.shared.state.lock();
+        let may_renew = !state.renewing && state.not_before <= Instant::now();
+        let problem = state.problem.clone();
+        if let Some(held) = state.held.as_ref().filter(|held| held.trust != Trust::Doubted) {
+            let fetched = Fetched { credential: held.credential.clone(), problem: problem.clone() };
+            let (expired, due) = (held.expires <= now, held.renew_at <= now || held.trust == Trust::Refused);
+            if !expired {
+                if due && may_renew {
+                    self.renew(&mut state, now);
+                }
+                return Look::Good(fetched);
+            }
+            // It has just come. That it has ended may be our clock's fault, of which the API will tell.
+            if problem.is_none() && !state.renewing && !may_renew {
+                return Look::Good(fetched);
+            }
+        }
+        if may_renew {
+            self.renew(&mut state, now);
+        }
+        if state.renewing {
+            return Look::Soon;
+        }
+        Look::Later(state.not_before, problem.unwrap_or(Error::Hanging))
+    }
+
+    fn renew(&self, state: &mut State, now: Timestamp) {
+        if !std::mem::replace(&mut state.renewing, true) {
+            let renewal = tokio::spawn(renewal(Arc::clone(&self.shared), now));
+            *self.renewal.lock() = Some(AbortOnDropHandle::new(renewal));
+        }
+    }
+
+    /// There is no other credential. One that was only refused may be good after all.
+    fn give_up(&self, now: Timestamp, error: Error) -> Result<Fetched, Error> {
+        let mut state = self.shared.state.lock();
+        match &mut state.held {
+            Some(held) if self.shared.issuer.correct(now) < held.expires => {
+                held.trust = Trust::Refused;
+                Ok(Fetched { credential: held.credential.clone(), problem: Some(error) })
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+async fn renewal(shared: Arc<Shared>, began: Timestamp) {
+    let (_end, since) = (End(&shared), Instant::now());
+    let issued = shared.issuer.issue(began).await;
+    let now = shared.issuer.correct(began + since.elapsed());
+    let mut state = shared.state.lock();
+    match issued {
+        Ok(temporary) => state.take(temporary, now),
+        Err(problem) => state.note(problem),
+    }
+}
+
+impl fmt::Debug for Renewed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Renewed").field(&self.shared.issuer).finish()
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn take(&mut self, Temporary { credential, expires }: Temporary, now: Timestamp) {
+        let left = expires.duration_since(now).max(SignedDuration::ZERO);
+        let part = left.mul_f64(RENEW_AFTER + JITTER * self.random.f64());
+        let same = self.held.as_ref().is_some_and(|held| held.credential.is(&credential));
+        let doubted = self.held.as_ref().is_some_and(|held| held.trust != Trust::Good);
+        let (shortest, longest) = SAME_AGAIN;
+        let wait = if same { part.clamp(shortest, longest) } else { part };
+        let trust = if same && doubted { Trust::Refused } else { Trust::Good };
+        let renew_at = now.checked_add(wait).unwrap_or(expires);
+        self.held = Some(Held {
+            credential,
+            expires,
+            renew_at: if left.is_zero() { expires } else { renew_at },
+            since: Instant::now(),
+            trust,
+            forced: doubted,
+        });
+        self.problem = None;
+        self.failures_in_a_row = 0;
+        self.not_before = Instant::now() + PAUSE;
+        if trust == Trust::Refused {
+            self.not_before += wait.unsigned_abs();
+        }
+    }
+
+    fn note(&mut self, problem: Error) {
+        if !problem.is_transient()
+            && let Some(held) = self.held.as_mut().filter(|held| held.trust == Trust::Doubted)
+        {
+            held.trust = Trust::Refused;
+        }
+        self.problem = Some(problem);
+        self.failures += 1;
+        self.not_before = Instant::now() + backoff::wait(self.failures_in_a_row, &mut self.random);
+        self.failures_in_a_row += 1;
+    }
+}
+
+// === impl End ===
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().renewing = false;
+        self.0.ended.send_replace(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+    use tokio::time::sleep;
+
+    use super::{super::Told, *};
+    use crate::tencent::Error as WireError;
+
+    const LIFE: SignedDuration = SignedDuration::from_hours(2);
+
+    /// Gives what it is told to, and counts how often it was asked.
+    #[derive(Clone, Debug, Default)]
+    struct Script(Arc<Mutex<Part>>);
+
+    #[derive(Debug, Default)]
+    struct Part {
+        asked: u32,
+        generation: u32,
+        refuses: Option<Error>,
+    }
+
+    impl Issuer for Script {
+        fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
+            Box::pin(async move {
+                sleep(Duration::from_millis(100)).await;
+                let mut part = self.0.lock();
+                part.asked += 1;
+                match &part.refuses {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(Temporary { credential: credential(part.generation), expires: now + LIFE }),
+                }
+            })
+        }
+    }
+
+    fn credential(generation: u32) -> Credential {
+        Credential { secret_id: format!("id{generation}").into(), secret_key: "key".into(), token: None }
+    }
+
+    struct Scene {
+        start: Instant,
+        script: Script,
+        renewed: Renewed,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let script = Script::default();
+            let renewed = Renewed::new(Box::new(script.clone()), fastrand::Rng::with_seed(1));
+            Self { start: Instant::now(), script, renewed }
+        }
+
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH + self.start.elapsed()
+        }
+
+        fn asked(&self) -> u32 {
+            self.script.0.lock().asked
+        }
+
+        fn refuses(&self, error: Option<Error>) {
+            self.script.0.lock().refuses = error;
+        }
+
+        async fn fetch(&self) -> Result<Fetched, Error> {
+            self.renewed.fetch(self.now()).await
+        }
+
+        async fn brings(&self, generation: u32) {
+            assert!(self.fetch().await.unwrap().credential.is(&credential(generation)));
+        }
+    }
+
+    fn unreachable() -> Error {
+        Error::Metadata(Told::from(&WireError::Connect("refused".to_owned())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_come_at_a_time_share_one_renewal() {
+        let scene = Scene::new();
+        let fetched = futures_util::future::join_all((0..100).map(|_| scene.fetch())).await;
+        assert!(fetched.iter().all(Result::is_ok));
+        assert_eq!(scene.asked(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_holds_up_nobody() {
+        let scene = Scene::new();
+        scene.brings(0).await;
+        scene.script.0.lock().generation = 1;
+        sleep(Duration::from_mins(61)).await;
+        let before = Instant::now();
+        scene.brings(0).await;
+        assert_eq!(before, Instant::now());
+        sleep(Duration::from_secs(1)).await;
+        scene.brings(1).await;
+        assert_eq!(scene.asked(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_credential_again_is_asked_for_once_a_minute_at_most() {
+        let scene = Scene::new();
+        scene.brings(0).await;
+        for _ in 0..360 {
+            sleep(Duration::from_secs(10)).await;
+            scene.renewed.keep(scene.now());
+        }
+        assert!((2..=15).contains(&scene.asked()), "{}", scene.asked());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_credential_waits_for_the_next_and_is_used_on_where_there_is_none() {
+        let scene = Scene::new();
+        scene.brings(0).await;
+        scene.refuses(Some(unreachable()));
+        assert_eq!(scene.renewed.refused(&credential(0), scene.now()), Some(Duration::ZERO));
+        let before = Instant::now();
+        let fetched = scene.fetch().await.unwrap();
+        assert!(fetched.credential.is(&credential(0)) && fetched.problem == Some(unreachable()));
+        assert!((Duration::from_secs(5)..=PATIENCE).contains(&before.elapsed()));
+        assert_eq!(scene.renewed.refused(&credential(0), scene.now()), None, "it is doubted once");
+
+        scene.refuses(None);
+        scene.script.0.lock().generation = 1;
+        sleep(Duration::from_mins(1)).await;
+        scene.brings(0).await;
+        sleep(Duration::from_secs(1)).await;
+        scene.brings(1).await;
+        assert_eq!(scene.renewed.refused(&credential(0), scene.now()), Some(Duration::ZERO), "there is another");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_pass_is_told_at_once_and_not_asked_for_at_each_poll() {
+        let scene = Scene::new();
+        scene.refuses(Some(Error::Unset("X")));
+        assert_eq!(scene.fetch().await.unwrap_err(), Error::Unset("X"));
+        for _ in 0..100 {
+            assert_eq!(scene.fetch().await.unwrap_err(), Error::Unset("X"));
+        }
+        assert_eq!(scene.asked(), 1);
+        assert_eq!(scene.renewed.failures(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_is_waited_for() {
+        let scene = Scene::new();
+        scene.refuses(Some(unreachable()));
+        let mend = async {
+            sleep(Duration::from_secs(3)).await;
+            scene.refuses(None);
+        };
+        let (fetched, ()) = tokio::join!(scene.fetch(), mend);
+        assert!(fetched.unwrap().credential.is(&credential(0)));
+    }
+}

@@ -1,0 +1,106 @@
+//! The identity of a pod in TKE: a token from its service account, for which STS gives the credential of a role.
+//!
+//! Source: the official Python SDK, which names the variables and reads them and the file anew at each renewal.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{Error, Fault, Issuer, Place, Sts, secret, sts::failed};
+use crate::{
+    environment::Environment,
+    files::Watched,
+    tencent::{
+        Region, Temporary,
+        sts::{AssumeRoleWithWebIdentity, RoleArn, SessionDuration, SessionName},
+    },
+};
+
+const REGION: &str = "TKE_REGION";
+const PROVIDER_ID: &str = "TKE_PROVIDER_ID";
+const TOKEN_FILE: &str = "TKE_WEB_IDENTITY_TOKEN_FILE";
+const ROLE_ARN: &str = "TKE_ROLE_ARN";
+
+/// How long a look at the file may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// More than any token has.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// The variables that TKE sets, and the token file that one of them names.
+#[derive(Debug)]
+pub struct TkeOidc {
+    environment: Environment,
+    sts: Sts,
+}
+
+// === impl TkeOidc ===
+
+impl TkeOidc {
+    /// As `environment` has it. `sts` is asked in [`TkeOidc::region`], unless the account has one of its own.
+    #[must_use]
+    pub fn new(environment: Environment, sts: Sts) -> Self {
+        Self { environment, sts }
+    }
+
+    /// The region that the variables name, if they do.
+    #[must_use]
+    pub fn region(environment: &Environment) -> Option<Region> {
+        environment.get(REGION)?.expose_secret().trim().parse().ok()
+    }
+
+    async fn assume(&self, now: Timestamp) -> Result<Temporary, Error> {
+        let _: Region = self.parsed(REGION)?;
+        let provider_id = self.variable(PROVIDER_ID)?.to_owned();
+        let role_arn: RoleArn = self.parsed(ROLE_ARN)?;
+        let request = AssumeRoleWithWebIdentity {
+            provider_id,
+            web_identity_token: token(self.variable(TOKEN_FILE)?.into(), now).await?,
+            role_arn,
+            role_session_name: SessionName::default(),
+            duration_seconds: SessionDuration::default(),
+        };
+        let answer = self.sts.ask(None, &request, now).await;
+        answer.map_err(|error| failed::<AssumeRoleWithWebIdentity>(&error))
+    }
+
+    fn variable(&self, name: &'static str) -> Result<&str, Error> {
+        let value = self.environment.get(name).map(|value| value.expose_secret().trim()).unwrap_or_default();
+        if value.is_empty() { Err(Error::Unset(name)) } else { Ok(value) }
+    }
+
+    fn parsed<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<T, Error> {
+        self.variable(name)?.parse().map_err(|error: T::Err| Error::Wrong { name, problem: error.to_string() })
+    }
+}
+
+impl Issuer for TkeOidc {
+    fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
+        Box::pin(self.assume(now))
+    }
+
+    fn correct(&self, now: Timestamp) -> Timestamp {
+        self.sts.correct(now)
+    }
+}
+
+/// What the file holds now: whoever replaces it does so long before the old token ends.
+async fn token(path: PathBuf, now: Timestamp) -> Result<SecretString, Error> {
+    let read = spawn_blocking(move || {
+        let mut file = Watched::new(vec![path.clone()], MAX_BYTES);
+        file.look(now, |contents| {
+            let content = contents.iter().map(ExposeSecret::expose_secret).next().unwrap_or_default();
+            let place = || Place::File(path.clone());
+            let text =
+                str::from_utf8(content).map_err(|_| Error::Unusable { place: place(), fault: Fault::Foreign })?;
+            Ok(SecretString::from(secret(text, place)?))
+        })
+    });
+    match timeout(PATIENCE, read).await {
+        Ok(Ok(token)) => token,
+        Ok(Err(_)) | Err(_) => Err(Error::Hanging),
+    }
+}

@@ -1,0 +1,106 @@
+//! Which of the listed users are meant: patterns of names and UINs.
+
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The longest pattern, in characters: no name that it could match is longer.
+const MAX_CHARS: usize = 128;
+
+/// A text in which `*` stands for any characters, and `?` for any one. Capitals count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+/// Text that is not a [`Pattern`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a pattern: expected 1 to {MAX_CHARS} characters of a name or a UIN, in which * and ? stand for others")]
+pub struct NotAPattern;
+
+// === impl Pattern ===
+
+impl Pattern {
+    /// Whether the whole text is as the pattern says.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let [pattern, text] = [&self.0, text].map(|text| text.chars().collect::<Vec<char>>());
+        let (mut at, mut place) = (0, 0);
+        // Behind the last star, and how much of the text it stands for so far.
+        let mut star: Option<(usize, usize)> = None;
+        while at < text.len() {
+            match pattern.get(place) {
+                Some('*') => {
+                    place += 1;
+                    star = Some((place, at));
+                }
+                Some(char) if *char == '?' || *char == text[at] => (place, at) = (place + 1, at + 1),
+                _ => match &mut star {
+                    Some((behind, until)) => {
+                        *until += 1;
+                        (place, at) = (*behind, *until);
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern[place..].iter().all(|char| *char == '*')
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = NotAPattern;
+
+    fn from_str(text: &str) -> Result<Self, NotAPattern> {
+        if (1..=MAX_CHARS).contains(&text.chars().count()) { Ok(Self(text.to_owned())) } else { Err(NotAPattern) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        pattern.parse::<Pattern>().unwrap().matches(text)
+    }
+
+    /// By the definition.
+    fn naive(pattern: &[char], text: &[char]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some(('*', rest)) => (0..=text.len()).any(|skipped| naive(rest, &text[skipped..])),
+            Some((char, rest)) => {
+                text.split_first().is_some_and(|(first, text)| (*char == '?' || char == first) && naive(rest, text))
+            }
+        }
+    }
+
+    #[test]
+    fn stars_and_question_marks_stand_for_others() {
+        for (pattern, text) in
+            [("ci-*", "ci-"), ("*", ""), ("a*c*", "abcabc"), ("?é", "éé"), ("10001306591?", "100013065917")]
+        {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("ci-*", "xci-a"), ("?", ""), ("CI", "ci"), ("a*b", "abc"), ("[a]", "a"), ("a", "aa")] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+        for wrong in [String::new(), "é".repeat(MAX_CHARS + 1)] {
+            assert_eq!(wrong.parse::<Pattern>(), Err(NotAPattern));
+        }
+    }
+
+    #[test]
+    fn many_stars_cost_little() {
+        assert!(!matches(&"*a".repeat(64), &"a".repeat(63)));
+        assert!(!matches(&"*a*".repeat(42), &"b".repeat(128)));
+    }
+
+    proptest! {
+        #[test]
+        fn matches_what_the_definition_says(pattern in "[ab*?]{1,8}", text in "[ab]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(matches(&pattern, &text), naive(&chars(&pattern), &chars(&text)));
+        }
+    }
+}

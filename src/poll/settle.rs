@@ -1,0 +1,305 @@
+//! What the end of a request means.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{debug, info, warn};
+
+use super::{
+    Poller,
+    last_use::Batch,
+    request::{Ended, Failure, KnownCaller, Said, Signer, Subject},
+    schedule::Turn,
+};
+use crate::{
+    backoff, credentials,
+    inventory::{ApiClock, Found},
+    tencent::{AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, NamedUser, Reason, Uin},
+};
+
+/// How far the `Date` of an accepted request may be from the time it was signed with. The API allows five minutes: what
+/// is further off was not said by the API, or says nothing of the time.
+const PLAUSIBLE: SignedDuration = SignedDuration::from_mins(6);
+
+const A_ROLE: &str = "the caller is a role, which has no keys of its own: leave include_self out";
+
+// === impl Poller ===
+
+impl Poller {
+    pub(super) fn settle(&mut self, ended: Ended) {
+        let Ended { subject, permit, connection, signed_at, signer, credential_problem, outcome } = ended;
+        self.budget.give_back(permit);
+        if let Ok(problem) = credential_problem {
+            self.note_credential(problem);
+        }
+        self.note_signer(signer.as_ref());
+        let is_poll = matches!(subject, Subject::Poll(_));
+        match outcome {
+            Ok(answer) => {
+                if answer.server_time.is_some_and(|time| time.duration_since(signed_at).abs() < PLAUSIBLE) {
+                    self.note_time(answer.server_time);
+                }
+                self.answered(subject, answer.value, signer);
+            }
+            Err(Failure::Api(ApiError::StaleConnection(cause))) if connection == Connection::Pooled => {
+                debug!(account = %self.wiring.account.name(), %cause, "the API closed a kept connection: asking once more");
+                return self.again(&subject);
+            }
+            Err(failure) => {
+                if let Failure::Api(ApiError::Api { code, server_time, .. }) = &failure {
+                    self.metrics_of(&subject).error(code);
+                    if failure.reason() == Reason::ClockSkew && self.note_time(*server_time) {
+                        return self.again(&subject);
+                    }
+                }
+                if let Some(wait) = self.another_credential(&failure, signer) {
+                    debug!(account = %self.wiring.account.name(), error = %failure, "the credential is no longer good: asking with the next");
+                    return self.later(&subject, wait);
+                }
+                if failure.reason() == Reason::Throttled {
+                    self.budget.throttled();
+                }
+                if !self.failed(subject, &failure) {
+                    return;
+                }
+            }
+        }
+        if is_poll {
+            (self.wiring.on_attempt)();
+        }
+    }
+
+    /// The same request, at once.
+    fn again(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Poll(turn) => self.schedule.again(*turn),
+            Subject::Caller => self.asks_caller.again(),
+            Subject::Users => self.asks_users.again(),
+            Subject::LastUse(_) => self.asks_last_use.again(),
+        }
+    }
+
+    /// The same request, after `wait`.
+    fn later(&mut self, subject: &Subject, wait: Duration) {
+        match subject {
+            Subject::Poll(turn) => self.schedule.later(*turn, wait),
+            Subject::Caller => self.asks_caller.later(wait),
+            Subject::Users => self.asks_users.later(wait),
+            Subject::LastUse(_) => self.asks_last_use.later(wait),
+        }
+    }
+
+    fn answered(&mut self, subject: Subject, said: Said, signer: Option<Signer>) {
+        match (subject, said) {
+            (Subject::Poll(turn), Said::Keys(keys)) => self.succeeded(turn, keys),
+            (Subject::LastUse(batch), Said::LastUse(uses)) => {
+                self.used(&batch, |id| uses.get(id).copied());
+            }
+            (_, Said::Users(users)) => self.listed(users),
+            (_, Said::Caller(caller)) => self.called(caller, signer),
+            // No request is answered with what another asks for.
+            (_, Said::Keys(_) | Said::LastUse(_)) => {}
+        }
+    }
+
+    /// Tells whether the request has ended with that.
+    fn failed(&mut self, subject: Subject, failure: &Failure) -> bool {
+        let (account, reason) = (&self.wiring.account, failure.reason());
+        let interval = self.plan.settings.interval.get();
+        let (errand, wait) = match subject {
+            Subject::Poll(turn) => return self.poll_failed(turn, failure),
+            // What has been switched off meanwhile has not failed.
+            Subject::Caller if !self.plan.include_self => {
+                self.asks_caller.done(None);
+                return true;
+            }
+            Subject::Caller => {
+                account.note(|progress| progress.caller_up = Some(false));
+                (&mut self.asks_caller, interval)
+            }
+            Subject::Users => {
+                let Some(discovery) = &self.plan.discovery else {
+                    self.asks_users.done(None);
+                    return true;
+                };
+                account.note(|progress| progress.discovery_up = Some(false));
+                (&mut self.asks_users, discovery.interval.get())
+            }
+            Subject::LastUse(batch) => {
+                let Some(every) = self.plan.settings.last_used else {
+                    self.asks_last_use.done(None);
+                    return true;
+                };
+                account.note(|progress| progress.last_used_up = Some(false));
+                let wait = if reason == Reason::Denied {
+                    every.get()
+                } else if reason.is_the_user_s() {
+                    self.last_use.refused(&batch, every.get());
+                    Duration::ZERO
+                } else {
+                    interval.min(every.get())
+                };
+                (&mut self.asks_last_use, wait)
+            }
+        };
+        if failure.is_transient() {
+            errand.failed_for_now(reason, failure, wait, &mut self.wiring.random);
+        } else {
+            errand.failed(reason, failure, wait);
+        }
+        true
+    }
+
+    fn succeeded(&mut self, turn: Turn, keys: Vec<AccessKey>) {
+        self.note_sweep(turn);
+        self.wiring.account.listed(turn.uin(), &keys, self.now());
+        self.wiring.metrics.poll_succeeded();
+        self.outages.over(turn.uin());
+        self.schedule.done(turn);
+        // Whoever has gone meanwhile has no keys to ask about.
+        if self.plan.settings.last_used.is_some() && self.wiring.account.users().contains_key(&turn.uin()) {
+            self.last_use.listed(turn.uin(), keys.into_iter().map(|key| key.id).collect());
+        }
+    }
+
+    fn poll_failed(&mut self, turn: Turn, failure: &Failure) -> bool {
+        let (uin, reason) = (turn.uin(), failure.reason());
+        let random = &mut self.wiring.random;
+        if reason == Reason::Throttled && self.schedule.postpone(turn, |retry| backoff::wait(retry, random)) {
+            debug!(account = %self.wiring.account.name(), %uin, error = %failure, "throttled");
+            return false;
+        }
+        if reason == Reason::UserNotFound {
+            self.wiring.account.not_found(uin, self.now());
+            self.last_use.listed(uin, vec![]);
+        } else {
+            self.wiring.account.failed(uin, reason, failure.code(), self.now());
+        }
+        self.wiring.metrics.poll_failed(reason);
+        self.outages.began(uin, reason, failure);
+        (self.wiring.on_failure)(uin, failure);
+        self.note_sweep(turn);
+        if failure.is_transient() {
+            let random = &mut self.wiring.random;
+            self.schedule.retry(turn, |retry| backoff::wait(retry, random));
+        } else if reason.is_the_user_s() {
+            self.schedule.failed_for_good(turn);
+        } else {
+            self.schedule.done(turn);
+        }
+        true
+    }
+
+    /// The API told when keys were last used.
+    fn used(&mut self, batch: &Batch, last_use: impl Fn(&AccessKeyId) -> Option<LastUse>) {
+        // It may have been switched off meanwhile.
+        let Some(every) = self.plan.settings.last_used else { return self.asks_last_use.done(None) };
+        for uin in batch.iter().map(|(uin, _)| *uin).collect::<HashSet<Uin>>() {
+            self.wiring.account.used(uin, self.last_use.ids(uin), &last_use);
+        }
+        self.last_use.asked(batch, every.get());
+        self.asks_last_use.done(Some(Duration::ZERO));
+        self.wiring.account.note(|progress| progress.last_used_up = Some(true));
+    }
+
+    /// The API listed the account's users.
+    fn listed(&mut self, users: Vec<NamedUser>) {
+        let Some(every) = self.plan.discovery.as_ref().map(|discovery| discovery.interval.get()) else {
+            return self.asks_users.done(None);
+        };
+        let account = Arc::clone(&self.wiring.account);
+        let before = account.sources().found;
+        if let Err(error) = self.last_list.take(users, before.len()) {
+            account.note(|progress| progress.discovery_up = Some(false));
+            return self.asks_users.failed(Reason::Malformed, &error, every);
+        }
+        self.take_over_found();
+        self.take_over_users();
+        self.asks_users.done(Some(every));
+        let now = self.now();
+        account.note(|progress| (progress.discovery_up, progress.discovered) = (Some(true), Some(now)));
+        let found = account.sources().found;
+        let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
+        let (new, gone) = (of_one_only(&found, &before), of_one_only(&before, &found));
+        if new + gone > 0 {
+            info!(account = %account.name(), new, gone, users = found.len(), "users have been listed");
+            self.warn_if_short();
+        }
+    }
+
+    /// The API told who asks.
+    fn called(&mut self, caller: Caller, signer: Option<Signer>) {
+        let account = Arc::clone(&self.wiring.account);
+        if !self.plan.include_self {
+            return self.asks_caller.done(None);
+        }
+        let uin = match caller {
+            Caller::User(uin) => Some(uin),
+            Caller::Role => None,
+        };
+        self.caller = signer.map(|signer| KnownCaller { uin, secret_id: signer.credential.secret_id });
+        account.set_caller(uin.filter(|uin| (self.plan.owns)(*uin)));
+        self.take_over_users();
+        account.note(|progress| progress.caller_up = Some(uin.is_some()));
+        if uin.is_some() {
+            self.asks_caller.done(None);
+        } else {
+            let wait = self.plan.settings.interval.get();
+            self.asks_caller.failed(Reason::Denied, &A_ROLE, wait);
+        }
+    }
+
+    /// After how long there may be another credential, where that of a request was refused.
+    fn another_credential(&self, failure: &Failure, signer: Option<Signer>) -> Option<Duration> {
+        let Failure::Api(error) = failure else { return None };
+        let Signer { credential, source } = signer.filter(|_| error.disowns_the_credential())?;
+        source.refused(&credential, self.now())
+    }
+
+    /// Whoever signs with something new may be somebody else.
+    fn note_signer(&mut self, signer: Option<&Signer>) {
+        let (Some(known), Some(signer)) = (&self.caller, signer) else { return };
+        if !known.signs_with(&signer.credential.secret_id) {
+            self.asks_caller.now();
+        }
+    }
+
+    fn note_credential(&mut self, problem: Option<credentials::Error>) {
+        if problem == self.credential_problem {
+            return;
+        }
+        let account = self.wiring.account.name();
+        if let Some(error) = &problem {
+            warn!(%account, %error, "the credential cannot be had anew: the last good one is used on");
+        } else {
+            info!(%account, "the credential can be had anew again");
+        }
+        self.credential_problem = problem;
+    }
+
+    fn note_sweep(&mut self, turn: Turn) {
+        if let Some(took) = self.schedule.swept(turn) {
+            self.wiring.account.note(|progress| progress.last_sweep = Some(took));
+        }
+    }
+
+    /// The API's clock says so. Tells whether that changes the time we go by.
+    fn note_time(&mut self, server_time: Option<Timestamp>) -> bool {
+        let Some(server_time) = server_time else { return false };
+        let local = self.wiring.clock.now();
+        let before = self.wiring.account.correct(local);
+        self.wiring.account.note(|progress| progress.api_clock = Some(ApiClock::reads(server_time)));
+        let after = self.wiring.account.correct(local);
+        let skewed = after != local;
+        if skewed != self.skewed {
+            self.skewed = skewed;
+            let (account, seconds) = (self.wiring.account.name(), server_time.duration_since(local).as_secs());
+            if skewed {
+                warn!(%account, seconds, "this machine's clock is wrong: requests are signed, and ages told, by the API's");
+            } else {
+                info!(%account, "this machine's clock is right again");
+            }
+        }
+        after.duration_since(before).abs() > SignedDuration::from_secs(30)
+    }
+}

@@ -1,0 +1,46 @@
+//! What can be asked of an API.
+
+use jiff::{Timestamp, tz::Offset};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers};
+
+/// The names of all actions that are asked for here: the values of the label `action`.
+pub const NAMES: [&str; 4] =
+    [ListAccessKeys::NAME, ListUsers::NAME, GetSecurityLastUsed::NAME, GetCallerIdentity::NAME];
+
+/// An action of an API. The value is a request for it, and is written as the request's body.
+pub trait Action: Serialize + Sync {
+    /// The service that answers, as a signature's scope names it.
+    const SERVICE: &'static str;
+    /// `X-TC-Action`.
+    const NAME: &'static str;
+    /// `X-TC-Version`.
+    const VERSION: &'static str;
+
+    /// The body of an answer. Fields that an answer has beside these are nobody's concern.
+    type Response: DeserializeOwned;
+    /// What an answer says.
+    type Output;
+
+    /// What the answer says.
+    ///
+    /// # Errors
+    /// What is wrong with it. It is logged, so it must quote nothing that may be a key's id.
+    fn understand(&self, response: Self::Response, context: Context) -> Result<Self::Output, String>;
+
+    /// `text` without what the request says and nobody else may read: an error answer may quote it.
+    #[must_use]
+    fn scrub(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+/// What an answer does not say of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// The zone of its times, which do not carry one.
+    pub zone: Offset,
+    /// When it was asked for.
+    pub now: Timestamp,
+}

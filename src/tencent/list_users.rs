@@ -1,0 +1,91 @@
+//! `ListUsers`: every sub-user of the account, in one answer.
+//!
+//! Source: <https://cloud.tencent.com/document/api/598/34587>.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Context, Uin};
+
+/// A name is cut to so many characters: it becomes a label, and one beyond Prometheus's limits would cost the scrape.
+pub const MAX_NAME_CHARS: usize = 128;
+
+/// Asks for the users of the caller's account.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ListUsers {}
+
+/// A user of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedUser {
+    /// Who it is.
+    pub uin: Uin,
+    /// What it is called: at most [`MAX_NAME_CHARS`] characters, whatever they are, and perhaps none.
+    pub name: String,
+}
+
+/// The body of an answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Response {
+    /// Null or missing where there are none, as other lists of this API are.
+    data: Option<Vec<Row>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row {
+    uin: u64,
+    name: Option<String>,
+}
+
+impl Action for ListUsers {
+    const SERVICE: &'static str = "cam";
+    const NAME: &'static str = "ListUsers";
+    const VERSION: &'static str = "2019-01-16";
+
+    type Response = Response;
+    type Output = Vec<NamedUser>;
+
+    /// The users, in the order of the answer.
+    fn understand(&self, response: Response, _: Context) -> Result<Vec<NamedUser>, String> {
+        let user = |row: Row| {
+            let uin = row.uin.try_into().map_err(|_| "a user whose Uin is 0".to_owned())?;
+            let mut name = row.name.unwrap_or_default();
+            if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
+                name.truncate(end);
+            }
+            Ok(NamedUser { uin, name })
+        };
+        response.data.unwrap_or_default().into_iter().map(user).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, tz::offset};
+
+    use super::*;
+
+    fn users(json: &str) -> Result<Vec<(u64, String)>, String> {
+        let response = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let users = ListUsers {}.understand(response, Context { zone: offset(8), now: Timestamp::UNIX_EPOCH })?;
+        Ok(users.into_iter().map(|user| (user.uin.get(), user.name)).collect())
+    }
+
+    #[test]
+    fn no_users_come_in_three_shapes() {
+        for json in [r#"{"Data":null}"#, r#"{"Data":[]}"#, r#"{"RequestId":"x"}"#] {
+            assert_eq!(users(json), Ok(vec![]), "{json}");
+        }
+    }
+
+    #[test]
+    fn names_are_free_and_cut_and_may_be_missing() {
+        let long = "é".repeat(MAX_NAME_CHARS + 1);
+        let found = users(&format!(
+            r#"{{"Data":[{{"Uin":100013065917,"Name":"{long}","Uid":1,"Remark":null}},{{"Uin":2,"Name":null}},{{"Uin":3}}]}}"#
+        ));
+        let cut = "é".repeat(MAX_NAME_CHARS);
+        assert_eq!(found, Ok(vec![(100_013_065_917, cut), (2, String::new()), (3, String::new())]));
+        assert!(users(r#"{"Data":[{"Uin":0,"Name":"nobody"}]}"#).unwrap_err().contains("Uin"));
+    }
+}
