@@ -201,3 +201,33 @@ fn readers_of_a_byte_a_second() {
     });
     returns_to(before, &exporter);
 }
+
+#[test]
+fn too_many_scrapes_at_a_time_are_told_to_come_again() {
+    let (_world, exporter) = exporter(4_000, &["--web.max-requests=1"]);
+    let patience = Instant::now() + Duration::from_secs(30);
+    // How many are at one time is not ours to say: they are asked for together until some are.
+    loop {
+        let mut scrapes: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(exporter.address()).unwrap()).collect();
+        for scrape in &mut scrapes {
+            scrape.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        }
+        let answers: Vec<String> = scrapes
+            .iter_mut()
+            .map(|scrape| {
+                let mut answer = String::new();
+                scrape.read_to_string(&mut answer).unwrap();
+                answer
+            })
+            .collect();
+        let (answered, refused): (Vec<&String>, Vec<_>) =
+            answers.iter().partition(|answer| answer.starts_with("HTTP/1.1 200"));
+        assert!(!answered.is_empty());
+        assert!(refused.iter().all(|answer| answer.starts_with("HTTP/1.1 503")), "{refused:?}");
+        if refused.first().is_some_and(|answer| answer.contains("1 scrape")) {
+            break;
+        }
+        assert!(Instant::now() < patience, "no two scrapes were ever under way at once");
+    }
+    assert_eq!(exporter.get("/metrics").status, 200);
+}

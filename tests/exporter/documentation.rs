@@ -158,7 +158,7 @@ fn without_request_ids(text: &str) -> String {
 fn the_readme_shows_what_list_shows_on_a_terminal() {
     let shown = block("$ target/release/tencentcloud-cam-exporter list --demo");
     let list = format!("{} list --demo", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
-    let (now, _) = terminal::shown(100, &list, &[]);
+    let (now, _) = terminal::shown(120, &list, &[]);
     assert_eq!(without_request_ids(shown), without_request_ids(&terminal::read(&now)));
 }
 

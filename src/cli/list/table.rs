@@ -88,7 +88,11 @@ fn key_cells(key: &KeyReport, now: Timestamp, look: Look) -> [String; 8] {
     let last_used = match key.last_used {
         None => NOTHING.to_owned(),
         Some(LastUse::Never) => "never".to_owned(),
-        Some(LastUse::At(at)) => format!("{} ago", span(now.duration_since(at))),
+        // The API tells days.
+        Some(LastUse::At(at)) => match now.duration_since(at).as_hours() / 24 {
+            ..=0 => "today".to_owned(),
+            days => format!("{days} d ago"),
+        },
     };
     let verdict: Vec<String> = key.findings.iter().map(|finding| finding_cell(*finding, look)).collect();
     [
@@ -271,7 +275,7 @@ mod tests {
         let table = "\
 ACCOUNT  USER  NAME       KEY    STATUS  AGE    LAST USED  VERDICT
 prod     8     -          -      -       -      -          failed: timeout
-prod     7     a [2Jüser  AKIDx  Active  10 d   1 h ago    ok
+prod     7     a [2Jüser  AKIDx  Active  10 d   today      ok
 prod     7     -          AKIDx  Active  59 s   never      unused
 prod     7     -          AKIDx  Active  1 min  -          unused
 
