@@ -43,6 +43,7 @@ pub struct Account {
     facts: RwLock<Facts>,
     users: RwLock<Users>,
     sources: Mutex<Sources>,
+    members: Mutex<Option<Arc<Found>>>,
     progress: Mutex<Progress>,
     changed: Changed,
 }
@@ -119,6 +120,10 @@ pub struct Progress {
     pub discovery_up: Option<bool>,
     /// When they last were.
     pub discovered: Option<Timestamp>,
+    /// Whether the organisation's members were listed when that was last tried, where they are.
+    pub organization_up: Option<bool>,
+    /// When they last were.
+    pub members_listed: Option<Timestamp>,
     /// Whether the last uses of keys were told when they were last asked for, where they are.
     pub last_used_up: Option<bool>,
 }
@@ -163,6 +168,7 @@ impl Account {
             facts: RwLock::new(facts),
             users: RwLock::default(),
             sources: Mutex::default(),
+            members: Mutex::default(),
             progress: Mutex::default(),
             changed: Changed::now(),
         };
@@ -213,6 +219,18 @@ impl Account {
     #[must_use]
     pub fn sources(&self) -> Sources {
         self.sources.lock().clone()
+    }
+
+    /// The members of the account's organisation, where it has one and they were ever listed.
+    #[must_use]
+    pub fn members(&self) -> Option<Arc<Found>> {
+        self.members.lock().clone()
+    }
+
+    /// These are the members of its organisation from now on; nothing where it has none.
+    pub fn set_members(&self, members: Option<Found>) {
+        *self.members.lock() = members.map(Arc::new);
+        self.changed.again();
     }
 
     fn change_sources(&self, change: impl FnOnce(&mut Sources)) {
@@ -401,6 +419,8 @@ impl Default for Progress {
             caller_up: None,
             discovery_up: None,
             discovered: None,
+            organization_up: None,
+            members_listed: None,
             last_used_up: None,
         }
     }
