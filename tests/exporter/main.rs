@@ -15,6 +15,7 @@ mod faults;
 mod last_used;
 mod lifecycle;
 mod negotiation;
+mod organization;
 mod probes;
 mod reload;
 mod secrets;
