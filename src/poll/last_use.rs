@@ -4,7 +4,7 @@
 //! a request.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     time::Duration,
 };
 
@@ -42,8 +42,8 @@ impl LastUseQueue {
         }
         let now = Instant::now();
         for id in &ids {
-            if !self.keys.contains_key(&(uin, id.clone())) {
-                self.keys.insert((uin, id.clone()), Due { at: now, alone: false });
+            if let Entry::Vacant(key) = self.keys.entry((uin, id.clone())) {
+                key.insert(Due { at: now, alone: false });
                 self.queue.insert((now, uin, id.clone()));
             }
         }

@@ -85,7 +85,7 @@ mod tests {
         for (pattern, text) in [("ci-*", "xci-a"), ("?", ""), ("CI", "ci"), ("a*b", "abc"), ("[a]", "a"), ("a", "aa")] {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
-        for wrong in ["".to_owned(), "é".repeat(MAX_CHARS + 1)] {
+        for wrong in [String::new(), "é".repeat(MAX_CHARS + 1)] {
             assert_eq!(wrong.parse::<Pattern>(), Err(NotAPattern));
         }
     }

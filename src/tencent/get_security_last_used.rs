@@ -127,8 +127,8 @@ mod tests {
         Ok(uses.get(&"a".into()).copied())
     }
 
-    fn at(time: &str) -> Option<LastUse> {
-        Some(LastUse::At(time.parse().unwrap()))
+    fn at(time: &str) -> LastUse {
+        LastUse::At(time.parse().unwrap())
     }
 
     #[test]
@@ -138,17 +138,17 @@ mod tests {
             (r#""LastUsedDate":"2022-12-19","LastSecretUsedDate":1671681023555"#, at("2022-12-22T03:50:23.555Z")),
             (r#""LastUsedDate":"2023-12-19","LastSecretUsedDate":1671681023555"#, at("2023-12-18T16:00:00Z")),
             (r#""LastUsedDate":null,"LastSecretUsedDate":1671681023555"#, at("2022-12-22T03:50:23.555Z")),
-            (r#""LastUsedDate":null,"LastSecretUsedDate":null"#, Some(LastUse::Never)),
-            (r#""LastUsedDate":"","LastSecretUsedDate":0"#, Some(LastUse::Never)),
-            (r#""LastUsedDate":null"#, Some(LastUse::Never)),
-            (r#""Further":1"#, Some(LastUse::Never)),
+            (r#""LastUsedDate":null,"LastSecretUsedDate":null"#, LastUse::Never),
+            (r#""LastUsedDate":"","LastSecretUsedDate":0"#, LastUse::Never),
+            (r#""LastUsedDate":null"#, LastUse::Never),
+            (r#""Further":1"#, LastUse::Never),
         ] {
-            assert_eq!(last_use(&format!(r#"{{"SecretId":"a",{fields}}}"#)), Ok(expected), "{fields}");
+            assert_eq!(last_use(&format!(r#"{{"SecretId":"a",{fields}}}"#)), Ok(Some(expected)), "{fields}");
         }
         assert_eq!(last_use(r#"{"SecretId":"b","LastUsedDate":null}"#), Ok(None));
         assert_eq!(
             last_use(r#"{"SecretId":"a"},{"SecretId":"a","LastUsedDate":"2022-12-19"},{"SecretId":"a"}"#),
-            Ok(at("2022-12-18T16:00:00Z"))
+            Ok(Some(at("2022-12-18T16:00:00Z")))
         );
     }
 

@@ -31,7 +31,7 @@ pub(crate) fn add_role(world: &World) {
         id: ROLE_ID,
         trusted_callers: vec![100_000_000_001],
         trusted_identities: vec![Identity { provider_id: "cls-test".to_owned(), token: IDENTITY_TOKEN.to_owned() }],
-        permissions: vec!["cam:ListAccessKeys".to_owned()],
+        permissions: ["cam:ListAccessKeys", "cam:ListUsers", "cam:GetSecurityLastUsed"].map(str::to_owned).into(),
         ..Role::default()
     };
     world.simulator.edit_roles(|roles| roles.push(role));

@@ -31,10 +31,12 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     add_role(&world);
     let list = world.write("uins.txt", &UIN.to_string());
     let role = format!("assume_role: {{role_arn: '{ROLE}'}}");
-    let with_a_list =
-        world.config_with(&role).replace("name: prod,", &format!("name: prod, uins_file: {},", list.display()));
-    let exporter = world.start_with(&with_a_list, &[]);
-    exporter.until("a sweep", |metrics| metrics.count("tencentcloud_cam_account_last_sweep_duration_seconds") == 1);
+    let fields = format!("uins_file: {}, include_self: true, discover: true, last_used: true", list.display());
+    let with_all = world.config_with(&role).replace("name: prod,", &format!("name: prod, {fields},"));
+    let exporter = world.start_with(&with_all, &[]);
+    for family in ["account_last_sweep_duration_seconds", "account_caller_up", "user_info", "access_key_never_used"] {
+        exporter.until(family, |metrics| metrics.count(&format!("tencentcloud_cam_{family}")) >= 1);
+    }
     let text = exporter.scrape();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let families = types.map(|line| line.split_once(' ').unwrap());

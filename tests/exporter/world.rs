@@ -66,11 +66,11 @@ impl World {
         Self::of(Population { callers: vec![caller(None)], users: users.into_iter().collect() })
     }
 
-    /// A world with one user, [`UIN`], who has two keys.
+    /// A world with one user, [`UIN`], who has two keys, of which one was used.
     pub(crate) fn with_one_user() -> Self {
-        let keys =
-            [key("AKIDtest1", "Active", "2024-01-02T03:04:05Z"), key("AKIDtest2", "Inactive", "2023-01-02T03:04:05Z")];
-        Self::new([(UIN, User::with_keys(keys))])
+        let used = key("AKIDtest1", "Active", "2024-01-02T03:04:05Z").used("2024-02-03T04:05:06Z".parse().unwrap());
+        let keys = [used, key("AKIDtest2", "Inactive", "2023-01-02T03:04:05Z")];
+        Self::new([(UIN, User::with_keys(keys).named("somebody"))])
     }
 
     pub(crate) fn of(population: Population) -> Self {

@@ -1,21 +1,27 @@
 //! What the tests share: a clock, a transport and an exporter made with them.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tencentcloud_cam_exporter::{
-    app::{App, ConfigSource, Options, Surroundings},
+    app::{App, ConfigSource, Listeners, Options, Surroundings},
     clock::Clock,
     config::Config,
     environment::Environment,
     simulator::{Population, Reply, Simulator},
     tencent::{Connection, Error, Transport},
+    web::Routes,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
 
 /// A wall clock that goes with tokio's, which is paused.
 #[derive(Debug)]
@@ -28,6 +34,13 @@ pub(crate) struct TestClock {
 pub(crate) struct Wire {
     simulator: Arc<Simulator>,
     latency: Range<Duration>,
+}
+
+/// An exporter that runs.
+pub(crate) struct Running {
+    routes: Arc<Routes>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 // === impl TestClock ===
@@ -76,6 +89,36 @@ impl Transport for Wire {
                 other => panic!("no test here asks for {other:?}"),
             }
         })
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    pub(crate) fn start(app: App) -> Self {
+        let (routes, stop) = (app.routes(), CancellationToken::new());
+        let running = app.run(Listeners::default(), stop.clone());
+        Self { routes, stop, task: tokio::spawn(async move { running.await.unwrap() }) }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// What is known of keys, users and accounts.
+    pub(crate) async fn scrape(&self) -> BTreeMap<String, f64> {
+        let request = Request::get("/metrics").body(Empty::<Bytes>::new()).unwrap();
+        let body = self.routes.answer(&request).await.into_body().collect().await.unwrap().to_bytes();
+        let text = std::str::from_utf8(&body).unwrap();
+        let ours = text.lines().filter(|line| {
+            ["access_key", "user_", "account_"]
+                .iter()
+                .any(|known| line.strip_prefix("tencentcloud_cam_").is_some_and(|line| line.starts_with(known)))
+        });
+        ours.map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(series, value)| (series.to_owned(), value.parse().unwrap()))
+            .collect()
     }
 }
 

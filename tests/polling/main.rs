@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
 mod contention;
+mod discovery;
 mod documented_example;
 mod harness;
 mod month;

@@ -9,23 +9,16 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Empty};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tencentcloud_cam_exporter::{
-    app::{App, Listeners},
     clock::Clock,
     simulator::{Caller, Fault, Key, Population, Rejection, Reply, Simulator, Times, User},
     tencent::{Connection, Error, Transport},
-    web::Routes,
 };
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep_until},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep_until};
 
-use crate::harness::{TestClock, exporter};
+use crate::harness::{Running, TestClock, exporter};
 
 const FIRST: u64 = 100_013_000_000;
 const USERS: u64 = 10;
@@ -54,13 +47,6 @@ struct Wire {
     truth: Arc<TestClock>,
     cut: Mutex<bool>,
     delivered: Mutex<BTreeMap<u64, Delivered>>,
-}
-
-/// An exporter that runs.
-struct Running {
-    routes: Arc<Routes>,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
 }
 
 // === impl Machine ===
@@ -104,33 +90,6 @@ impl Wire {
 impl Transport for Wire {
     fn send(&self, request: Request<Bytes>, _: Connection) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
         Box::pin(async move { self.deliver(&request) })
-    }
-}
-
-// === impl Running ===
-
-impl Running {
-    fn start(app: App) -> Self {
-        let (routes, stop) = (app.routes(), CancellationToken::new());
-        let running = app.run(Listeners::default(), stop.clone());
-        Self { routes, stop, task: tokio::spawn(async move { running.await.unwrap() }) }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
-    }
-
-    async fn scrape(&self) -> BTreeMap<String, f64> {
-        let request = Request::get("/metrics").body(Empty::<Bytes>::new()).unwrap();
-        let body = self.routes.answer(&request).await.into_body().collect().await.unwrap().to_bytes();
-        let text = std::str::from_utf8(&body).unwrap();
-        let ours = text.lines().filter(|line| {
-            line.starts_with("tencentcloud_cam_access_key") || line.starts_with("tencentcloud_cam_user")
-        });
-        ours.map(|line| line.rsplit_once(' ').unwrap())
-            .map(|(series, value)| (series.to_owned(), value.parse().unwrap()))
-            .collect()
     }
 }
 

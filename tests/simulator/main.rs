@@ -6,6 +6,7 @@ mod account;
 mod answers;
 mod signatures;
 mod sts;
+mod users;
 #[path = "../support/vectors.rs"]
 mod vectors;
 mod wire;
