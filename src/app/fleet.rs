@@ -120,12 +120,21 @@ impl Fleet {
         let mut turn = 0;
         for (organization, configured) in wanted {
             let name = configured.name.clone();
-            let known = before.remove(&name).filter(|member| member.organization == organization);
-            let member = known.unwrap_or_else(|| {
-                let mut member = Member::new(organization, configured);
-                member.polled = Some(self.start(&member, &mut turn, tasks));
-                member
-            });
+            let member = match before.remove(&name) {
+                Some(member) if member.organization == organization => member,
+                // It has gone from one organisation to another.
+                Some(member) => {
+                    member.account.set_facts(facts(&configured));
+                    let mut member = Member { organization, configured, ..member };
+                    member.polled = member.polled.take().map(|polled| self.change(&member, polled));
+                    member
+                }
+                None => {
+                    let mut member = Member::new(organization, configured);
+                    member.polled = Some(self.start(&member, &mut turn, tasks));
+                    member
+                }
+            };
             self.members.insert(name, member);
         }
         self.show();

@@ -38,11 +38,14 @@ impl Sources {
     /// The source of the account.
     pub(super) fn of(&mut self, account: &config::Account, surroundings: &Surroundings) -> Arc<Source> {
         self.0.retain(|(_, source)| source.strong_count() > 0);
-        self.get(Spec {
-            credentials: account.credentials.clone(),
-            sts_endpoint: account.sts_endpoint.clone(),
-            region: account.region.clone(),
-        }, surroundings)
+        self.get(
+            Spec {
+                credentials: account.credentials.clone(),
+                sts_endpoint: account.sts_endpoint.clone(),
+                region: account.region.clone(),
+            },
+            surroundings,
+        )
     }
 
     fn get(&mut self, spec: Spec, surroundings: &Surroundings) -> Arc<Source> {

@@ -3,10 +3,7 @@
 use thiserror::Error;
 
 use super::{Interval, Pattern};
-use crate::{
-    inventory::Found,
-    tencent::Uin,
-};
+use crate::{inventory::Found, tencent::Uin};
 
 /// How an account's users are found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -73,7 +73,11 @@ impl Pages {
             *self = pages;
             return Ok(Turned::Next);
         }
-        if pages.members.len() as u64 == total { Ok(Turned::Whole(pages.members)) } else { Err(NotWhole::Differ(total)) }
+        if pages.members.len() as u64 == total {
+            Ok(Turned::Whole(pages.members))
+        } else {
+            Err(NotWhole::Differ(total))
+        }
     }
 }
 

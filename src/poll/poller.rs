@@ -256,7 +256,9 @@ impl Poller {
         let Some(Organization { members, .. }) = &self.plan.organization else { return };
         let account = &self.wiring.account;
         let before = account.members();
-        let wanted = self.last_members.wanted(before.as_deref().cloned().unwrap_or_default(), |uin, name| members.admits(uin, name));
+        let wanted = self
+            .last_members
+            .wanted(before.as_deref().cloned().unwrap_or_default(), |uin, name| members.admits(uin, name));
         // As long as there has been no list, nobody is a member, which is not to be believed.
         if before.is_some() || self.last_members.is_known() {
             account.set_members(Some(wanted));

@@ -12,9 +12,9 @@ use crate::{
     credentials,
     metrics::ActionMetrics,
     tencent::{
-        AccessKey, AccessKeyId, Answer, Caller, Connection, Credential, DescribeOrganizationMembers,
-        Error as ApiError, GetCallerIdentity, GetSecurityLastUsed, LastUse, ListAccessKeys, ListUsers, MembersPage,
-        NamedUser, Reason, Uin,
+        AccessKey, AccessKeyId, Answer, Caller, Connection, Credential, DescribeOrganizationMembers, Error as ApiError,
+        GetCallerIdentity, GetSecurityLastUsed, LastUse, ListAccessKeys, ListUsers, MembersPage, NamedUser, Reason,
+        Uin,
     },
 };
 

@@ -15,7 +15,9 @@ use super::{
 use crate::{
     backoff, credentials,
     inventory::{ApiClock, Found},
-    tencent::{AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin},
+    tencent::{
+        AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin,
+    },
 };
 
 /// How far the `Date` of an accepted request may be from the time it was signed with. The API allows five minutes: what
@@ -246,7 +248,8 @@ impl Poller {
 
     /// The API gave a page of the organisation's members.
     fn turned(&mut self, number: u64, page: MembersPage) {
-        let Some(every) = self.plan.organization.as_ref().map(|organization| organization.members.interval.get()) else {
+        let Some(every) = self.plan.organization.as_ref().map(|organization| organization.members.interval.get())
+        else {
             return self.asks_members.done(None);
         };
         // Switched off and on meanwhile, it begins anew.

@@ -79,7 +79,13 @@ impl Faults {
 
     /// The fault for a request for `action` by `caller` about `target`: the oldest that fits. `reused` tells whether its connection
     /// has served a request before.
-    pub(super) fn take(&mut self, action: &str, caller: Option<u64>, target: Option<u64>, reused: bool) -> Option<Fault> {
+    pub(super) fn take(
+        &mut self,
+        action: &str,
+        caller: Option<u64>,
+        target: Option<u64>,
+        reused: bool,
+    ) -> Option<Fault> {
         let place = self.0.iter().position(|injected| {
             let hit = match &injected.hits {
                 Hits::All => true,

@@ -62,7 +62,8 @@ impl Action for DescribeOrganizationMembers {
 
     /// No members, and no total, are null or missing.
     fn understand(&self, response: Response, _: Context) -> Result<MembersPage, String> {
-        let member = |row: Row| named(row.member_uin, row.name).ok_or_else(|| "a member whose MemberUin is 0".to_owned());
+        let member =
+            |row: Row| named(row.member_uin, row.name).ok_or_else(|| "a member whose MemberUin is 0".to_owned());
         let members = response.items.unwrap_or_default().into_iter().map(member).collect::<Result<_, _>>()?;
         Ok(MembersPage { members, total: response.total.unwrap_or_default() })
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tencentcloud_cam_exporter::tencent::{
-    Action, DescribeOrganizationMembers, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES, code::DOCUMENTED, sts::AssumeRole,
+    Action, DescribeOrganizationMembers, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES, code::DOCUMENTED,
+    sts::AssumeRole,
 };
 
 use crate::{
@@ -38,7 +39,13 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
         format!("uins_file: {}, include_self: true, discover: true, last_used: true, {organization}", list.display());
     let with_all = world.config_with(&role).replace("name: prod,", &format!("name: prod, {fields},"));
     let exporter = world.start_with(&with_all, &[]);
-    for family in ["account_last_sweep_duration_seconds", "account_caller_up", "user_info", "access_key_never_used", "account_organization_members"] {
+    for family in [
+        "account_last_sweep_duration_seconds",
+        "account_caller_up",
+        "user_info",
+        "access_key_never_used",
+        "account_organization_members",
+    ] {
         exporter.until(family, |metrics| metrics.count(&format!("tencentcloud_cam_{family}")) >= 1);
     }
     let text = exporter.scrape();

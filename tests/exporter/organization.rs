@@ -26,7 +26,8 @@ fn users(member: u64) -> impl Iterator<Item = u64> {
 
 fn join(simulator: &Simulator, members: impl IntoIterator<Item = u64>) {
     for member in members {
-        simulator.edit_organization(|all| all.push(Member { uin: member, name: Some(format!("team {}", member % 1_000)) }));
+        simulator
+            .edit_organization(|all| all.push(Member { uin: member, name: Some(format!("team {}", member % 1_000)) }));
         simulator.edit_roles(|roles| {
             roles.push(Role {
                 account: member,
@@ -103,11 +104,11 @@ fn members_are_found_on_every_page_and_come_and_go_with_the_list() {
     until(&exporter, "one gone, one new", FIRST + 1..FIRST + 121);
     assert!(!is_told_of(&exporter, FIRST), "whoever has left is forgotten");
     assert!(!exporter.log().contains(SECRET_KEY));
-    let scrape = exporter.scrape();
-    for credential in world.simulator.issued() {
-        let text = format!("{credential:?}");
-        assert!(!scrape.contains("AKIDtmp") && !exporter.log().contains("AKIDtmp"), "{text}");
-    }
+    assert!(world.simulator.issued().len() >= 121);
+    assert!(
+        !exporter.scrape().contains("AKIDtmp") && !exporter.log().contains("AKIDtmp"),
+        "what STS gave is no secret"
+    );
 }
 
 #[test]
@@ -171,7 +172,8 @@ fn members_that_fail_hold_up_none_of_the_others() {
     }
     let (_, log) = exporter.stop();
     for member in refusing {
-        let told = log.lines().filter(|line| line.contains(&format!("account={member} ")) && line.contains("WARN"));
+        let told =
+            log.lines().filter(|line| line.contains(&format!("account={member} ")) && line.contains("level=warn"));
         assert_eq!(told.count(), 1, "{log}");
     }
 }
