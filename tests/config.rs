@@ -29,9 +29,7 @@ fn load(path: &Path) -> Result<Config, String> {
 /// A configuration, one field a line.
 fn describe(config: &Config) -> String {
     let account = |account: &Account| {
-        let Account {
-            name, uins, uins_file, include_self, discover, organization, endpoint, sts_endpoint, region, ..
-        } = account;
+        let Account { name, uins, uins_file, include_self, discover, endpoint, sts_endpoint, region, .. } = account;
         let Account { credentials, poll, keys, shard_by, shard, organization, .. } = account;
         assert_eq!(*shard, Shard::WHOLE);
         let uins: Vec<String> = uins.iter().map(ToString::to_string).collect();

@@ -108,7 +108,9 @@ impl Fleet {
             self.members.insert(name, member);
         }
         self.show();
-        before.into_iter().for_each(|(name, member)| self.leave(&name, member, tasks));
+        for (name, member) in before {
+            self.leave(&name, member, tasks);
+        }
     }
 
     /// Takes up whoever has joined an organisation, and lets go who has left. The others go on undisturbed.
@@ -138,7 +140,9 @@ impl Fleet {
             self.members.insert(name, member);
         }
         self.show();
-        before.into_iter().for_each(|(name, member)| self.leave(&name, member, tasks));
+        for (name, member) in before {
+            self.leave(&name, member, tasks);
+        }
     }
 
     /// The accounts in the inventory are these: in the order of the configuration, and members behind those whose
