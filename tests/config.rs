@@ -30,14 +30,15 @@ fn load(path: &Path) -> Result<Config, String> {
 fn describe(config: &Config) -> String {
     let account = |account: &Account| {
         let Account { name, uins, uins_file, include_self, discover, endpoint, sts_endpoint, region, .. } = account;
-        let Account { credentials, poll, keys, shard_by, shard, .. } = account;
+        let Account { credentials, poll, keys, shard_by, shard, organization, .. } = account;
         assert_eq!(*shard, Shard::WHOLE);
         let uins: Vec<String> = uins.iter().map(ToString::to_string).collect();
         let region = region.as_ref().map(Region::as_str);
+        let organization = organization.as_ref().map(|it| format!("\n  organization: {it:?}")).unwrap_or_default();
         format!(
             "{name}\n  uins: [{}]\n  uins_file: {uins_file:?}\n  include_self: {include_self}\n  discover: {discover:?}\n  \
              endpoint: {endpoint}\n  sts_endpoint: {sts_endpoint}\n  region: {region:?}\n  credentials: {credentials:?}\n  \
-             poll: {poll:?}\n  keys: {keys:?}\n  shard_by: {shard_by:?}",
+             poll: {poll:?}\n  keys: {keys:?}\n  shard_by: {shard_by:?}{organization}",
             uins.join(", "),
         )
     };

@@ -67,6 +67,7 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
         Arc::new(Readiness::new(stopping.clone())),
         stopping,
         tell,
+        Arc::default(),
     );
     let plans: Vec<Plan> = config.accounts.iter().map(|account| fleet.plan_of(account)).collect();
     let tries = config.accounts.iter().zip(&plans).map(|(account, plan)| try_out(account, plan, &*clock));

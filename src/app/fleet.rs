@@ -3,14 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::Id,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     Surroundings,
@@ -23,13 +24,16 @@ use crate::{
     credentials::Source,
     inventory::{Account, AccountName, Facts, Inventory},
     metrics::Own,
-    poll::{Failure, Plan, Poller, Rate, Wiring},
+    poll::{Failure, Organization, Plan, Poller, Rate, Wiring},
     tencent::{Client, Endpoint, Region, Uin},
     web::Readiness,
 };
 
 /// Told of each poll that has failed, and why in words.
 pub(super) type OnFailure = Arc<dyn Fn(&AccountName, Uin, &Failure) + Send + Sync>;
+
+/// How long after one member of an organisation the next begins: their first requests go to STS, which all share.
+const BETWEEN_MEMBERS: Duration = Duration::from_millis(50);
 
 pub(super) struct Fleet {
     surroundings: Surroundings,
@@ -39,11 +43,17 @@ pub(super) struct Fleet {
     stopping: CancellationToken,
     news: mpsc::Sender<News>,
     on_failure: OnFailure,
+    /// Told when an organisation has other members.
+    joined: Arc<Notify>,
+    /// The configured accounts, in their order.
+    order: Vec<AccountName>,
     sources: Sources,
     members: BTreeMap<AccountName, Member>,
 }
 
 struct Member {
+    /// The account whose organisation it belongs to, unless it is a configured one itself.
+    organization: Option<AccountName>,
     configured: config::Account,
     /// The users that the account's file listed when it was last good.
     from_file: Arc<BTreeSet<Uin>>,
@@ -72,10 +82,11 @@ impl Fleet {
         readiness: Arc<Readiness>,
         stopping: CancellationToken,
         news: mpsc::Sender<News>,
+        joined: Arc<Notify>,
     ) -> Self {
         let on_failure: OnFailure = Arc::new(|_, _, _| ());
-        let (sources, members) = (Sources::default(), BTreeMap::new());
-        Self { surroundings, inventory, own, readiness, stopping, news, on_failure, sources, members }
+        let (order, sources, members) = (vec![], Sources::default(), BTreeMap::new());
+        Self { surroundings, inventory, own, readiness, stopping, news, on_failure, joined, order, sources, members }
     }
 
     /// Tells of each failure of the pollers that are started from now on.
@@ -87,31 +98,79 @@ impl Fleet {
     /// how it is done, waits for [`Self::poll`].
     pub(super) async fn set_accounts(&mut self, configured: Vec<config::Account>, tasks: &mut Tasks) {
         let mut before = std::mem::take(&mut self.members);
-        let mut accounts = vec![];
-        for configured in configured {
+        self.order = configured.iter().map(|configured| configured.name.clone()).collect();
+        let with_members = joined(configured, |name| before.get(name).map(|member| Arc::clone(&member.account)));
+        for (organization, configured) in with_members {
             let name = configured.name.clone();
             let old_file = before.get(&name).and_then(|member| member.configured.uins_file.clone());
             let new_file = configured.uins_file.clone();
             let mut member = match before.remove(&name) {
                 Some(member) => {
                     member.account.set_facts(facts(&configured));
-                    Member { configured, ..member }
+                    Member { organization, configured, ..member }
                 }
-                None => Member::new(configured),
+                None => Member::new(organization, configured),
             };
             if old_file != new_file {
                 self.follow(&mut member, tasks).await;
             }
             member.account.set_users(&member.users());
-            accounts.push(Arc::clone(&member.account));
             self.members.insert(name, member);
         }
-        self.inventory.set_accounts(accounts);
+        self.show();
         for (name, member) in before {
-            info!(account = %name, "polling no longer");
-            member.stop(tasks);
-            self.own.forget(&name);
+            self.leave(&name, member, tasks);
         }
+    }
+
+    /// Takes up whoever has joined an organisation, and lets go who has left. The others go on undisturbed.
+    pub(super) fn take_over_members(&mut self, tasks: &mut Tasks) {
+        let configured = self.order.iter().filter_map(|name| self.members.get(name));
+        let configured = configured.map(|member| member.configured.clone()).collect();
+        let wanted = joined(configured, |name| self.members.get(name).map(|member| Arc::clone(&member.account)));
+        let mut before = std::mem::take(&mut self.members);
+        let mut turn = 0;
+        for (organization, configured) in wanted {
+            let name = configured.name.clone();
+            let member = match before.remove(&name) {
+                Some(member) if member.organization == organization => member,
+                // It has gone from one organisation to another.
+                Some(member) => {
+                    member.account.set_facts(facts(&configured));
+                    let mut member = Member { organization, configured, ..member };
+                    member.polled = member.polled.take().map(|polled| self.change(&member, polled));
+                    member
+                }
+                None => {
+                    let mut member = Member::new(organization, configured);
+                    member.polled = Some(self.start(&member, &mut turn, tasks));
+                    member
+                }
+            };
+            self.members.insert(name, member);
+        }
+        self.show();
+        for (name, member) in before {
+            self.leave(&name, member, tasks);
+        }
+    }
+
+    /// The accounts in the inventory are these: in the order of the configuration, and members behind those whose
+    /// organisation has them.
+    fn show(&self) {
+        let mut of: BTreeMap<&AccountName, Vec<Arc<Account>>> = BTreeMap::new();
+        for (name, member) in &self.members {
+            let accounts = of.entry(member.organization.as_ref().unwrap_or(name)).or_default();
+            let place = if member.organization.is_none() { 0 } else { accounts.len() };
+            accounts.insert(place, Arc::clone(&member.account));
+        }
+        self.inventory.set_accounts(self.order.iter().filter_map(|name| of.remove(name)).flatten().collect());
+    }
+
+    fn leave(&self, name: &AccountName, member: Member, tasks: &mut Tasks) {
+        info!(account = %name, "polling no longer");
+        member.stop(tasks);
+        self.own.forget(name);
     }
 
     /// The accounts as they are configured now.
@@ -123,10 +182,11 @@ impl Fleet {
     /// again.
     pub(super) fn poll(&mut self, tasks: &mut Tasks) {
         let mut members = std::mem::take(&mut self.members);
+        let mut turn = 0;
         for member in members.values_mut() {
             member.polled = Some(match member.polled.take() {
                 Some(polled) => self.change(member, polled),
-                None => self.start(member, tasks),
+                None => self.start(member, &mut turn, tasks),
             });
         }
         self.members = members;
@@ -141,11 +201,17 @@ impl Fleet {
         self.members.insert(account, member);
     }
 
-    fn start(&mut self, member: &Member, tasks: &mut Tasks) -> Polled {
+    /// Begins to poll. `turn` counts the members of organisations that begin with it.
+    fn start(&mut self, member: &Member, turn: &mut u32, tasks: &mut Tasks) -> Polled {
         let configured = &member.configured;
         let credentials = self.sources.of(configured, &self.surroundings);
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
-        let readiness = Arc::clone(&self.readiness);
+        let (readiness, joined) = (Arc::clone(&self.readiness), Arc::clone(&self.joined));
+        let mut delay = Duration::ZERO;
+        if member.organization.is_some() {
+            delay = BETWEEN_MEMBERS * *turn;
+            *turn += 1;
+        }
         let (on_failure, name) = (Arc::clone(&self.on_failure), configured.name.clone());
         let wiring = Wiring {
             account: Arc::clone(&member.account),
@@ -154,6 +220,8 @@ impl Fleet {
             random: self.surroundings.random(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
             on_failure: Box::new(move |uin, why| on_failure(&name, uin, why)),
+            on_members: Box::new(move || joined.notify_one()),
+            delay,
         };
         let stop = self.stopping.child_token();
         let poller = Poller::new(wiring, plan).run(stop.clone());
@@ -224,6 +292,10 @@ impl Fleet {
             rate: Rate::from(configured.poll.rate_limit).share(configured.rate_share()),
             include_self: configured.include_self,
             discovery: configured.discover.clone(),
+            organization: configured.organization.as_ref().map(|organization| Organization {
+                client: client(&organization.endpoint, configured.region.clone()),
+                members: organization.members.clone(),
+            }),
             owns: Box::new(move |uin| share.owns(uin)),
         }
     }
@@ -232,9 +304,9 @@ impl Fleet {
 // === impl Member ===
 
 impl Member {
-    fn new(configured: config::Account) -> Self {
+    fn new(organization: Option<AccountName>, configured: config::Account) -> Self {
         let account = Arc::new(Account::new(configured.name.clone(), facts(&configured), []));
-        Self { configured, from_file: Arc::default(), account, polled: None, follower: None }
+        Self { organization, configured, from_file: Arc::default(), account, polled: None, follower: None }
     }
 
     /// Everybody who is polled for the account, here.
@@ -264,6 +336,29 @@ impl Member {
             stop.cancel();
         }
     }
+}
+
+/// These accounts, and behind them the members of their organisations that are known, `of` the account that is polled by
+/// that name. No two have one name: whoever is configured goes first.
+fn joined(
+    configured: Vec<config::Account>,
+    of: impl Fn(&AccountName) -> Option<Arc<Account>>,
+) -> Vec<(Option<AccountName>, config::Account)> {
+    let mut names: BTreeSet<AccountName> = configured.iter().map(|configured| configured.name.clone()).collect();
+    let mut members = vec![];
+    for entry in &configured {
+        let Some(organization) = &entry.organization else { continue };
+        let known = of(&entry.name).and_then(|account| account.members()).unwrap_or_default();
+        let wanted = known.iter().filter(|(uin, name)| organization.members.admits(**uin, name));
+        for member in wanted.filter_map(|(uin, _)| entry.member(*uin)) {
+            if names.insert(member.name.clone()) {
+                members.push((Some(entry.name.clone()), member));
+            } else {
+                warn!(account = %entry.name, member = %member.name, "another account has the member's name: it is not polled for this one");
+            }
+        }
+    }
+    configured.into_iter().map(|configured| (None, configured)).chain(members).collect()
 }
 
 fn facts(configured: &config::Account) -> Facts {

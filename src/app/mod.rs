@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::{JoinError, spawn_blocking},
     time::{MissedTickBehavior, interval},
 };
@@ -94,6 +94,7 @@ pub struct App {
     inventory: Arc<Inventory>,
     state_file: watch::Sender<Option<PathBuf>>,
     news: mpsc::Receiver<News>,
+    joined: Arc<Notify>,
     routes: Arc<Routes>,
     max_requests: usize,
     guard: Arc<Guard>,
@@ -159,8 +160,16 @@ impl App {
             options.lifecycle.then(|| reloader.clone()),
         ));
         let (tell, news) = mpsc::channel(NEWS);
-        let fleet =
-            Fleet::new(surroundings, Arc::clone(&inventory), Arc::clone(&own), readiness, stopping.clone(), tell);
+        let joined = Arc::new(Notify::new());
+        let fleet = Fleet::new(
+            surroundings,
+            Arc::clone(&inventory),
+            Arc::clone(&own),
+            readiness,
+            stopping.clone(),
+            tell,
+            Arc::clone(&joined),
+        );
         let state_file = watch::Sender::new(config.state_file.clone());
         let source = Arc::new(source);
         let (max_requests, guard) = (options.max_requests, options.guard);
@@ -171,6 +180,7 @@ impl App {
             inventory,
             state_file,
             news,
+            joined,
             routes,
             max_requests,
             guard,
@@ -217,6 +227,7 @@ impl App {
                 () = shutdown.cancelled() => break Ok(()),
                 error = tasks.first_to_end() => break Err(error),
                 Some(news) = self.news.recv() => self.fleet.heard(news),
+                () = self.joined.notified() => self.fleet.take_over_members(&mut tasks),
                 Some(asked) = self.reloads.next() => {
                     // A file may hang; the exporter stops all the same.
                     let reload = shutdown.run_until_cancelled(self.reload(&mut tasks));

@@ -38,14 +38,20 @@ impl Sources {
     /// The source of the account.
     pub(super) fn of(&mut self, account: &config::Account, surroundings: &Surroundings) -> Arc<Source> {
         self.0.retain(|(_, source)| source.strong_count() > 0);
-        let spec = Spec {
-            credentials: account.credentials.clone(),
-            sts_endpoint: account.sts_endpoint.clone(),
-            region: account.region.clone(),
-        };
+        self.get(
+            Spec {
+                credentials: account.credentials.clone(),
+                sts_endpoint: account.sts_endpoint.clone(),
+                region: account.region.clone(),
+            },
+            surroundings,
+        )
+    }
+
+    fn get(&mut self, spec: Spec, surroundings: &Surroundings) -> Arc<Source> {
         let known = self.0.iter().find(|(known, _)| *known == spec).and_then(|(_, source)| source.upgrade());
         known.unwrap_or_else(|| {
-            let source = spec.make(&spec.credentials, surroundings);
+            let source = spec.make(&spec.credentials, self, surroundings);
             self.0.push((spec, Arc::downgrade(&source)));
             source
         })
@@ -55,7 +61,7 @@ impl Sources {
 // === impl Spec ===
 
 impl Spec {
-    fn make(&self, credentials: &Credentials, surroundings: &Surroundings) -> Arc<Source> {
+    fn make(&self, credentials: &Credentials, others: &mut Sources, surroundings: &Surroundings) -> Arc<Source> {
         let Surroundings { clock, environment, .. } = surroundings;
         let renewed = |issuer: Box<dyn Issuer>| Source::Renewed(Renewed::new(issuer, surroundings.random()));
         Arc::new(match credentials {
@@ -66,7 +72,7 @@ impl Spec {
                     ("tke_oidc", Credentials::TkeOidc),
                     ("cvm_role", Credentials::CvmRole(None)),
                 ];
-                let sources = chain.iter().map(|(name, source)| (*name, self.make(source, surroundings)));
+                let sources = chain.iter().map(|(name, source)| (*name, self.make(source, others, surroundings)));
                 Source::Chain(Chain::new(sources.collect()))
             }
             Credentials::Env => Source::Env(Env::new(environment.clone())),
@@ -84,7 +90,8 @@ impl Spec {
                 renewed(Box::new(TkeOidc::new(environment.clone(), self.sts(region, surroundings))))
             }
             Credentials::AssumeRole { request, source } => {
-                let source = self.make(source, surroundings);
+                // Many roles may be taken on with it.
+                let source = others.get(Self { credentials: (**source).clone(), ..self.clone() }, surroundings);
                 let sts = self.sts(self.region.clone(), surroundings);
                 renewed(Box::new(AssumeRole::new((**request).clone(), source, sts)))
             }

@@ -2,12 +2,12 @@
 //!
 //! The pollers are those of the exporter, with its budget, its schedule and its retries.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, pin::pin, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,7 @@ pub struct Sweep {
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
     errors: Arc<Mutex<Errors>>,
+    joined: Arc<Notify>,
     stopping: CancellationToken,
 }
 
@@ -71,9 +72,11 @@ pub struct Step {
 
 /// What an account is asked for beside its users' keys.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for or not, whatever the others are")]
 struct Errands {
     caller: bool,
     users: bool,
+    members: bool,
     last_uses: bool,
 }
 
@@ -95,13 +98,22 @@ impl Sweep {
         let readiness = Arc::new(Readiness::new(stopping.clone()));
         // There is nobody to hear news: the files that list users are read once.
         let (tell, _) = mpsc::channel(NEWS);
-        let mut fleet = Fleet::new(surroundings, Arc::clone(&inventory), own, readiness, stopping.clone(), tell);
+        let joined = Arc::new(Notify::new());
+        let mut fleet = Fleet::new(
+            surroundings,
+            Arc::clone(&inventory),
+            own,
+            readiness,
+            stopping.clone(),
+            tell,
+            Arc::clone(&joined),
+        );
         let errors = Arc::new(Mutex::new(Errors::new()));
         let noted = Arc::clone(&errors);
         fleet.on_failure(Arc::new(move |account, uin, why| {
             noted.lock().insert((account.clone(), uin), why.to_string());
         }));
-        Ok(Self { accounts: config.accounts, fleet, inventory, clock, errors, stopping })
+        Ok(Self { accounts: config.accounts, fleet, inventory, clock, errors, joined, stopping })
     }
 
     /// Polls until every user has been answered about, or will not be, or until `shutdown`. Tells how far it is, again
@@ -115,14 +127,15 @@ impl Sweep {
             self.accounts.iter().map(|account| (account.name.clone(), Errands::of(account))).collect();
         self.fleet.set_accounts(self.accounts, &mut tasks).await;
         self.fleet.poll(&mut tasks);
-        let over = async {
+        let (inventory, clock) = (Arc::clone(&self.inventory), Arc::clone(&self.clock));
+        let mut over = pin!(async {
             let mut ticks = interval(LOOK);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut last = (Step::default(), self.clock.now());
+            let mut last = (Step::default(), clock.now());
             loop {
                 ticks.tick().await;
-                let now = self.clock.now();
-                let step = Step::of(&self.inventory, &errands, now);
+                let now = clock.now();
+                let step = Step::of(&inventory, &errands, now);
                 tell(step);
                 if step != last.0 {
                     last = (step, now);
@@ -133,11 +146,16 @@ impl Sweep {
                     return;
                 }
             }
-        };
-        let is_whole = tokio::select! {
-            () = over => true,
-            () = shutdown.cancelled() => false,
-            error = tasks.first_to_end() => return Err(error),
+        });
+        let is_whole = loop {
+            tokio::select! {
+                biased;
+                // Before it is looked whether it is over: it is not for those who have just joined.
+                () = self.joined.notified() => self.fleet.take_over_members(&mut tasks),
+                () = &mut over => break true,
+                () = shutdown.cancelled() => break false,
+                error = tasks.first_to_end() => return Err(error),
+            }
         };
         self.stopping.cancel();
         tasks.say_farewell().await;
@@ -145,7 +163,7 @@ impl Sweep {
         let accounts = self.inventory.accounts();
         let unfound = accounts.iter().filter(|account| {
             let progress = account.progress();
-            [progress.caller_up, progress.discovery_up].contains(&Some(false))
+            [progress.caller_up, progress.discovery_up, progress.organization_up].contains(&Some(false))
         });
         let unfound = unfound.map(|account| account.name().clone()).collect();
         Ok(Swept { inventory: self.inventory, errors, unfound, at: self.clock.now(), is_whole })
@@ -163,7 +181,7 @@ impl fmt::Debug for Sweep {
 impl Step {
     fn of(inventory: &Inventory, errands: &HashMap<AccountName, Errands>, local: Timestamp) -> Self {
         inventory.accounts().iter().fold(Self::default(), |before, account| {
-            let step = Self::of_account(account, errands.get(account.name()).copied(), local);
+            let step = Self::of_account(account, *errands.get(account.name()).unwrap_or(&Errands::OF_A_MEMBER), local);
             Self {
                 done: before.done + step.done,
                 failed: before.failed + step.failed,
@@ -174,10 +192,10 @@ impl Step {
         })
     }
 
-    fn of_account(account: &Account, errands: Option<Errands>, local: Timestamp) -> Self {
+    fn of_account(account: &Account, errands: Errands, local: Timestamp) -> Self {
         let (now, progress) = (account.correct(local), account.progress());
         let (mut step, mut answered, mut down) = (Self::default(), false, false);
-        let asks_uses = errands.is_some_and(|errands| errands.last_uses) && progress.last_used_up != Some(false);
+        let asks_uses = errands.last_uses && progress.last_used_up != Some(false);
         account.each_user(|_, user| {
             step.users += 1;
             answered |= user.answered.is_some();
@@ -191,9 +209,9 @@ impl Step {
         if down && !answered {
             step.done = step.users;
         }
-        step.finding = errands.is_some_and(|errands| {
-            (errands.caller && progress.caller_up.is_none()) || (errands.users && progress.discovery_up.is_none())
-        });
+        step.finding = (errands.caller && progress.caller_up.is_none())
+            || (errands.users && progress.discovery_up.is_none())
+            || (errands.members && progress.organization_up.is_none());
         step
     }
 }
@@ -201,10 +219,14 @@ impl Step {
 // === impl Errands ===
 
 impl Errands {
+    /// Those of a member of an organisation, which is not configured by itself.
+    const OF_A_MEMBER: Self = Self { caller: false, users: true, members: false, last_uses: false };
+
     fn of(configured: &config::Account) -> Self {
         Self {
             caller: configured.include_self,
             users: configured.discover.is_some(),
+            members: configured.organization.is_some(),
             last_uses: configured.poll.last_used.is_some(),
         }
     }

@@ -10,9 +10,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Account, Credentials, Shard, UinsFile, credentials, discover,
+    Account, Credentials, Organization, Shard, UinsFile, credentials, discover,
     fault::{Notes, Refused},
     node::{Node, path_to},
+    organization,
     scalar::yes,
     settings::{Given, KEYS, POLL},
 };
@@ -23,8 +24,18 @@ use crate::{
 };
 
 /// The fields of an account, beside those of `poll` and `keys`.
-pub(super) const ACCOUNT: &[&str] =
-    &["name", "uins", "uins_file", "include_self", "discover", "endpoint", "sts_endpoint", "region", "credentials"];
+pub(super) const ACCOUNT: &[&str] = &[
+    "name",
+    "uins",
+    "uins_file",
+    "include_self",
+    "discover",
+    "organization",
+    "endpoint",
+    "sts_endpoint",
+    "region",
+    "credentials",
+];
 
 const NO_USERS: &str =
     "no users: list their UINs, such as uins: [100013065917], name a uins_file, or set discover: true";
@@ -38,6 +49,7 @@ pub(super) struct Draft {
     uins_file: Option<Result<PathBuf, Refused>>,
     include_self: Option<Result<bool, Refused>>,
     discover: Option<Result<Option<Discovery>, Refused>>,
+    organization: Option<Result<Organization, Refused>>,
     sts_endpoint: Option<Result<Endpoint, Refused>>,
     endpoint: Option<Result<Endpoint, Refused>>,
     region: Option<Result<Region, Refused>>,
@@ -81,13 +93,16 @@ impl Draft {
             "sts_endpoint" => self.sts_endpoint = Some(field.parse(notes)),
             "include_self" => self.include_self = Some(field.scalar(notes, yes)),
             "discover" => self.discover = Some(discover::read(field, notes)),
+            "organization" => self.organization = Some(organization::read(field, notes)),
             _ => self.given.take(name, field, notes),
         }
     }
 
     /// Whether there are users that nobody lists. What is wrong with that is noted already.
     fn finds_users(&self) -> bool {
-        !matches!(self.include_self, None | Some(Ok(false))) || !matches!(self.discover, None | Some(Ok(None)))
+        self.organization.is_some()
+            || !matches!(self.include_self, None | Some(Ok(false)))
+            || !matches!(self.discover, None | Some(Ok(None)))
     }
 
     /// Notes what does not fit together, given the top level's fields.
@@ -120,12 +135,18 @@ impl Draft {
     /// The account, given the top level's fields.
     pub(super) fn finish(self, defaults: Given) -> Result<Account, Refused> {
         let given = self.given.over(defaults);
+        let discover = self.discover.unwrap_or(Ok(None))?;
+        let mut organization = self.organization.transpose()?;
+        if let (Some(organization), Some(discovery)) = (&mut organization, &discover) {
+            organization.users = discovery.clone();
+        }
         Ok(Account {
             name: self.name.unwrap_or(Err(Refused))?,
             uins: self.uins.transpose()?.unwrap_or_default(),
             uins_file: self.uins_file.transpose()?,
             include_self: self.include_self.unwrap_or(Ok(false))?,
-            discover: self.discover.unwrap_or(Ok(None))?,
+            discover,
+            organization,
             endpoint: self.endpoint.unwrap_or_else(|| Ok(Endpoint::default()))?,
             sts_endpoint: self.sts_endpoint.unwrap_or_else(|| Ok(Endpoint::sts()))?,
             region: self.region.transpose()?,

@@ -29,7 +29,7 @@ pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Option<Discover
     whole.map(|()| Some(discovery))
 }
 
-fn patterns(node: &Node<'_>, notes: &mut Notes) -> Result<Vec<Pattern>, Refused> {
+pub(super) fn patterns(node: &Node<'_>, notes: &mut Notes) -> Result<Vec<Pattern>, Refused> {
     let items = node.items(notes)?;
     let patterns: Vec<_> = items.iter().map(|item| item.parse(notes)).collect();
     patterns.into_iter().collect()

@@ -11,6 +11,7 @@ mod credentials;
 mod discover;
 pub(crate) mod fault;
 pub(crate) mod node;
+mod organization;
 mod scalar;
 mod schema;
 mod settings;
@@ -32,6 +33,7 @@ use jiff::{Timestamp, tz::Offset};
 
 pub use credentials::Credentials;
 pub use fault::{Fault, Faults};
+pub use organization::Organization;
 pub use shard::{NotAShard, NotAShardBy, Shard, ShardBy};
 pub use uins_file::{Error as UinsFileError, UinsFile};
 
@@ -74,6 +76,8 @@ pub struct Account {
     pub include_self: bool,
     /// How more of them are found, if they are.
     pub discover: Option<Discovery>,
+    /// The organisation whose members are polled as well, if any.
+    pub organization: Option<Organization>,
     /// Where CAM is reached.
     pub endpoint: Endpoint,
     /// Where STS is reached.
@@ -152,12 +156,22 @@ impl Config {
     /// The part of it that is `shard`'s. There may be none.
     #[must_use]
     pub fn shard(mut self, shard: Shard) -> Self {
-        self.accounts.retain_mut(|account| match account.shard_by {
-            ShardBy::Account => shard.owns_account(&account.name),
-            ShardBy::User => {
-                account.shard = shard;
-                account.uins.retain(|uin| shard.owns_user(&account.name, *uin));
-                true
+        self.accounts.retain_mut(|account| {
+            if let Some(organization) = &mut account.organization {
+                organization.shard = shard;
+            }
+            match account.shard_by {
+                ShardBy::Account if shard.owns_account(&account.name) => true,
+                // Its members are still to be found.
+                ShardBy::Account => {
+                    account.has_no_users();
+                    account.organization.is_some()
+                }
+                ShardBy::User => {
+                    account.shard = shard;
+                    account.uins.retain(|uin| shard.owns_user(&account.name, *uin));
+                    true
+                }
             }
         });
         self

@@ -49,6 +49,7 @@ pub struct Account {
     facts: RwLock<Facts>,
     users: RwLock<Users>,
     sources: Mutex<Sources>,
+    members: Mutex<Option<Arc<Found>>>,
     progress: Mutex<Progress>,
     changed: Changed,
 }
@@ -145,6 +146,7 @@ impl Account {
             facts: RwLock::new(facts),
             users: RwLock::default(),
             sources: Mutex::default(),
+            members: Mutex::default(),
             progress: Mutex::default(),
             changed: Changed::now(),
         };
@@ -195,6 +197,18 @@ impl Account {
     #[must_use]
     pub fn sources(&self) -> Sources {
         self.sources.lock().clone()
+    }
+
+    /// The members of the account's organisation, where it has one and they were ever listed.
+    #[must_use]
+    pub fn members(&self) -> Option<Arc<Found>> {
+        self.members.lock().clone()
+    }
+
+    /// These are the members of its organisation from now on; nothing where it has none.
+    pub fn set_members(&self, members: Option<Found>) {
+        *self.members.lock() = members.map(Arc::new);
+        self.changed.again();
     }
 
     fn change_sources(&self, change: impl FnOnce(&mut Sources)) {

@@ -36,6 +36,10 @@ pub struct Progress {
     pub discovery_up: Option<bool>,
     /// When they last were.
     pub discovered: Option<Timestamp>,
+    /// Whether the organisation's members were listed when that was last tried, where they are.
+    pub organization_up: Option<bool>,
+    /// When they last were.
+    pub members_listed: Option<Timestamp>,
     /// Whether the last uses of keys were told when they were last asked for, where they are.
     pub last_used_up: Option<bool>,
 }
@@ -83,6 +87,8 @@ impl Default for Progress {
             caller_up: None,
             discovery_up: None,
             discovered: None,
+            organization_up: None,
+            members_listed: None,
             last_used_up: None,
         }
     }

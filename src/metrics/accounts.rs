@@ -23,11 +23,12 @@ pub(super) struct View {
     skew: Option<SignedDuration>,
     now: Instant,
     users: usize,
+    members: Option<usize>,
     up: Option<bool>,
 }
 
 /// In the order in which they are exposed.
-pub(super) static FAMILIES: [AccountFamily; 16] = [
+pub(super) static FAMILIES: [AccountFamily; 19] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_access_keys_limit",
@@ -118,6 +119,27 @@ pub(super) static FAMILIES: [AccountFamily; 16] = [
     },
     AccountFamily {
         family: Family {
+            name: "tencentcloud_cam_account_organization_up",
+            help: "Whether the last listing of the organization's members succeeded and was believed.",
+        },
+        value: |view| view.progress.organization_up.map(truth),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_organization_last_success_timestamp_seconds",
+            help: "Unix time at which the organization's members were last listed.",
+        },
+        value: |view| view.progress.members_listed.map(seconds),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_organization_members",
+            help: "Members of the organization that are to be polled, here or by another shard.",
+        },
+        value: |view| view.members.map(count),
+    },
+    AccountFamily {
+        family: Family {
             name: "tencentcloud_cam_account_last_used_up",
             help: "Whether the last request for the last uses of access keys succeeded.",
         },
@@ -147,7 +169,11 @@ impl View {
     /// or not; nothing as long as no poll has ended: unknown is not down.
     pub(super) fn of(account: &Account, local: Timestamp, users: usize, up: Option<bool>) -> Self {
         let progress = account.progress();
-        Self { facts: account.facts(), progress, skew: progress.skew(local), now: Instant::now(), users, up }
+        let (facts, skew, now) = (account.facts(), progress.skew(local), Instant::now());
+        let members = account.members().map(|members| members.len());
+        // Nobody's poll succeeded, and nobody's will.
+        let up = up.or((users == 0 && progress.discovery_up == Some(false)).then_some(false));
+        Self { facts, progress, skew, now, users, members, up }
     }
 
     fn lag(&self) -> Option<f64> {

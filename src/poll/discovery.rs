@@ -1,14 +1,9 @@
 //! Which users an account has, by the API's own list.
 
-use std::sync::Arc;
-
 use thiserror::Error;
 
 use super::{Interval, Pattern};
-use crate::{
-    inventory::Found,
-    tencent::{NamedUser, Uin},
-};
+use crate::{inventory::Found, tencent::Uin};
 
 /// How an account's users are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +16,7 @@ pub struct Discovery {
     pub exclude: Vec<Pattern>,
 }
 
-/// The list as it was last good, whoever of it is wanted.
+/// A list, of users or of members, as it was last good, whoever of it is wanted.
 #[derive(Debug, Default)]
 pub(super) struct LastList {
     users: Option<Found>,
@@ -32,7 +27,7 @@ pub(super) struct LastList {
 /// An answer without users, where there were some: who would believe that at once takes one mistake of the API's for
 /// the end of everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the answer lists nobody, where there were users: they stay, unless the next one says so too")]
+#[error("the answer lists nobody, where there was somebody: they stay, unless the next one says so too")]
 pub(super) struct Emptied;
 
 // === impl Discovery ===
@@ -58,14 +53,19 @@ impl Default for Discovery {
 
 impl LastList {
     /// Takes an answer. `known` is how many users came from the list before, if this is the first.
-    pub(super) fn take(&mut self, answer: Vec<NamedUser>, known: usize) -> Result<(), Emptied> {
+    pub(super) fn take(&mut self, answer: Found, known: usize) -> Result<(), Emptied> {
         let before = self.users.as_ref().map_or(known, Found::len);
         if answer.is_empty() && before > 0 && !std::mem::replace(&mut self.emptied, true) {
             return Err(Emptied);
         }
         self.emptied = false;
-        self.users = Some(answer.into_iter().map(|user| (user.uin, Arc::from(user.name))).collect());
+        self.users = Some(answer);
         Ok(())
+    }
+
+    /// Whether there has been a list.
+    pub(super) fn is_known(&self) -> bool {
+        self.users.is_some()
     }
 
     /// The users of whom `is_wanted`; of those in `before` as long as there has been no list.
@@ -84,8 +84,8 @@ mod tests {
         number.try_into().unwrap()
     }
 
-    fn list(numbers: &[u64]) -> Vec<NamedUser> {
-        numbers.iter().map(|number| NamedUser { uin: uin(*number), name: format!("user-{number}") }).collect()
+    fn list(numbers: &[u64]) -> Found {
+        numbers.iter().map(|number| (uin(*number), format!("user-{number}").into())).collect()
     }
 
     fn everybody(list: &LastList) -> Vec<u64> {
@@ -112,13 +112,13 @@ mod tests {
     fn an_empty_answer_where_users_were_is_believed_the_second_time() {
         let mut last = LastList::default();
         assert_eq!(last.take(list(&[1, 2]), 0), Ok(()));
-        assert_eq!(last.take(vec![], 0), Err(Emptied));
+        assert_eq!(last.take(list(&[]), 0), Err(Emptied));
         assert_eq!(everybody(&last), [1, 2]);
         assert_eq!(last.take(list(&[2]), 0), Ok(()));
-        assert_eq!(last.take(vec![], 0), Err(Emptied), "what came between counts");
-        assert_eq!(last.take(vec![], 0), Ok(()));
+        assert_eq!(last.take(list(&[]), 0), Err(Emptied), "what came between counts");
+        assert_eq!(last.take(list(&[]), 0), Ok(()));
         assert!(everybody(&last).is_empty());
-        assert_eq!(last.take(vec![], 0), Ok(()), "nobody was there");
+        assert_eq!(last.take(list(&[]), 0), Ok(()), "nobody was there");
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         let mut last = LastList::default();
         let before = Found::from([(uin(1), "a".into()), (uin(2), "b".into())]);
         assert_eq!(last.wanted(before.clone(), |uin, _| uin.get() == 2).len(), 1);
-        assert_eq!(last.take(vec![], before.len()), Err(Emptied));
+        assert_eq!(last.take(list(&[]), before.len()), Err(Emptied));
         assert_eq!(last.wanted(before.clone(), |_, _| true), before);
         assert_eq!(last.take(list(&[3]), before.len()), Ok(()));
         assert_eq!(last.wanted(before, |_, _| true).keys().map(|uin| uin.get()).collect::<Vec<_>>(), [3]);

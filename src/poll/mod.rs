@@ -6,7 +6,7 @@
 //! - `congestion` is how much of that rate the others who share it leave to us.
 //! - [`outages`] logs what fails, and when it is over.
 //! - `errand` is what is asked beside users' keys; [`discovery`] is who there is, of whom [`pattern`]s choose, and
-//!   `last_use` which keys are asked about.
+//!   `last_use` which keys are asked about; [`members`] is which accounts an organisation has.
 //! - `request` is one request, of whatever kind, and `settle` what its end means.
 //! - [`poller`] brings them together, one task an account.
 
@@ -15,6 +15,7 @@ mod congestion;
 pub mod discovery;
 mod errand;
 mod last_use;
+pub mod members;
 pub mod outages;
 pub mod pattern;
 pub mod poller;
@@ -24,6 +25,7 @@ pub mod settings;
 mod settle;
 
 pub use discovery::Discovery;
+pub use members::Organization;
 pub use pattern::{NotAPattern, Pattern};
 pub use poller::{Plan, Poller, Wiring};
 pub use request::Failure;

@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    Discovery, Rate, Settings,
+    Discovery, Organization, Rate, Settings,
     budget::{Budget, Permit, Refusal},
     discovery::LastList,
     errand::Errand,
     last_use::LastUseQueue,
+    members::Pages,
     outages::Outages,
     request::{Ended, Failure, KnownCaller, Request, Subject},
     schedule::{Next, Schedule},
@@ -26,7 +27,10 @@ use crate::{
     credentials,
     inventory::{Account, Found},
     metrics::{AccountMetrics, ActionMetrics},
-    tencent::{Client, Connection, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers, Uin},
+    tencent::{
+        Client, Connection, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys,
+        ListUsers, Uin,
+    },
 };
 
 /// How often a poller shows that it is alive, at least.
@@ -54,6 +58,10 @@ pub struct Wiring {
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
     /// Told of each poll that has failed, and why in words.
     pub on_failure: OnFailure,
+    /// Told when the account has come to know other members of its organisation.
+    pub on_members: Box<dyn Fn() + Send + Sync>,
+    /// How long it waits at first, beside what every poller waits: many that start together take turns.
+    pub delay: Duration,
 }
 
 /// Told of a user's failure.
@@ -75,6 +83,8 @@ pub struct Plan {
     pub include_self: bool,
     /// How further users are found, if they are.
     pub discovery: Option<Discovery>,
+    /// How members of an organisation are found, if they are.
+    pub organization: Option<Organization>,
     /// Which of the users that are found are polled here, and not by another shard.
     pub owns: Box<dyn Fn(Uin) -> bool + Send + Sync>,
 }
@@ -98,6 +108,9 @@ pub struct Poller {
     pub(super) caller: Option<KnownCaller>,
     pub(super) asks_users: Errand,
     pub(super) last_list: LastList,
+    pub(super) asks_members: Errand,
+    pub(super) pages: Pages,
+    pub(super) last_members: LastList,
     pub(super) asks_last_use: Errand,
     pub(super) last_use: LastUseQueue,
     /// Polls since the last request that was none.
@@ -121,12 +134,15 @@ impl Poller {
         let errand = |what| Errand::new(name.clone(), what);
         let mut poller = Self {
             schedule: Schedule::new(name.clone(), plan.settings.interval.get(), wiring.clock.now()),
-            budget: Budget::starting_after(plan.rate, PAUSE),
+            budget: Budget::starting_after(plan.rate, PAUSE + wiring.delay),
             listing: wiring.metrics.action::<ListAccessKeys>(),
             asks_caller: errand("asking who the caller is"),
             caller: None,
             asks_users: errand("listing users"),
             last_list: LastList::default(),
+            asks_members: errand("listing the organization's members"),
+            pages: Pages::default(),
+            last_members: LastList::default(),
             asks_last_use: errand("asking when keys were last used"),
             last_use: LastUseQueue::default(),
             polls: POLLS_BETWEEN,
@@ -210,6 +226,16 @@ impl Poller {
             account.set_found(Found::new());
             account.note(|progress| (progress.discovery_up, progress.discovered) = (None, None));
         }
+        if self.plan.organization.is_some() {
+            let _preset = metrics.action::<DescribeOrganizationMembers>();
+            self.asks_members.now();
+            self.take_over_members();
+        } else {
+            self.asks_members.stop();
+            (self.pages, self.last_members) = (Pages::default(), LastList::default());
+            account.set_members(None);
+            account.note(|progress| (progress.organization_up, progress.members_listed) = (None, None));
+        }
         if self.plan.settings.last_used.is_some() {
             let _preset = metrics.action::<GetSecurityLastUsed>();
             self.asks_last_use.now();
@@ -228,6 +254,21 @@ impl Poller {
             |uin, name: &str| owns(uin) && discovery.as_ref().is_some_and(|discovery| discovery.admits(uin, name));
         let account = &self.wiring.account;
         account.set_found(self.last_list.wanted(account.sources().found, wanted));
+    }
+
+    /// Whoever of the last list is wanted is a member.
+    pub(super) fn take_over_members(&self) {
+        let Some(Organization { members, .. }) = &self.plan.organization else { return };
+        let account = &self.wiring.account;
+        let before = account.members();
+        let wanted = self
+            .last_members
+            .wanted(before.as_deref().cloned().unwrap_or_default(), |uin, name| members.admits(uin, name));
+        // As long as there has been no list, nobody is a member, which is not to be believed.
+        if before.is_some() || self.last_members.is_known() {
+            account.set_members(Some(wanted));
+            (self.wiring.on_members)();
+        }
     }
 
     pub(super) fn take_over_users(&mut self) {
@@ -295,7 +336,7 @@ impl Poller {
     fn up_next(&mut self) -> Up {
         let now = Instant::now();
         let last_use = self.asks_last_use.due().and_then(|due| Some(due.max(self.last_use.due()?)));
-        let dues = [self.asks_caller.due(), self.asks_users.due(), last_use];
+        let dues = [self.asks_caller.due(), self.asks_users.due(), self.asks_members.due(), last_use];
         let other = dues.iter().position(|due| due.is_some_and(|due| due <= now));
         let turn = self.schedule.up_next();
         match (other, turn) {
@@ -303,6 +344,7 @@ impl Poller {
                 Up::Now(match which {
                     0 => Subject::Caller,
                     1 => Subject::Users,
+                    2 => Subject::Members(self.pages.next()),
                     _ => Subject::LastUse(self.last_use.batch()),
                 })
             }
@@ -328,6 +370,7 @@ impl Poller {
             Subject::Poll(_) => self.listing.clone(),
             Subject::Caller => metrics.action::<GetCallerIdentity>(),
             Subject::Users => metrics.action::<ListUsers>(),
+            Subject::Members(_) => metrics.action::<DescribeOrganizationMembers>(),
             Subject::LastUse(_) => metrics.action::<GetSecurityLastUsed>(),
         }
     }
@@ -341,6 +384,7 @@ impl Poller {
             }
             Subject::Caller => &mut self.asks_caller,
             Subject::Users => &mut self.asks_users,
+            Subject::Members(_) => &mut self.asks_members,
             Subject::LastUse(_) => &mut self.asks_last_use,
         };
         self.polls = 0;

@@ -12,8 +12,9 @@ use crate::{
     credentials,
     metrics::ActionMetrics,
     tencent::{
-        AccessKey, AccessKeyId, Answer, Caller, Connection, Credential, Error as ApiError, GetCallerIdentity,
-        GetSecurityLastUsed, LastUse, ListAccessKeys, ListUsers, NamedUser, Reason, Uin,
+        AccessKey, AccessKeyId, Answer, Caller, Connection, Credential, DescribeOrganizationMembers, Error as ApiError,
+        GetCallerIdentity, GetSecurityLastUsed, LastUse, ListAccessKeys, ListUsers, MembersPage, NamedUser, Reason,
+        Uin,
     },
 };
 
@@ -26,6 +27,8 @@ pub(super) enum Subject {
     Caller,
     /// Who there is.
     Users,
+    /// A page of the organisation's members, by its number.
+    Members(u64),
     /// When these keys were last used.
     LastUse(Batch),
 }
@@ -36,6 +39,7 @@ pub(super) enum Said {
     Keys(Vec<AccessKey>),
     Caller(Caller),
     Users(Vec<NamedUser>),
+    Members(MembersPage),
     LastUse(HashMap<AccessKeyId, LastUse>),
 }
 
@@ -140,6 +144,11 @@ impl Request {
                 plan.sts.call(credential, &GetCallerIdentity {}, *connection, now).await?.map(Said::Caller)
             }
             Subject::Users => cam.call(credential, &ListUsers {}, *connection, now).await?.map(Said::Users),
+            Subject::Members(page) => {
+                let client = plan.organization.as_ref().map_or(cam, |organization| &organization.client);
+                let action = DescribeOrganizationMembers::page(*page);
+                client.call(credential, &action, *connection, now).await?.map(Said::Members)
+            }
             Subject::LastUse(batch) => {
                 let action = GetSecurityLastUsed::of(batch.iter().map(|(_, id)| id));
                 cam.call(credential, &action, *connection, now).await?.map(Said::LastUse)

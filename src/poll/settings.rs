@@ -94,6 +94,8 @@ impl OutOfRange {
 impl Interval {
     /// How often an account's users are listed, where nothing else is said.
     pub const OF_DISCOVERY: Self = Self(Duration::from_mins(10));
+    /// How often an organisation's members are listed, where nothing else is said.
+    pub const OF_ORGANIZATION: Self = Self(Duration::from_hours(1));
     /// How often a key's last use is asked for, where nothing else is said. The API tells days.
     pub const OF_LAST_USE: Self = Self(Duration::from_hours(1));
 
@@ -198,7 +200,7 @@ mod tests {
     fn the_defaults_are_within_their_ranges() {
         let Settings { interval, rate_limit, max_in_flight, timeout, last_used } = Settings::default();
         assert_eq!(last_used, None);
-        for interval in [Interval::OF_DISCOVERY, Interval::OF_LAST_USE] {
+        for interval in [Interval::OF_DISCOVERY, Interval::OF_ORGANIZATION, Interval::OF_LAST_USE] {
             assert_eq!(Interval::new(interval.get()), Ok(interval));
         }
         assert_eq!(Interval::new(interval.get()), Ok(interval));

@@ -8,18 +8,24 @@ use tracing::{debug, info, warn};
 use super::{
     Poller,
     last_use::Batch,
+    members::{Pages, Turned},
     request::{Ended, Failure, KnownCaller, Said, Signer, Subject},
     schedule::Turn,
 };
 use crate::{
     backoff, credentials,
     inventory::{ApiClock, Found},
-    tencent::{AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, NamedUser, Reason, Uin},
+    tencent::{
+        AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin,
+    },
 };
 
 /// How far the `Date` of an accepted request may be from the time it was signed with. The API allows five minutes: what
 /// is further off was not said by the API, or says nothing of the time.
 const PLAUSIBLE: SignedDuration = SignedDuration::from_mins(6);
+
+/// How long after one page of members the next is asked for. How often the API takes that is not documented.
+const BETWEEN_PAGES: Duration = Duration::from_millis(250);
 
 const A_ROLE: &str = "the caller is a role, which has no keys of its own: leave include_self out";
 
@@ -75,6 +81,7 @@ impl Poller {
             Subject::Poll(turn) => self.schedule.again(*turn),
             Subject::Caller => self.asks_caller.again(),
             Subject::Users => self.asks_users.again(),
+            Subject::Members(_) => self.asks_members.again(),
             Subject::LastUse(_) => self.asks_last_use.again(),
         }
     }
@@ -85,6 +92,7 @@ impl Poller {
             Subject::Poll(turn) => self.schedule.later(*turn, wait),
             Subject::Caller => self.asks_caller.later(wait),
             Subject::Users => self.asks_users.later(wait),
+            Subject::Members(_) => self.asks_members.later(wait),
             Subject::LastUse(_) => self.asks_last_use.later(wait),
         }
     }
@@ -96,9 +104,10 @@ impl Poller {
                 self.used(&batch, |id| uses.get(id).copied());
             }
             (_, Said::Users(users)) => self.listed(users),
+            (Subject::Members(number), Said::Members(page)) => self.turned(number, page),
             (_, Said::Caller(caller)) => self.called(caller, signer),
             // No request is answered with what another asks for.
-            (_, Said::Keys(_) | Said::LastUse(_)) => {}
+            (_, Said::Keys(_) | Said::LastUse(_) | Said::Members(_)) => {}
         }
     }
 
@@ -124,6 +133,16 @@ impl Poller {
                 };
                 account.note(|progress| progress.discovery_up = Some(false));
                 (&mut self.asks_users, discovery.interval.get())
+            }
+            Subject::Members(_) => {
+                // Whatever changed while it failed is not told by pages from before.
+                self.pages = Pages::default();
+                let Some(organization) = &self.plan.organization else {
+                    self.asks_members.done(None);
+                    return true;
+                };
+                account.note(|progress| progress.organization_up = Some(false));
+                (&mut self.asks_members, organization.members.interval.get())
             }
             Subject::LastUse(batch) => {
                 let Some(every) = self.plan.settings.last_used else {
@@ -209,6 +228,7 @@ impl Poller {
         };
         let account = Arc::clone(&self.wiring.account);
         let before = account.sources().found;
+        let users = users.into_iter().map(|user| (user.uin, user.name.into())).collect();
         if let Err(error) = self.last_list.take(users, before.len()) {
             account.note(|progress| progress.discovery_up = Some(false));
             return self.asks_users.failed(Reason::Malformed, &error, every);
@@ -224,6 +244,42 @@ impl Poller {
         if new + gone > 0 {
             info!(account = %account.name(), new, gone, users = found.len(), "users have been listed");
             self.warn_if_short();
+        }
+    }
+
+    /// The API gave a page of the organisation's members.
+    fn turned(&mut self, number: u64, page: MembersPage) {
+        let Some(every) = self.plan.organization.as_ref().map(|organization| organization.members.interval.get())
+        else {
+            return self.asks_members.done(None);
+        };
+        // Switched off and on meanwhile, it begins anew.
+        if number != self.pages.next() {
+            return self.asks_members.done(Some(BETWEEN_PAGES));
+        }
+        let account = Arc::clone(&self.wiring.account);
+        let members = match self.pages.turn(page) {
+            Ok(Turned::Next) => return self.asks_members.done(Some(BETWEEN_PAGES)),
+            Ok(Turned::Whole(members)) => members,
+            Err(error) => {
+                account.note(|progress| progress.organization_up = Some(false));
+                return self.asks_members.failed_for_now(Reason::Malformed, &error, every, &mut self.wiring.random);
+            }
+        };
+        let before = account.members().unwrap_or_default();
+        if let Err(error) = self.last_members.take(members, before.len()) {
+            account.note(|progress| progress.organization_up = Some(false));
+            return self.asks_members.failed(Reason::Malformed, &error, every);
+        }
+        self.asks_members.done(Some(every));
+        let now = self.now();
+        account.note(|progress| (progress.organization_up, progress.members_listed) = (Some(true), Some(now)));
+        self.take_over_members();
+        let members = account.members().unwrap_or_default();
+        let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
+        let (new, gone) = (of_one_only(&members, &before), of_one_only(&before, &members));
+        if new + gone > 0 {
+            info!(account = %account.name(), new, gone, members = members.len(), "members of the organization have been listed");
         }
     }
 

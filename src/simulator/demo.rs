@@ -90,7 +90,7 @@ impl DemoUser {
             if unused.is_finite() { key.used(ago(unused)) } else { key }
         });
         let name = Some(self.name.to_owned());
-        User { name, keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
+        User { name, member: None, keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) enum Hits {
     All,
     /// Those about this user.
     User(u64),
+    /// Those that this caller has signed.
+    Caller(u64),
     /// Those for this action.
     Action(String),
 }
@@ -75,13 +77,20 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The fault for a request for `action` about `target`: the oldest that fits. `reused` tells whether its connection
+    /// The fault for a request for `action` by `caller` about `target`: the oldest that fits. `reused` tells whether its connection
     /// has served a request before.
-    pub(super) fn take(&mut self, action: &str, target: Option<u64>, reused: bool) -> Option<Fault> {
+    pub(super) fn take(
+        &mut self,
+        action: &str,
+        caller: Option<u64>,
+        target: Option<u64>,
+        reused: bool,
+    ) -> Option<Fault> {
         let place = self.0.iter().position(|injected| {
             let hit = match &injected.hits {
                 Hits::All => true,
                 Hits::User(user) => Some(*user) == target,
+                Hits::Caller(number) => Some(*number) == caller,
                 Hits::Action(name) => name == action,
             };
             hit && (reused || !matches!(injected.fault, Fault::CloseIfReused))

@@ -68,7 +68,7 @@ impl State {
     pub(super) fn reply(&mut self, request: &Request<Bytes>, roles: &mut Roles, now: Timestamp) -> Reply {
         let mut response = self.answer(request, roles, now);
         answer::date(response.headers_mut(), now);
-        match self.faults.take("", None, request.extensions().get::<super::Reused>().is_some()) {
+        match self.faults.take("", None, None, request.extensions().get::<super::Reused>().is_some()) {
             None => Reply::Response(response),
             Some(Fault::Answer(other)) => Reply::Response(other),
             // It knows no errors of the API.

@@ -37,7 +37,7 @@ pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
 pub use metadata::{Machine, serve_metadata};
-pub use population::{Behaviour, Caller, Key, NoKeys, Population, Told, User};
+pub use population::{Behaviour, Caller, Key, Member, NoKeys, Population, Told, User};
 pub use roles::{Identity, Role};
 pub use server::serve;
 
@@ -90,6 +90,7 @@ pub struct Reused;
 struct State {
     population: Population,
     roles: Roles,
+    organization: Vec<Member>,
     metadata: metadata::State,
     windows: window::Windows,
     faults: fault::Faults,
@@ -108,6 +109,7 @@ impl Simulator {
         let state = State {
             population,
             roles: Roles::default(),
+            organization: vec![],
             metadata: metadata::State::default(),
             windows: window::Windows::default(),
             faults: fault::Faults::default(),
@@ -146,6 +148,11 @@ impl Simulator {
         self.state.lock().faults.add(Hits::Action(action.to_owned()), fault, times);
     }
 
+    /// As [`Simulator::inject`], for requests that this caller has signed: a UIN, or the number of a role.
+    pub fn inject_for(&self, caller: u64, fault: Fault, times: Times) {
+        self.state.lock().faults.add(Hits::Caller(caller), fault, times);
+    }
+
     /// Takes back all faults.
     pub fn clear(&self) {
         let mut state = self.state.lock();
@@ -167,6 +174,11 @@ impl Simulator {
     /// Changes the roles. At first there are none.
     pub fn edit_roles<T>(&self, change: impl FnOnce(&mut Vec<Role>) -> T) -> T {
         change(&mut self.state.lock().roles.roles)
+    }
+
+    /// Changes the members of the organisation. At first there are none.
+    pub fn edit_organization<T>(&self, change: impl FnOnce(&mut Vec<Member>) -> T) -> T {
+        change(&mut self.state.lock().organization)
     }
 
     /// The role that the machine has from now on, if any. At first it has none.
@@ -225,7 +237,9 @@ impl State {
         let reused = request.extensions().get::<Reused>().is_some();
 
         let admitted = self.admit(request, now, at);
-        let fault = admitted.as_ref().ok().and_then(|(common, _)| self.faults.take(common.action, target, reused));
+        let fault = admitted.as_ref().ok().and_then(|(common, signer)| {
+            self.faults.take(common.action, signer.as_ref().map(|signer| signer.caller), target, reused)
+        });
         let answer = match &fault {
             Some(Fault::Error(rejection)) => Err(rejection.clone()),
             _ => admitted.and_then(|(common, signer)| self.answer(request, &common, signer.as_ref(), now, &id)),
@@ -306,6 +320,7 @@ impl State {
             parameters,
             population: &mut self.population,
             roles: &mut self.roles,
+            organization: &self.organization,
             asked: &mut self.asked,
             now,
             request_id,

@@ -31,11 +31,22 @@ pub struct Caller {
     pub credential: Credential,
 }
 
+/// An account of the organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its UIN.
+    pub uin: u64,
+    /// What the organisation calls it, if anything.
+    pub name: Option<String>,
+}
+
 /// A user.
 #[derive(Clone, Debug, Default)]
 pub struct User {
     /// What the account calls it. One without a name is no sub-user, and is not listed among them.
     pub name: Option<String>,
+    /// The member of the organisation to whose account the user belongs; nothing for the account of everybody else.
+    pub member: Option<u64>,
     /// The keys, in the order they are listed.
     pub keys: Vec<Key>,
     /// How the answer looks when there are none.
@@ -125,6 +136,12 @@ impl User {
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
+    }
+
+    /// The user, of that member of the organisation.
+    #[must_use]
+    pub fn of_member(self, member: u64) -> Self {
+        Self { member: Some(member), ..self }
     }
 
     /// The fields of an answer that lists the keys.

@@ -3,11 +3,16 @@
 use jiff::{Timestamp, tz::Offset};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers};
+use super::{DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers};
 
 /// The names of all actions that are asked for here: the values of the label `action`.
-pub const NAMES: [&str; 4] =
-    [ListAccessKeys::NAME, ListUsers::NAME, GetSecurityLastUsed::NAME, GetCallerIdentity::NAME];
+pub const NAMES: [&str; 5] = [
+    ListAccessKeys::NAME,
+    ListUsers::NAME,
+    GetSecurityLastUsed::NAME,
+    GetCallerIdentity::NAME,
+    DescribeOrganizationMembers::NAME,
+];
 
 /// An action of an API. The value is a request for it, and is written as the request's body.
 pub trait Action: Serialize + Sync {

@@ -43,6 +43,16 @@ impl Endpoint {
         }
     }
 
+    /// The organisations, as accounts of the Chinese site reach them.
+    #[must_use]
+    pub fn organization() -> Self {
+        Self {
+            uri: Uri::from_static("https://organization.tencentcloudapi.com/"),
+            host: "organization.tencentcloudapi.com".to_owned(),
+            cleartext: false,
+        }
+    }
+
     /// The address to send to; its path is `/`.
     #[must_use]
     pub fn uri(&self) -> &Uri {
@@ -136,6 +146,7 @@ mod tests {
     fn the_defaults_are_endpoints_like_any_other() {
         assert_eq!("https://sts.tencentcloudapi.com".parse(), Ok(Endpoint::sts()));
         assert_eq!("https://cam.tencentcloudapi.com".parse(), Ok(Endpoint::default()));
+        assert_eq!("https://organization.tencentcloudapi.com".parse(), Ok(Endpoint::organization()));
     }
 
     #[test]

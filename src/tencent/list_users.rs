@@ -13,7 +13,7 @@ pub const MAX_NAME_CHARS: usize = 128;
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ListUsers {}
 
-/// A user of the account.
+/// A user of an account, or an account of an organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedUser {
     /// Who it is.
@@ -47,16 +47,18 @@ impl Action for ListUsers {
 
     /// The users, in the order of the answer.
     fn understand(&self, response: Response, _: Context) -> Result<Vec<NamedUser>, String> {
-        let user = |row: Row| {
-            let uin = row.uin.try_into().map_err(|_| "a user whose Uin is 0".to_owned())?;
-            let mut name = row.name.unwrap_or_default();
-            if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
-                name.truncate(end);
-            }
-            Ok(NamedUser { uin, name })
-        };
+        let user = |row: Row| named(row.uin, row.name).ok_or_else(|| "a user whose Uin is 0".to_owned());
         response.data.unwrap_or_default().into_iter().map(user).collect()
     }
+}
+
+/// Whoever has that number, and perhaps that name.
+pub(super) fn named(uin: u64, name: Option<String>) -> Option<NamedUser> {
+    let mut name = name.unwrap_or_default();
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
+        name.truncate(end);
+    }
+    Some(NamedUser { uin: uin.try_into().ok()?, name })
 }
 
 #[cfg(test)]

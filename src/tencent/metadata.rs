@@ -156,6 +156,12 @@ impl Error {
 
 // === impl RoleName ===
 
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl FromStr for RoleName {
     type Err = NotARoleName;
 

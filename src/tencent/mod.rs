@@ -3,8 +3,8 @@
 //! - [`sign`] makes the `Authorization` header, TC3-HMAC-SHA256.
 //! - [`transport`] carries a signed request there and the answer's bytes back; tests put a simulator in its place.
 //! - [`client`] makes the request, reads the answer, and sorts whatever goes wrong.
-//! - [`action`] is what can be asked; [`list_access_keys`], [`list_users`], [`get_security_last_used`] and
-//!   [`get_caller_identity`] are such actions: the request, and the answer.
+//! - [`action`] is what can be asked; [`list_access_keys`], [`list_users`], [`get_security_last_used`],
+//!   [`get_caller_identity`] and [`describe_organization_members`] are such actions: the request, and the answer.
 //! - [`sts`] takes on roles, and [`metadata`] asks a virtual machine for its own: where temporary credentials come from.
 //! - [`error`] is everything that goes wrong; [`code`] the API's own codes; [`reason`] the few kinds they fall into.
 //! - [`credential`], [`uin`], [`endpoint`] and [`region`] are the values that requests are made of.
@@ -13,6 +13,7 @@ pub mod action;
 pub mod client;
 pub mod code;
 pub mod credential;
+pub mod describe_organization_members;
 pub mod endpoint;
 pub mod error;
 pub mod get_caller_identity;
@@ -31,6 +32,7 @@ pub use action::{Action, Context};
 pub use client::{Answer, Client};
 pub use code::Code;
 pub use credential::{Credential, Temporary};
+pub use describe_organization_members::{DescribeOrganizationMembers, MembersPage};
 pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use error::Error;
 pub use get_caller_identity::{Caller, GetCallerIdentity};

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
-use super::{Action, Context, Credential, Temporary, Uin, credential::scrub};
+use super::{Action, Context, Credential, Temporary, Uin, credential::scrub, metadata::RoleName};
 
 const SERVICE: &str = "sts";
 const VERSION: &str = "2018-08-13";
@@ -165,6 +165,14 @@ impl From<String> for Secret {
 
 // === impl RoleArn ===
 
+impl RoleArn {
+    /// The role of that name in that account.
+    #[must_use]
+    pub fn named(account: Uin, role: &RoleName) -> Self {
+        Self(format!("qcs::cam::uin/{account}:roleName/{role}"))
+    }
+}
+
 impl FromStr for RoleArn {
     type Err = NotARoleArn;
 
@@ -264,6 +272,8 @@ mod tests {
         for right in ["qcs::cam::uin/100000000001:roleName/an_exporter-1", "qcs::cam::uin/1:role/4611686018427397919"] {
             assert_eq!(right.parse::<RoleArn>().unwrap().to_string(), right);
         }
+        let named = RoleArn::named(1.try_into().unwrap(), &"exporter".parse().unwrap());
+        assert_eq!("qcs::cam::uin/1:roleName/exporter".parse(), Ok(named));
         for wrong in [
             "",
             "exporter",

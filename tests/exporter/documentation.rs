@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tencentcloud_cam_exporter::{
     advice::{OF_CODES, advice},
-    tencent::{Action, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES, code::DOCUMENTED},
+    tencent::{
+        Action, DescribeOrganizationMembers, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES,
+        code::DOCUMENTED, sts::AssumeRole,
+    },
 };
 
 use crate::{
@@ -33,12 +36,22 @@ fn labels(cell: &str) -> BTreeSet<String> {
 fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let world = World::with_one_user();
     add_role(&world);
+    let listing = "organization:DescribeOrganizationMembers".to_owned();
+    world.simulator.edit_roles(|roles| roles[0].permissions.push(listing));
     let list = world.write("uins.txt", &UIN.to_string());
     let role = format!("assume_role: {{role_arn: '{ROLE}'}}");
-    let fields = format!("uins_file: {}, include_self: true, discover: true, last_used: true", list.display());
+    let organization = format!("organization: {{role_name: exporter, endpoint: 'http://{}'}}", world.endpoint);
+    let fields =
+        format!("uins_file: {}, include_self: true, discover: true, last_used: true, {organization}", list.display());
     let with_all = world.config_with(&role).replace("name: prod,", &format!("name: prod, {fields},"));
     let exporter = world.start_with(&with_all, &[]);
-    for family in ["account_last_sweep_duration_seconds", "account_caller_up", "user_info", "access_key_never_used"] {
+    for family in [
+        "account_last_sweep_duration_seconds",
+        "account_caller_up",
+        "user_info",
+        "access_key_never_used",
+        "account_organization_members",
+    ] {
         exporter.until(family, |metrics| metrics.count(&format!("tencentcloud_cam_{family}")) >= 1);
     }
     let text = exporter.scrape();
@@ -108,10 +121,27 @@ fn the_policy_allows_what_is_asked_and_no_more() {
     assert_eq!(statement["resource"], serde_json::json!(["*"]));
     let allowed: BTreeSet<&str> =
         statement["action"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
-    // Whoever asks may be told who that is.
-    let asked = NAMES.into_iter().filter(|name| *name != GetCallerIdentity::NAME);
+    // Whoever asks may be told who that is, and who lists an organization has a policy of its own.
+    let others = [GetCallerIdentity::NAME, DescribeOrganizationMembers::NAME];
+    let asked = NAMES.into_iter().filter(|name| !others.contains(name));
     let asked: Vec<String> = asked.map(|name| format!("{}:{name}", ListAccessKeys::SERVICE)).collect();
     assert_eq!(allowed, asked.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn the_policy_of_an_organization_allows_to_list_its_members_and_to_take_on_the_role() {
+    let policy = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/organization-policy.json"));
+    let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let list = format!("{}:{}", DescribeOrganizationMembers::SERVICE, DescribeOrganizationMembers::NAME);
+    let assume = format!("{}:{}", AssumeRole::SERVICE, AssumeRole::NAME);
+    let expected = serde_json::json!({
+        "version": "2.0",
+        "statement": [
+            {"effect": "allow", "action": [list], "resource": ["*"]},
+            {"effect": "allow", "action": [assume], "resource": ["qcs::cam::uin/*:roleName/exporter"]},
+        ],
+    });
+    assert_eq!(policy, expected);
 }
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));

@@ -18,6 +18,7 @@ mod last_used;
 mod lifecycle;
 mod list;
 mod negotiation;
+mod organization;
 #[path = "../support/pki.rs"]
 mod pki;
 mod probes;

@@ -21,9 +21,10 @@ fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
     let missing = || Rejection::new("InvalidParameter.UserNotExist", "The user does not exist.");
     let caller = call.signer.map(|signer| signer.caller);
     let uin = call.parameters.integer("TargetUin").or(caller).ok_or_else(missing)?;
+    let member = call.member();
     let asked = call.asked.entry(uin).or_default();
     *asked += 1;
-    let user = call.population.users.get(&uin).ok_or_else(missing)?;
+    let user = call.population.users.get(&uin).filter(|user| user.member == member).ok_or_else(missing)?;
     match user.behaviour {
         Behaviour::DoesNotExist => Err(missing()),
         Behaviour::Denied => Err(Rejection::denied(&ACTION.permission(), call.request_id)),

@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::{Action, Call, Fields};
-use crate::simulator::{Behaviour, Rejection};
+use crate::simulator::{Behaviour, Rejection, User};
 
 pub(super) const ACTION: Action = Action {
     service: "cam",
@@ -21,7 +21,9 @@ pub(super) const ACTION: Action = Action {
 
 #[expect(clippy::unnecessary_wraps, reason = "an action may be refused; this one never is")]
 fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
-    let users = call.population.users.iter().filter(|(_, user)| user.behaviour != Behaviour::DoesNotExist);
+    let member = call.member();
+    let is_listed = |user: &User| user.member == member && user.behaviour != Behaviour::DoesNotExist;
+    let users = call.population.users.iter().filter(|(_, user)| is_listed(user));
     let rows = users.filter_map(|(uin, user)| {
         Some(json!({
             "Uin": uin,

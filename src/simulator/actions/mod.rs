@@ -5,6 +5,7 @@
 
 mod assume_role;
 mod assume_role_with_web_identity;
+mod describe_organization_members;
 mod get_caller_identity;
 mod get_security_last_used;
 mod list_access_keys;
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Population, Rejection, request::Parameters, roles::Roles, signature::Signer};
+use super::{Member, Population, Rejection, request::Parameters, roles::Roles, signature::Signer};
 
 /// The fields of an answer.
 pub(super) type Fields = Map<String, Value>;
@@ -66,6 +67,7 @@ pub(super) struct Call<'a> {
     pub(super) parameters: Parameters,
     pub(super) population: &'a mut Population,
     pub(super) roles: &'a mut Roles,
+    pub(super) organization: &'a [Member],
     /// How often each user was asked about.
     pub(super) asked: &'a mut HashMap<u64, u64>,
     pub(super) now: Timestamp,
@@ -80,10 +82,21 @@ pub(super) static ACTIONS: &[Action] = &[
     assume_role::ACTION,
     assume_role_with_web_identity::ACTION,
     get_caller_identity::ACTION,
+    describe_organization_members::ACTION,
 ];
 
 /// The limit of requests for what does not exist.
 pub(super) const LIMIT_OF_NOTHING: usize = 20;
+
+// === impl Call ===
+
+impl Call<'_> {
+    /// The member of the organisation whose account it is about; nothing if it is the account of everybody else.
+    pub(super) fn member(&self) -> Option<u64> {
+        let account = self.roles.by_id(self.signer?.caller)?.account;
+        self.organization.iter().any(|member| member.uin == account).then_some(account)
+    }
+}
 
 // === impl Action ===
 
