@@ -1,12 +1,9 @@
 //! Organisations: every member is an account of its own, found by the API and polled through a role.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::collections::BTreeSet;
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{
-    Fault, Member, Outcome, Population, Rejection, Role, Simulator, Times, User,
-};
-use tokio::time::Instant;
+use tencentcloud_cam_exporter::simulator::{Fault, Member, Population, Rejection, Role, Simulator, Times, User};
 
 use crate::world::{Exporter, Metrics, SECRET_KEY, World, caller, key};
 
@@ -138,8 +135,9 @@ fn a_list_that_fails_or_is_empty_leaves_everybody() {
     assert_eq!(log.matches("reason=denied").count(), 1, "{log}");
 }
 
+/// How early the others are asked is judged where time stands still, in tests/polling.
 #[test]
-fn members_that_fail_hold_up_none_of_the_others() {
+fn members_that_fail_are_told_of_and_keep_none_of_the_others_away() {
     let world = world(50);
     let [refusing, throttled, hanging] = [FIRST..FIRST + 5, FIRST + 5..FIRST + 7, FIRST + 7..FIRST + 8];
     world.simulator.edit_roles(|roles| {
@@ -152,20 +150,8 @@ fn members_that_fail_hold_up_none_of_the_others() {
     world.simulator.inject_for(role(hanging.start), Fault::Hang, Times::UntilCleared);
     let well = FIRST + 8..FIRST + 50;
     let exporter = world.start_with(&config(&world, ""), &["--log.level=info"]);
-    until(&exporter, "those that are well", well.clone());
+    until(&exporter, "those that are well", well);
 
-    let (from, window) = (Instant::now(), Duration::from_secs(8));
-    thread::sleep(window);
-    let arrivals = world.simulator.arrivals();
-    // An interval, the jitter of a loaded machine, and the time that the answer takes.
-    let late = Duration::from_secs(4);
-    for user in well.flat_map(users) {
-        let answered = arrivals.iter().filter(|it| it.target == Some(user) && it.outcome == Outcome::Answered);
-        let times: Vec<Instant> = answered.map(|it| it.at).filter(|at| *at >= from).collect();
-        assert!(times.first().is_some_and(|first| *first - from < late), "{user}");
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] < late), "{user}: {times:?}");
-        assert!(*times.last().unwrap() + late > from + window, "{user}");
-    }
     let metrics = exporter.metrics();
     for member in FIRST..FIRST + 8 {
         assert_eq!(metrics.get(&format!(r#"account_up{{account="{member}"}}"#)), Some(0.0), "{member}");

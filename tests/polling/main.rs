@@ -8,6 +8,7 @@ mod documented_example;
 mod harness;
 mod month;
 mod one_look;
+mod organization;
 mod renewal;
 mod short_budget;
 mod sweeps;
