@@ -88,7 +88,7 @@ struct Latest {
 /// The families of `inventory` alone, in Prometheus's text format, where the machine's clock says `local`.
 ///
 /// # Errors
-/// See [`Error`].
+/// See [`enum@Error`].
 pub fn of_inventory(inventory: &Inventory, local: Timestamp) -> Result<Body, Error> {
     let mut exposition = Exposition::new();
     exposition.update(inventory, local);
