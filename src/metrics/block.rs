@@ -87,7 +87,7 @@ impl Block {
 
     fn write(&mut self, family: UserFamily, account: &AccountName, now: Timestamp) {
         let name = family.family().name;
-        let mut out = Vec::with_capacity(self.parts[family as usize].text().len());
+        let mut out = String::with_capacity(self.parts[family as usize].text().len());
         if family == UserFamily::KeyAge {
             self.ages.clear();
         }
@@ -98,11 +98,11 @@ impl Block {
                 if family == UserFamily::KeyAge
                     && let Some(key) = keys.next()
                 {
-                    self.ages.push(Age::at_end(&out, key.created));
+                    self.ages.push(Age::at_end(out.as_bytes(), key.created));
                 }
             });
         }
-        self.parts[family as usize] = Part::new(bytes::Bytes::from(out.into_boxed_slice()));
+        self.parts[family as usize] = Part::new(bytes::Bytes::from(out.into_bytes().into_boxed_slice()));
     }
 }
 

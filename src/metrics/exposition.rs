@@ -79,15 +79,7 @@ impl Exposition {
         }
         let mut rest = Part::new(rest);
 
-        let parts = self.parts().into_iter().chain([&mut rest]);
-        if !gzip {
-            return Ok(body::joined(parts.map(|part| part.text())));
-        }
-        let (mut compressor, mut member) = (Compressor::new(), Member::new());
-        for part in parts {
-            member.add(part.piece(&mut compressor)?);
-        }
-        Ok(body::joined(&member.end()))
+        whole(self.parts().into_iter().chain([&mut rest]), gzip)
     }
 
     /// The body as delimited protocol buffers. It is written from scratch: only Prometheus servers with an experimental
@@ -117,14 +109,8 @@ impl Exposition {
         });
         families.extend(registry.gather().iter().map(protobuf::gathered));
 
-        if !gzip {
-            return Ok(body::joined(&families));
-        }
-        let (mut compressor, mut member) = (Compressor::new(), Member::new());
-        for family in families {
-            member.add(&compressor.piece(&family)?);
-        }
-        Ok(body::joined(&member.end()))
+        let mut parts: Vec<Part> = families.into_iter().map(Part::new).collect();
+        whole(parts.iter_mut(), gzip)
     }
 
     /// What is exposed of users, in order. A family without a series is no family.
@@ -157,6 +143,18 @@ impl Exposition {
             }
         }
     }
+}
+
+/// The body that the `parts` make.
+fn whole<'a>(parts: impl Iterator<Item = &'a mut Part>, gzip: bool) -> Result<Body, Error> {
+    if !gzip {
+        return Ok(body::joined(parts.map(|part| part.text())));
+    }
+    let (mut compressor, mut member) = (Compressor::new(), Member::new());
+    for part in parts {
+        member.add(part.piece(&mut compressor)?);
+    }
+    Ok(body::joined(&member.end()))
 }
 
 // === impl Prepared ===

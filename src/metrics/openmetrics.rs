@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 
+use super::text::escape;
+
 /// Appends the `families`, which are counters, gauges and histograms, and what ends the exposition.
 pub(super) fn encode(families: &[MetricFamily], out: &mut String) {
     for family in families {
@@ -71,15 +73,4 @@ fn sample(out: &mut String, name: &str, suffix: &str, labels: &[LabelPair], boun
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = writeln!(out, "{text}");
-}
-
-fn escape(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            other => out.push(other),
-        }
-    }
 }

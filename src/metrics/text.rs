@@ -6,27 +6,27 @@ use crate::{inventory::AccountName, tencent::Uin};
 
 /// Appends a sample of a user: `further` labels come after `account` and `uin`.
 pub(super) fn user_sample(
-    out: &mut Vec<u8>,
+    out: &mut String,
     name: &str,
     (account, uin): (&AccountName, Uin),
     further: &[(&str, &str)],
     value: i64,
 ) {
-    out.extend_from_slice(name.as_bytes());
+    out.push_str(name);
     // Neither needs escaping: a name is made of letters, digits, _ and -, a UIN of digits.
-    out.extend_from_slice(b"{account=\"");
-    out.extend_from_slice(account.as_str().as_bytes());
-    out.extend_from_slice(b"\",uin=\"");
-    out.extend_from_slice(itoa::Buffer::new().format(uin.get()).as_bytes());
+    out.push_str("{account=\"");
+    out.push_str(account.as_str());
+    out.push_str("\",uin=\"");
+    out.push_str(itoa::Buffer::new().format(uin.get()));
     for (label, text) in further {
-        out.extend_from_slice(b"\",");
-        out.extend_from_slice(label.as_bytes());
-        out.extend_from_slice(b"=\"");
+        out.push_str("\",");
+        out.push_str(label);
+        out.push_str("=\"");
         escape(out, text);
     }
-    out.extend_from_slice(b"\"} ");
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-    out.push(b'\n');
+    out.push_str("\"} ");
+    out.push_str(itoa::Buffer::new().format(value));
+    out.push('\n');
 }
 
 /// Appends a sample of an account.
@@ -37,13 +37,14 @@ pub(super) fn account_sample(out: &mut String, name: &str, account: &AccountName
 }
 
 /// Appends the value of a label.
-pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
-        out.extend_from_slice(&rest[..at]);
-        out.push(b'\\');
-        out.push(if rest[at] == b'\n' { b'n' } else { rest[at] });
-        rest = &rest[at + 1..];
+pub(super) fn escape(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        out.push('\\');
+        out.push_str(if special.starts_with('\n') { "n" } else { &special[..1] });
+        rest = &special[1..];
     }
-    out.extend_from_slice(rest);
+    out.push_str(rest);
 }
