@@ -1,0 +1,1 @@
+//! What stands in deploy/, judged by the tools that read it in the field.
