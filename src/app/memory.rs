@@ -27,25 +27,27 @@ use crate::{
 /// How often it is saved, at most.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Fills `inventory` with what the file at `path` knows of its users, and of those that the accounts admit as `configured`
-/// now. Blocks for as long as the file does.
+/// What the file at `path` knows, if there is one and it can be used. Blocks for as long as the file does.
 ///
 /// # Errors
 /// The file cannot be read, though it may be good: nothing must be written over it.
-pub(super) fn recall(path: &Path, inventory: &Inventory, configured: &[config::Account]) -> Result<(), Refused> {
+pub(super) fn load(path: &Path) -> Result<Option<State>, Refused> {
     match StateFile::new(path.to_owned()).load() {
         Ok(None) => info!(path = %path.display(), "no state file yet"),
-        Ok(Some(state)) => {
-            let users = state.restore(inventory, |name, uin, origin| {
-                let account = configured.iter().find(|account| account.name == *name);
-                account.is_some_and(|account| admits(account, uin, origin))
-            });
-            info!(path = %path.display(), users, "took up what was known before the restart");
-        }
+        Ok(Some(state)) => return Ok(Some(state)),
         Err(refused @ Refused::Unreadable { .. }) => return Err(refused),
         Err(refused) => warn!("{refused}"),
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Fills `inventory` with what `state` knows of its users, and of those that the accounts admit as `configured` now.
+pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::Account]) {
+    let users = state.restore(inventory, |name, uin, origin| {
+        let account = configured.iter().find(|account| account.name == *name);
+        account.is_some_and(|account| admits(account, uin, origin))
+    });
+    info!(users, "took up what was known before the restart");
 }
 
 fn admits(account: &config::Account, uin: Uin, origin: Origin<'_>) -> bool {

@@ -37,7 +37,7 @@ pub use sweep::{Sweep, Swept};
 use self::{fleet::Fleet, tasks::Tasks, users_file::News};
 use crate::{
     clock::Clock,
-    config::{Config, Faults},
+    config::{self, Config, Faults},
     environment::Environment,
     inventory::Inventory,
     metrics::{Metrics, Own},
@@ -210,8 +210,9 @@ impl App {
     /// A task ended or died: better no exporter than half of one.
     pub async fn run(mut self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), Error> {
         let mut tasks = Tasks::default();
-        self.fleet.set_accounts(std::mem::take(&mut self.config.accounts), &mut tasks).await;
-        self.recall().await?;
+        let accounts = std::mem::take(&mut self.config.accounts);
+        self.fleet.set_accounts(accounts.clone(), &mut tasks).await;
+        self.recall(accounts, &mut tasks).await?;
         self.fleet.poll(&mut tasks);
         self.serve(listeners, &mut tasks);
         let look_out = look_out(Arc::clone(&self.source), Arc::clone(&self.clock), self.reloader());
@@ -259,12 +260,19 @@ impl App {
         }
     }
 
-    /// Takes up what was known before the restart.
-    async fn recall(&self) -> Result<(), Error> {
+    /// Takes up what was known before the restart of the accounts that are configured, and of the members of their
+    /// organisations.
+    async fn recall(&mut self, configured: Vec<config::Account>, tasks: &mut Tasks) -> Result<(), Error> {
         let Some(path) = self.state_file.borrow().clone() else { return Ok(()) };
+        // One that panics has loaded, or restored, nothing.
+        let Some(state) = spawn_blocking(move || memory::load(&path)).await.unwrap_or(Ok(None))? else { return Ok(()) };
+        state.restore_members(&self.inventory, |name| {
+            configured.iter().any(|account| account.name == *name && account.organization.is_some())
+        });
+        // With the members, which are accounts now.
+        self.fleet.set_accounts(configured, tasks).await;
         let (inventory, configured) = (Arc::clone(&self.inventory), self.fleet.configured());
-        // One that panics has restored nothing.
-        spawn_blocking(move || memory::recall(&path, &inventory, &configured)).await.unwrap_or(Ok(()))?;
+        let _ = spawn_blocking(move || memory::recall(state, &inventory, &configured)).await;
         Ok(())
     }
 

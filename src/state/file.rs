@@ -224,8 +224,8 @@ mod tests {
                 {folder_name}/state.unusable. Starting without it: keys appear as they are polled"
             )
         );
-        let newer = refused("tencentcloud-cam-exporter state 3 and so on\n");
-        assert!(newer.contains("was written by a newer version of this exporter, in format 3"), "{newer}");
+        let newer = refused("tencentcloud-cam-exporter state 4 and so on\n");
+        assert!(newer.contains("was written by a newer version of this exporter, in format 4"), "{newer}");
 
         fs::remove_file(folder.path().join("state.unusable")).unwrap();
         fs::create_dir(folder.path().join("state.unusable")).unwrap();

@@ -5,7 +5,8 @@
 //!
 //! - Labels are kept as they are exposed. With `id_label: full` they are whole ids; secrets are never in the file. What
 //!   was labelled in another way than is now configured is not restored, and neither is an account or a user that is no
-//!   longer configured. Users that discovery found are, and stay until it has listed them again.
+//!   longer configured. Users that discovery found are, and stay until it has listed them again; so are the members of
+//!   an organization.
 //! - A file is replaced whole, by a rename: the folder must be writable, and in a container it is the folder that must
 //!   be mounted, not the file. Two exporters need two files.
 //! - A file that is damaged, foreign or of a newer version is put aside, and the exporter starts without it. A file
@@ -16,19 +17,21 @@
 mod file;
 mod format;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use file::{Refused, StateFile};
 pub use format::Fault;
 
 use crate::{
-    inventory::{AccountName, IdLabel, Inventory, User},
+    inventory::{AccountName, Found, IdLabel, Inventory, User},
     tencent::Uin,
 };
 
 /// What is known of the users of every account. Of a user that is not here nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
+    /// Who is a member of which account's organisation.
+    members: BTreeMap<AccountName, Arc<Found>>,
     accounts: BTreeMap<AccountName, BTreeMap<Uin, Saved>>,
 }
 
@@ -59,6 +62,9 @@ impl State {
     pub fn of(inventory: &Inventory) -> Self {
         let mut state = Self::default();
         for account in inventory.accounts() {
+            if let Some(members) = account.members() {
+                state.members.insert(account.name().clone(), members);
+            }
             let users = account.users();
             // While the users are held, nobody labels them in another way.
             let (id_label, sources) = (account.facts().id_label, account.sources());
@@ -70,6 +76,16 @@ impl State {
             }
         }
         state
+    }
+
+    /// Hands each account that `has` an organisation its members; each is an account itself, whose users
+    /// [`Self::restore`] can restore once it is in the inventory. They stay until they have been listed again.
+    pub fn restore_members(&self, inventory: &Inventory, has: impl Fn(&AccountName) -> bool) {
+        for account in inventory.accounts().iter().filter(|account| has(account.name())) {
+            if let Some(members) = self.members.get(account.name()) {
+                account.set_members(Some(Found::clone(members)));
+            }
+        }
     }
 
     /// Hands each account what is known of its users; returns of how many. Whatever has been polled since is newer, and
@@ -93,6 +109,11 @@ impl State {
         restored
     }
 
+    /// Returns what it was called before.
+    fn insert_member(&mut self, organization: AccountName, member: Uin, name: Arc<str>) -> Option<Arc<str>> {
+        Arc::make_mut(self.members.entry(organization).or_default()).insert(member, name)
+    }
+
     /// Returns what was there before.
     fn insert(&mut self, account: AccountName, uin: Uin, saved: Saved) -> Option<Saved> {
         self.accounts.entry(account).or_default().insert(uin, saved)
@@ -101,7 +122,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use jiff::Timestamp;
     use proptest::{

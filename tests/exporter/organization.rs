@@ -135,6 +135,32 @@ fn a_list_that_fails_or_is_empty_leaves_everybody() {
     assert_eq!(log.matches("reason=denied").count(), 1, "{log}");
 }
 
+#[test]
+fn a_start_shows_the_members_of_before_though_the_api_is_down() {
+    let world = world(3);
+    let config = format!(
+        "{}state_file: {}\n",
+        config(&world, "exclude: ['200000000003']"),
+        world.folder.path().join("state").display()
+    );
+    let exporter = world.start_with(&config, &[]);
+    until(&exporter, "all members but one", FIRST..FIRST + 2);
+    exporter.stop();
+    world.take_the_api_down();
+
+    let restarted = |config: &str| {
+        let exporter = world.start_with(config, &[]);
+        let metrics = exporter.metrics();
+        exporter.stop();
+        metrics
+    };
+    let metrics = restarted(&config);
+    assert_eq!(shown(&metrics), of(FIRST..FIRST + 2), "from the first scrape on");
+    assert_eq!(metrics.get(r#"account_organization_members{account="org"}"#), Some(2.0));
+    let metrics = restarted(&config.replace("exclude: ['200000000003']", "exclude: ['200000000001']"));
+    assert_eq!(shown(&metrics), of([FIRST + 1]), "who is wanted no more is forgotten");
+}
+
 /// How early the others are asked is judged where time stands still, in tests/polling.
 #[test]
 fn members_that_fail_are_told_of_and_keep_none_of_the_others_away() {
