@@ -108,7 +108,7 @@ fn every_query_can_be_read_and_every_alert_is_a_rule() {
             checked += 1;
         }
         for group in page.blocks("yaml").into_iter().filter(|block| block.starts_with("groups:\n")) {
-            check(group, &page.path);
+            check(&group, &page.path);
             checked += 1;
         }
     }

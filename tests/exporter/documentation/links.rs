@@ -61,7 +61,7 @@ fn every_link_leads_somewhere() {
         for (path, anchor) in links(page) {
             let is_there = match (pages.get(&path), &anchor) {
                 (Some(page), Some(anchor)) => anchors(page).contains(anchor),
-                (_, None) => top().join(&path).is_file(),
+                (_, None) => top().join(&path).exists(),
                 (None, Some(_)) => false,
             };
             if !is_there {
