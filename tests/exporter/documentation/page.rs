@@ -97,7 +97,7 @@ impl Page {
         for line in self.text.lines() {
             if line.trim_start().starts_with("```") {
                 inside = !inside;
-            } else if !inside && !line.starts_with("    ") {
+            } else if !inside {
                 // Every other piece is code.
                 line.split('`').step_by(2).for_each(|piece| prose.push_str(piece));
                 prose.push('\n');
