@@ -24,12 +24,16 @@ pub(super) fn run(config: &Config, environment: Environment) -> Result<()> {
     for account in &tried {
         println!("{}", line(account));
     }
-    let names = |tried: &mut dyn Iterator<Item = &Tried>| tried.map(|one| &one.account).collect::<BTreeSet<_>>().len();
-    let failed = names(&mut tried.iter().filter(|one| one.outcome.is_err()));
+    let failed = accounts(tried.iter().filter(|one| one.outcome.is_err()));
     if failed > 0 {
-        bail!("{failed} of {} cannot be polled", Count(names(&mut tried.iter()), "account", "accounts"));
+        bail!("{failed} of {} cannot be polled", Count(accounts(tried.iter()), "account", "accounts"));
     }
     Ok(())
+}
+
+/// How many accounts they are of: one with users and an organisation was asked about both.
+fn accounts<'a>(tried: impl Iterator<Item = &'a Tried>) -> usize {
+    tried.map(|one| &one.account).collect::<BTreeSet<_>>().len()
 }
 
 fn line(Tried { account, endpoint, question, outcome }: &Tried) -> String {

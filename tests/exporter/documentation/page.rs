@@ -59,7 +59,7 @@ impl Page {
             let indent = line.len() - line.trim_start().len();
             let Some(begins) = line[indent..].strip_prefix("```") else { continue };
             let inside = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```"));
-            let block: String = inside.map(|line| format!("{}\n", line.get(indent..).unwrap_or_default())).collect();
+            let block: String = inside.flat_map(|line| [line.get(indent..).unwrap_or_default(), "\n"]).collect();
             if begins == language {
                 found.push(block);
             }
@@ -71,7 +71,7 @@ impl Page {
     pub(super) fn files(&self) -> Vec<(String, String)> {
         let name = |block: &str| {
             let name = block.lines().next()?.strip_prefix("# ")?;
-            let is_one = !name.contains(' ') && (name.ends_with(".yaml") || name.ends_with(".yml"));
+            let is_one = matches!(name.rsplit_once('.'), Some((name, "yaml" | "yml")) if !name.contains([' ', '/']));
             is_one.then(|| name.to_owned())
         };
         self.blocks("yaml").into_iter().filter_map(|block| Some((name(&block)?, block))).collect()
@@ -83,7 +83,7 @@ impl Page {
         for line in self.blocks("console").concat().lines() {
             match (line.strip_prefix("$ "), commands.last_mut()) {
                 (Some(command), _) => commands.push(Shown { command: command.to_owned(), output: String::new() }),
-                (None, Some(last)) => last.output += &format!("{line}\n"),
+                (None, Some(last)) => last.output.extend([line, "\n"]),
                 (None, None) => panic!("{}: an output before any command: {line}", self.path.display()),
             }
         }
