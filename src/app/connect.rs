@@ -1,9 +1,13 @@
 //! Asks each account's API one harmless question: does the credential hold, and does it permit what the poller needs?
+//!
+//! An entry that stands for an organisation is asked for its members, and the first of them for its users: so its role
+//! is proved as well.
 
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +18,10 @@ use crate::{
     inventory::{AccountName, ApiClock, Inventory},
     metrics::Own,
     poll::{Failure, Plan},
-    tencent::{Action, Answer, Connection, Endpoint, Error as ApiError, ListAccessKeys, ListUsers, Reason, Uin},
+    tencent::{
+        Action, Answer, Client, Connection, DescribeOrganizationMembers, Endpoint, Error as ApiError, ListAccessKeys,
+        ListUsers, Reason, Uin,
+    },
     web::Readiness,
 };
 
@@ -40,19 +47,22 @@ pub enum Question {
     OwnKeys,
     /// Which users there are.
     Users,
+    /// Which members its organisation has.
+    Members,
 }
 
 /// The answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
-    /// How many keys there are, or users.
+    /// How many keys there are, or users, or members.
     pub number: usize,
     /// How far the API's clock is ahead of the machine's, where that is so far that the API's is gone by.
     pub skew: Option<SignedDuration>,
 }
 
 /// Asks about the first user of each account of `config`, all accounts at a time, once: nothing is retried, but for a
-/// request signed by a clock that is wrong.
+/// request signed by a clock that is wrong. What comes of an account is followed by what comes of its organisation and of
+/// the first member that is polled here.
 ///
 /// # Errors
 /// See [`Error::Metrics`].
@@ -60,7 +70,7 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
     let clock = Arc::clone(&surroundings.clock);
     let stopping = CancellationToken::new();
     let (tell, _) = mpsc::channel(NEWS);
-    let mut fleet = Fleet::new(
+    let fleet = Fleet::new(
         surroundings,
         Arc::new(Inventory::new(vec![])),
         Arc::new(Own::new(clock.now())?),
@@ -69,30 +79,54 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
         tell,
         Arc::default(),
     );
-    let plans: Vec<Plan> = config.accounts.iter().map(|account| fleet.plan_of(account)).collect();
-    let tries = config.accounts.iter().zip(&plans).map(|(account, plan)| try_out(account, plan, &*clock));
-    Ok(join_all(tries).await)
+    let fleet = Mutex::new(fleet);
+    let tries = config.accounts.iter().map(|account| try_out(account, &fleet, &*clock));
+    Ok(join_all(tries).await.into_iter().flatten().collect())
 }
 
-async fn try_out(configured: &config::Account, plan: &Plan, clock: &dyn Clock) -> Tried {
-    let question = Question::of(configured);
+async fn try_out(account: &config::Account, fleet: &Mutex<Fleet>, clock: &dyn Clock) -> Vec<Tried> {
+    let plan = fleet.lock().plan_of(account);
+    let mut tried = vec![];
+    if Question::of(account).is_some() || account.organization.is_none() {
+        tried.push(of_users(account, &plan, clock).await);
+    }
+    if let (Some(configured), Some(organization)) = (&account.organization, &plan.organization) {
+        let page = ask(&plan, &organization.client, &DescribeOrganizationMembers::page(0), clock).await;
+        let listed = page.as_ref().map_or(&[][..], |(page, _)| &page.members);
+        let mut wanted = listed.iter().filter(|member| organization.members.admits(member.uin, &member.name));
+        let first = wanted.find_map(|member| account.member(member.uin));
+        let outcome = count(page, |page| usize::try_from(page.total).unwrap_or(usize::MAX));
+        let (name, endpoint) = (account.name.clone(), configured.endpoint.clone());
+        tried.push(Tried { account: name, endpoint, question: Some(Question::Members), outcome });
+        if let Some(member) = first {
+            let plan = fleet.lock().plan_of(&member);
+            tried.push(of_users(&member, &plan, clock).await);
+        }
+    }
+    tried
+}
+
+async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> Tried {
+    let question = Question::of(account);
+    let client = &plan.client;
     let outcome = match question {
-        Some(Question::Keys(uin)) => ask(plan, &ListAccessKeys::of(uin), Vec::len, clock).await,
-        Some(Question::OwnKeys) => ask(plan, &ListAccessKeys::own(), Vec::len, clock).await,
-        Some(Question::Users) => ask(plan, &ListUsers {}, Vec::len, clock).await,
-        None => Ok(Answered::default()),
+        Some(Question::Keys(uin)) => count(ask(plan, client, &ListAccessKeys::of(uin), clock).await, Vec::len),
+        Some(Question::OwnKeys) => count(ask(plan, client, &ListAccessKeys::own(), clock).await, Vec::len),
+        Some(Question::Users) => count(ask(plan, client, &ListUsers {}, clock).await, Vec::len),
+        Some(Question::Members) | None => Ok(Answered::default()),
     };
-    Tried { account: configured.name.clone(), endpoint: configured.endpoint.clone(), question, outcome }
+    Tried { account: account.name.clone(), endpoint: account.endpoint.clone(), question, outcome }
 }
 
+/// The answer, and how far the API's clock is ahead where that is gone by.
 async fn ask<A: Action>(
     plan: &Plan,
+    client: &Client,
     action: &A,
-    count: impl Fn(&A::Output) -> usize,
     clock: &dyn Clock,
-) -> Result<Answered, Failure> {
+) -> Result<(A::Output, Option<SignedDuration>), Failure> {
     let credential = plan.credentials.fetch(clock.now()).await.map_err(Failure::Credentials)?.credential;
-    let ask = |now| plan.client.call(&credential, action, Connection::Pooled, now);
+    let ask = |now| client.call(&credential, action, Connection::Pooled, now);
     let mut answer = ask(clock.now()).await;
     if let Err(ApiError::Api { code, server_time: Some(time), .. }) = &answer
         && code.reason() == Reason::ClockSkew
@@ -102,12 +136,20 @@ async fn ask<A: Action>(
     let Answer { value, server_time } = answer.map_err(Failure::Api)?;
     let local = clock.now();
     let api_clock = server_time.map(ApiClock::reads).filter(|api_clock| api_clock.correct(local) != local);
-    Ok(Answered { number: count(&value), skew: api_clock.map(|api_clock| api_clock.skew(local)) })
+    Ok((value, api_clock.map(|api_clock| api_clock.skew(local))))
+}
+
+fn count<T>(
+    answer: Result<(T, Option<SignedDuration>), Failure>,
+    number: impl FnOnce(&T) -> usize,
+) -> Result<Answered, Failure> {
+    answer.map(|(value, skew)| Answered { number: number(&value), skew })
 }
 
 // === impl Question ===
 
 impl Question {
+    /// What to ask about the account's own users.
     fn of(configured: &config::Account) -> Option<Self> {
         match configured.uins.first() {
             Some(uin) => Some(Self::Keys(*uin)),
@@ -116,12 +158,16 @@ impl Question {
         }
     }
 
-    /// The action that a policy must allow.
+    /// The action that a policy must allow, as a policy names it.
     #[must_use]
-    pub fn action(self) -> &'static str {
+    pub fn permission(self) -> String {
+        fn of<A: Action>() -> String {
+            format!("{}:{}", A::SERVICE, A::NAME)
+        }
         match self {
-            Self::Keys(_) | Self::OwnKeys => ListAccessKeys::NAME,
-            Self::Users => ListUsers::NAME,
+            Self::Keys(_) | Self::OwnKeys => of::<ListAccessKeys>(),
+            Self::Users => of::<ListUsers>(),
+            Self::Members => of::<DescribeOrganizationMembers>(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Proves that the accounts of a configuration can be polled, in a line each.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use jiff::SignedDuration;
 use tencentcloud_cam_exporter::{
@@ -8,7 +10,7 @@ use tencentcloud_cam_exporter::{
     config::Config,
     environment::Environment,
     poll::Failure,
-    tencent::{Action, Endpoint, ListAccessKeys},
+    tencent::Endpoint,
 };
 
 use super::{
@@ -16,17 +18,22 @@ use super::{
     text::{Count, one_line},
 };
 
-/// Asks each account of `config` one question, and says what came of it.
+/// Asks each account of `config` one question, and the organisations two, and says what came of it.
 pub(super) fn run(config: &Config, environment: Environment) -> Result<()> {
     let tried = exporter::in_runtime(async { Ok(connect(config, exporter::surroundings(environment)?).await?) })?;
     for account in &tried {
         println!("{}", line(account));
     }
-    let failed = tried.iter().filter(|account| account.outcome.is_err()).count();
+    let failed = accounts(tried.iter().filter(|one| one.outcome.is_err()));
     if failed > 0 {
-        bail!("{failed} of {} cannot be polled", Count(tried.len(), "account", "accounts"));
+        bail!("{failed} of {} cannot be polled", Count(accounts(tried.iter()), "account", "accounts"));
     }
     Ok(())
+}
+
+/// How many accounts they are of: one with users and an organisation was asked about both.
+fn accounts<'a>(tried: impl Iterator<Item = &'a Tried>) -> usize {
+    tried.map(|one| &one.account).collect::<BTreeSet<_>>().len()
 }
 
 fn line(Tried { account, endpoint, question, outcome }: &Tried) -> String {
@@ -46,6 +53,7 @@ fn good(question: Question, Answered { number, skew }: &Answered) -> String {
         Question::Keys(uin) => format!("user {uin} has {}", Count(*number, "key", "keys")),
         Question::OwnKeys => format!("the caller has {}", Count(*number, "key", "keys")),
         Question::Users => format!("{} to be found", Count(*number, "user", "users")),
+        Question::Members => format!("the organization has {}", Count(*number, "member", "members")),
     };
     format!("{answer}{}", skew.unwrap_or_default())
 }
@@ -57,7 +65,7 @@ fn bad(question: Question, endpoint: &Endpoint, failure: &Failure) -> String {
         Failure::Api(_) => format!("{endpoint}: {}", one_line(&failure.to_string())),
     };
     let advice = beside_the_error(reason, failure.code());
-    match advice.map(|advice| advice.replace(ListAccessKeys::NAME, question.action())) {
+    match advice.map(|advice| advice.replace(&Question::OwnKeys.permission(), &question.permission())) {
         Some(advice) => format!("{}: {error}. {advice}", reason.label()),
         None => format!("{}: {error}", reason.label()),
     }

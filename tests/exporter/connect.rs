@@ -9,7 +9,10 @@ use tencentcloud_cam_exporter::{
     simulator::{Behaviour, Fault, Population, Rejection, Times, User},
 };
 
-use crate::world::{SECRET_ID, SECRET_KEY, UIN, World, binary, caller, key};
+use crate::{
+    organization::{self, FIRST},
+    world::{SECRET_ID, SECRET_KEY, UIN, World, binary, caller, key},
+};
 
 #[derive(Debug)]
 struct Off(SignedDuration);
@@ -177,4 +180,47 @@ fn nobody_is_asked_while_the_configuration_is_wrong() {
     let output = command(&world, &world.config().replace("20", "21")).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(world.simulator.arrivals().is_empty());
+}
+
+#[test]
+fn an_organization_is_listed_and_the_role_of_a_member_taken_on() {
+    let world = organization::world(60);
+    let members = organization::config(&world, "").replace("discover: {interval: 1s}, ", "");
+    let (code, said, error) = told(command(&world, &members));
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{said}");
+    assert_eq!(said, format!("org: ok: the organization has 60 members\n{FIRST}: ok: 2 users to be found\n"));
+    assert_eq!(world.simulator.arrivals().len(), 3, "the members, the role, and the member's users");
+
+    let with_users = organization::config(&world, "exclude: ['team 1']");
+    let (_, said, _) = told(command(&world, &with_users));
+    let starts = ["org: ok: 0 users to be found", "org: ok: the organization", &format!("{}: ok: ", FIRST + 1)];
+    assert!(said.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+
+    let (code, said, _) = told(command(&world, &organization::config(&world, "include: [nobody]")));
+    assert_eq!((code, said.lines().count()), (Some(0), 2), "nobody's role is proved: {said}");
+}
+
+#[test]
+fn a_member_whose_role_is_of_no_use_is_told_apart_from_a_list_that_is_denied() {
+    let world = organization::world(2);
+    let config = organization::config(&world, "");
+    world.simulator.edit_roles(|roles| roles[0].permissions.clear());
+    let (code, said, error) = told(command(&world, &config));
+    let line = said.lines().last().unwrap();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(line.starts_with(&format!("{FIRST}: denied: ")) && line.contains("allows `cam:ListUsers`"), "{said}");
+    assert!(error.contains("1 of 2 accounts cannot be polled"), "{error}");
+
+    world.simulator.edit_roles(|roles| roles[0].trusted_callers.clear());
+    let (_, said, _) = told(command(&world, &config));
+    let line = said.lines().last().unwrap();
+    assert!(line.starts_with(&format!("{FIRST}: credentials: ")) && line.contains("AssumeRole: "), "{said}");
+
+    let denied = Fault::Error(Rejection::new("AuthFailure.UnauthorizedOperation", "no"));
+    world.simulator.inject_into("DescribeOrganizationMembers", denied, Times::UntilCleared);
+    let (code, said, error) = told(command(&world, &config));
+    assert_eq!((code, said.lines().count()), (Some(1), 2), "{said}");
+    assert!(said.contains("org: denied: ") && said.contains("`organization:DescribeOrganizationMembers`"), "{said}");
+    assert!(error.contains("1 of 1 account cannot be polled"), "{error}");
 }

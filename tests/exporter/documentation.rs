@@ -1,4 +1,9 @@
-//! docs/metrics.md and the exposition say the same.
+//! The documents and the program say the same: here the metrics, the policies and the fields of `list`.
+
+mod configuration;
+mod console;
+mod links;
+mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,21 +16,16 @@ use tencentcloud_cam_exporter::{
     },
 };
 
+use page::Page;
+
 use crate::{
     credentials::{ROLE, add_role},
-    pki::Pair,
-    terminal,
     world::{UIN, World, binary},
 };
 
-const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"));
-
-/// The rows of the table that stands under the heading `section`: their cells, without backticks.
-fn table(section: &str) -> Vec<Vec<String>> {
-    let (_, after) = PAGE.split_once(&format!("# {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
-    let section = after.split("\n#").next().unwrap();
-    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
-    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect()).collect()
+/// The rows of a table of docs/metrics.md.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    Page::read("docs/metrics.md").table(heading)
 }
 
 fn labels(cell: &str) -> BTreeSet<String> {
@@ -80,6 +80,17 @@ fn every_family_is_documented_and_every_documented_family_is_exposed() {
     let own = table("The exporter's own").into_iter().map(|row| (row[0].clone(), (row[1].clone(), labels(&row[2]))));
     let documented: BTreeMap<_, _> = gauges.chain(own).collect();
     assert_eq!(documented, exposed());
+}
+
+#[test]
+fn every_family_has_a_stage() {
+    let families = [table("Inventory"), table("The exporter's own")].concat();
+    let families: Vec<&str> = families.iter().map(|row| row[0].as_str()).collect();
+    let stages = Page::read("docs/operations.md").table("Stages of the metrics");
+    assert_eq!(stages.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), families);
+    for row in stages {
+        assert!(["stable", "experimental", "deprecated"].contains(&row[1].as_str()), "{row:?}");
+    }
 }
 
 #[test]
@@ -144,64 +155,14 @@ fn the_policy_of_an_organization_allows_to_list_its_members_and_to_take_on_the_r
     assert_eq!(policy, expected);
 }
 
-const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-
-/// The block of the README that begins with `first`, without it.
-fn block(first: &str) -> &'static str {
-    let (_, after) = README.split_once(&format!("{first}\n")).unwrap_or_else(|| panic!("the README has no {first}"));
-    after.split("```").next().unwrap()
-}
-
-fn said_by(arguments: &[&str], folder: &std::path::Path) -> String {
-    let output = binary().args(arguments).current_dir(folder).output().unwrap();
-    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
-}
-
-#[test]
-fn the_readme_shows_what_the_binary_says() {
-    let folder = tempfile::tempdir().unwrap();
-    for file in ["config.yaml", "wrong.yaml", "web.yml"] {
-        std::fs::write(folder.path().join(file), block(&format!("# {file}"))).unwrap();
-    }
-    Pair::self_signed("localhost").write(folder.path(), "server");
-    for arguments in ["--help", "check-config --config.file=wrong.yaml", "check-config --web.config.file=web.yml"] {
-        let shown = block(&format!("$ target/release/tencentcloud-cam-exporter {arguments}"));
-        assert_eq!(shown, said_by(&arguments.split(' ').collect::<Vec<_>>(), folder.path()));
-    }
-    let good = said_by(&["check-config"], folder.path());
-    assert!(README.contains(&good), "{good}");
-}
-
-/// `text` with every request id the same: the demo makes up others each time.
-fn without_request_ids(text: &str) -> String {
-    let is_of_an_id = |character: char| character.is_ascii_hexdigit() || character == '-';
-    let mut pieces: Vec<String> = vec![];
-    for (number, piece) in text.split_inclusive(|character: char| !is_of_an_id(character)).enumerate() {
-        let id = piece.trim_end_matches(|character: char| !is_of_an_id(character));
-        let is_id = number > 0 && id.len() == 36 && id.matches('-').count() == 4;
-        pieces.push(if is_id { piece.replace(id, "an id") } else { piece.to_owned() });
-    }
-    pieces.concat()
-}
-
-#[test]
-fn the_readme_shows_what_list_shows_on_a_terminal() {
-    let shown = block("$ target/release/tencentcloud-cam-exporter list --demo");
-    let list = format!("{} list --demo", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
-    let (now, _) = terminal::shown(120, &list, &[]);
-    assert_eq!(without_request_ids(shown), without_request_ids(&terminal::read(&now)));
-}
-
 #[test]
 fn every_field_of_the_list_is_documented() {
     let output = binary().args(["list", "--demo", "--output=json"]).output().unwrap();
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut fields = BTreeSet::new();
     paths("", &json, &mut fields);
-    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/list.md"));
-    let (_, section) = page.split_once("\n## JSON\n").unwrap();
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    assert_eq!(rows.map(str::to_owned).collect::<BTreeSet<_>>(), fields);
+    let rows = Page::read("docs/list.md").table("JSON");
+    assert_eq!(rows.into_iter().map(|row| row[0].clone()).collect::<BTreeSet<_>>(), fields);
 }
 
 fn paths(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
@@ -217,14 +178,4 @@ fn paths(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
             found.insert(prefix.to_owned());
         }
     }
-}
-
-#[test]
-#[ignore = "needs promtool"]
-fn the_readme_s_alerts_are_rules() {
-    let folder = tempfile::tempdir().unwrap();
-    let rules = folder.path().join("rules.yml");
-    std::fs::write(&rules, format!("groups:\n{}", block("```yaml\ngroups:"))).unwrap();
-    let output = std::process::Command::new("promtool").args(["check", "rules"]).arg(&rules).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

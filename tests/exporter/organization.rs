@@ -8,7 +8,7 @@ use tencentcloud_cam_exporter::simulator::{Fault, Member, Population, Rejection,
 use crate::world::{Exporter, Metrics, SECRET_KEY, World, caller, key};
 
 const MANAGER: u64 = 100_000_000_001;
-const FIRST: u64 = 200_000_000_001;
+pub(crate) const FIRST: u64 = 200_000_000_001;
 const USERS_EACH: u64 = 2;
 
 /// The number of the member's role.
@@ -44,13 +44,13 @@ fn join(simulator: &Simulator, members: impl IntoIterator<Item = u64>) {
     }
 }
 
-fn world(members: u64) -> World {
+pub(crate) fn world(members: u64) -> World {
     let world = World::of(Population { callers: vec![caller(None)], ..Population::default() });
     join(&world.simulator, FIRST..FIRST + members);
     world
 }
 
-fn config(world: &World, organization: &str) -> String {
+pub(crate) fn config(world: &World, organization: &str) -> String {
     let endpoint = format!("http://{}", world.endpoint);
     format!(
         "accounts: [{{name: org, discover: {{interval: 1s}}, endpoint: '{endpoint}', sts_endpoint: '{endpoint}', \
