@@ -40,7 +40,7 @@ struct Process {
 // === impl Container ===
 
 impl Container {
-    /// That of `workload`, with what `documents` and our examples have for its volumes; without secrets if so `bare`.
+    /// That of `workload`, with what `documents` and our examples have for its volumes; without any of them where `bare`.
     fn of(workload: &Value, documents: &[Value], bare: bool) -> Self {
         let container = ours(workload).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ impl Container {
         let api = "http://127.0.0.1:1";
         let mut command = self.command();
         command.env("CAM_EXPORTER__ACCOUNTS__0__ENDPOINT", api).env("CAM_EXPORTER__ACCOUNTS__0__STS_ENDPOINT", api);
-        if fs::read_to_string(self.args_file()).unwrap().contains("organization:") {
+        if fs::read_to_string(self.config_file()).unwrap().contains("organization:") {
             command.env("CAM_EXPORTER__ACCOUNTS__0__ORGANIZATION__ENDPOINT", api);
         }
         let free = |arg: String| arg.replace("=:10047", "=127.0.0.1:0").replace("=:10048", "=127.0.0.1:0");
@@ -104,7 +104,7 @@ impl Container {
     }
 
     /// The configuration that its flags name.
-    fn args_file(&self) -> String {
+    fn config_file(&self) -> String {
         self.args().find_map(|arg| arg.strip_prefix("--config.file=").map(str::to_owned)).unwrap()
     }
 }
@@ -123,7 +123,7 @@ impl Process {
             }
             log.push_str(&line);
         };
-        let (metrics, probes) = (address("msg=listening address="), address("probes\" address="));
+        let (metrics, probes) = (address("message=listening address="), address("probes\" address="));
         thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Self { child, metrics, probes }
     }
@@ -211,8 +211,9 @@ fn configurations_are_good() {
 #[test]
 #[ignore = "needs kubectl"]
 fn it_starts_with_the_flags_and_gets_ready_without_the_api() {
-    for (name, container) in whole() {
-        let process = container.start();
+    let all = whole();
+    let running: Vec<(&String, Process)> = all.iter().map(|(name, container)| (name, container.start())).collect();
+    for (name, process) in running {
         process.until_ready();
         assert!(Process::get(process.probes, "/-/healthy").contains(" 200 "), "{name}");
         let plain = Process::get(process.metrics, "/metrics").contains(" 200 ");
@@ -246,6 +247,6 @@ fn a_sidecar_without_its_secret_runs_on() {
     let documents = render(kustomization, &[("apps.yaml", &apps), ("config.yaml", config)]);
     let bare = find(&documents, "Deployment", "bare");
     let container = Container::of(bare, &documents, true);
-    fs::write(Path::new(&container.args_file()), inside(&container.folder, config)).unwrap();
+    fs::write(Path::new(&container.config_file()), inside(&container.folder, config)).unwrap();
     container.start().until_ready();
 }

@@ -28,6 +28,8 @@ utils.schema_contents = functools.lru_cache(maxsize=None)(utils.schema_contents)
 
 def fault(text):
     document = json.loads(text)
+    if not all(isinstance(document.get(field), str) for field in ("apiVersion", "kind")):
+        return "it does not say what it is"
     model = {"PodMonitor": v1.PodMonitor, "PrometheusRule": v1.PrometheusRule}.get(document.get("kind"))
     try:
         if model is None:
@@ -156,6 +158,7 @@ fn a_field_that_is_wrong_anywhere_is_found() {
             broken(document).into_iter().map(move |(place, it)| (format!("{kind}{place}"), it))
         })
         .unzip();
+    assert!(broken.len() >= 700, "only {} faults were made", broken.len());
     let found = faults(&broken, VERSIONS[1]);
     let missed: Vec<&String> =
         places.iter().zip(&found).filter(|(_, fault)| fault.is_empty()).map(|(at, _)| at).collect();
