@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 use yaml_rust2::{Yaml, YamlLoader};
 
-/// Three applications as they were before: one that has nothing but a container, one that has everything, and one on its
-/// node's network.
+/// Applications as they were before: one that has nothing but a container, one that has everything, one on its node's
+/// network, and one that asks for no exporter.
 pub(super) const APPS: &str = include_str!("apps.yaml");
 
 /// Something that renders, and what it is called.
@@ -63,7 +63,7 @@ pub(super) fn everything() -> Vec<Rendering> {
     all
 }
 
-/// The only document of this kind, by its own name.
+/// The one document of this kind and name.
 pub(super) fn find<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
     let is = |document: &&Value| document["kind"] == kind && document["metadata"]["name"] == name;
     let found: Vec<&Value> = documents.iter().filter(is).collect();
@@ -92,7 +92,8 @@ fn folders(of: &str) -> Vec<String> {
 }
 
 fn kustomize(folder: &Path) -> Vec<Value> {
-    let output = Command::new("kubectl").arg("kustomize").arg(folder).output().expect("kubectl is not installed");
+    let output = Command::new("kubectl").arg("kustomize").arg(folder).output();
+    let output = output.unwrap_or_else(|error| panic!("kubectl cannot be run: {error}"));
     assert!(output.status.success(), "{}: {}", folder.display(), String::from_utf8_lossy(&output.stderr));
     parse(str::from_utf8(&output.stdout).unwrap())
 }

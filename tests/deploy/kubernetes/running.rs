@@ -5,7 +5,6 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -40,7 +39,7 @@ struct Process {
 // === impl Container ===
 
 impl Container {
-    /// That of `workload`, with what `documents` and our examples have for its volumes; without any of them where `bare`.
+    /// That of `workload`, with what `documents` and our examples have for its volumes; with empty ones if `bare`.
     fn of(workload: &Value, documents: &[Value], bare: bool) -> Self {
         let container = ours(workload).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -247,6 +246,6 @@ fn a_sidecar_without_its_secret_runs_on() {
     let documents = render(kustomization, &[("apps.yaml", &apps), ("config.yaml", config)]);
     let bare = find(&documents, "Deployment", "bare");
     let container = Container::of(bare, &documents, true);
-    fs::write(Path::new(&container.config_file()), inside(&container.folder, config)).unwrap();
+    fs::write(container.config_file(), inside(&container.folder, config)).unwrap();
     container.start().until_ready();
 }

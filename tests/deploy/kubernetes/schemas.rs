@@ -14,8 +14,8 @@ use super::rendering::{everything, read};
 /// The first version that has native sidecars without being asked to, and the newest that there is a schema of.
 const VERSIONS: [&str; 2] = ["1.29", "1.37"];
 
-/// Reads documents, one a line, and prints what is wrong with each, or an empty line. The first argument is the version of
-/// Kubernetes.
+/// Reads documents, one a line, and prints what is wrong with each, or an empty line. The arguments are the version of
+/// Kubernetes to judge by, and the newest that we know of.
 const PYTHON: &str = r#"
 import functools, json, sys
 import kubernetes_validate
@@ -50,14 +50,17 @@ for line in sys.stdin:
 
 /// What is wrong with each document; an empty text for those that are good.
 fn faults(documents: &[Value], version: &str) -> Vec<String> {
-    let python = env::var_os("KUBERNETES_VALIDATE_PYTHON").expect("KUBERNETES_VALIDATE_PYTHON is not set: see .ci/run");
+    let Some(python) = env::var_os("KUBERNETES_VALIDATE_PYTHON") else {
+        panic!("KUBERNETES_VALIDATE_PYTHON, a Python that has the schemas, is not set: .ci/run makes one");
+    };
     let mut child = Command::new(python)
         .args(["-c", PYTHON, version, VERSIONS[1]])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let text: String = documents.iter().map(|document| format!("{document}\n")).collect();
+    let lines: Vec<String> = documents.iter().map(Value::to_string).collect();
+    let text = lines.join("\n");
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
     let output = child.wait_with_output().unwrap();
@@ -76,8 +79,8 @@ fn documents() -> Vec<(String, Value)> {
     rendered.chain(files.map(|file| (file.to_owned(), read(file).remove(0)))).collect()
 }
 
-/// Every copy of `document` in which one field has another name, and every one in which one value is of another type, each
-/// with the place. What users name freely, such as labels, keeps its names.
+/// Every copy of `document` in which one field has another name, and every one in which one value is of another type,
+/// each with the place. What users name freely, such as labels, keeps its names.
 fn broken(document: &Value) -> Vec<(String, Value)> {
     let mut all = vec![];
     visit(document, "", &mut |place, value| {
@@ -88,14 +91,14 @@ fn broken(document: &Value) -> Vec<(String, Value)> {
         let (parent, key) = place.rsplit_once('/').unwrap();
         let free = ["labels", "matchLabels", "annotations", "data", "stringData", "selector", "requests", "limits"];
         let named_by_users = free.iter().any(|name| parent.ends_with(&format!("/{name}")));
+        // A Service's selector is labels; a workload's has fields.
+        let has_fields = !named_by_users || parent == "/spec/selector" && value.is_object();
         let mut another_name = document.clone();
-        if let Some(fields) = another_name.pointer_mut(parent).unwrap().as_object_mut() {
-            let fields_of_ours = key.replace("~1", "/");
-            if !named_by_users || parent == "/spec/selector" && value.is_object() {
-                let value = fields.remove(&fields_of_ours).unwrap();
-                fields.insert(format!("{fields_of_ours}x"), value);
-                all.push((format!("{place}: misspelt"), another_name));
-            }
+        if let Some(fields) = another_name.pointer_mut(parent).unwrap().as_object_mut().filter(|_| has_fields) {
+            let field = key.replace("~1", "/");
+            let value = fields.remove(&field).unwrap();
+            fields.insert(format!("{field}x"), value);
+            all.push((format!("{place}: misspelt"), another_name));
         }
     });
     all

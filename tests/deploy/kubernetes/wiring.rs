@@ -100,7 +100,7 @@ fn ports_are_named_and_numbered_alike_everywhere() {
             match document["kind"].as_str().unwrap() {
                 // A port by name was not found in a native sidecar before Kubernetes 1.32.
                 "Service" if document["metadata"]["name"] == NAME => {
-                    assert_eq!(document["spec"]["ports"][0]["targetPort"], 10047)
+                    assert_eq!(document["spec"]["ports"][0]["targetPort"], 10047);
                 }
                 "PodMonitor" => assert_eq!(document["spec"]["podMetricsEndpoints"][0]["port"], "cam-metrics"),
                 "NetworkPolicy" => assert_eq!(document["spec"]["ingress"][0]["ports"][0]["port"], 10047),
