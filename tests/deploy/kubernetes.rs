@@ -1,7 +1,5 @@
 //! What deploy/kubernetes renders to, and whether Kubernetes and the exporter take it.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
-
 mod pod_security;
 mod rendering;
 mod running;
