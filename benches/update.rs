@@ -70,7 +70,7 @@ impl World {
         let account = Arc::new(Account::new("prod".parse().unwrap(), facts, users));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
         let clock = Arc::new(Hands(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
-        let own = Own::new(Timestamp::UNIX_EPOCH).unwrap();
+        let own = Own::new().unwrap();
         let _ = own.account(account.name());
         let metrics = Metrics::new(inventory, &own, Arc::<Hands>::clone(&clock)).unwrap();
         Self { account, clock, metrics, runtime: Builder::new_current_thread().build().unwrap() }

@@ -73,7 +73,7 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
     let fleet = Fleet::new(
         surroundings,
         Arc::new(Inventory::new(vec![])),
-        Arc::new(Own::new(clock.now())?),
+        Arc::new(Own::new()?),
         Arc::new(Readiness::new(stopping.clone())),
         stopping,
         tell,

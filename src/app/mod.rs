@@ -41,7 +41,7 @@ use crate::{
     environment::Environment,
     inventory::Inventory,
     metrics::{Metrics, Own},
-    state::Refused,
+    state::{Refused, State},
     tencent::Transport,
     web::{self, Guard, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, Status, TelemetryPath},
 };
@@ -73,6 +73,8 @@ pub struct Options {
     pub lifecycle: bool,
     /// How many scrapes may be under way at once; 0 is no limit.
     pub max_requests: usize,
+    /// Whether it starts without a configuration that can be used, and waits for one.
+    pub config_optional: bool,
     /// Who stands before it.
     pub guard: Arc<Guard>,
 }
@@ -88,7 +90,10 @@ pub struct Listeners {
 
 /// An exporter that is ready to run.
 pub struct App {
-    config: Config,
+    /// What the start is to begin with; nothing where that waits for a configuration that can be used.
+    config: Option<Config>,
+    /// Whether it has begun to poll.
+    begun: bool,
     source: Arc<ConfigSource>,
     fleet: Fleet,
     inventory: Arc<Inventory>,
@@ -139,18 +144,29 @@ impl App {
     /// Wires an exporter of the configuration that `source` gives, now and at each reload. Does nothing yet.
     ///
     /// # Errors
-    /// See [`Error::Config`] and [`Error::Metrics`].
+    /// See [`Error::Config`], which is none where the configuration is optional, and [`Error::Metrics`].
     pub fn build(source: ConfigSource, options: Options, surroundings: Surroundings) -> Result<Self, Error> {
-        let config = source.load().map_err(Error::Config)?;
+        let config = match source.load() {
+            Ok(config) => Some(config),
+            Err(faults) if options.config_optional => {
+                error!(%faults, "the configuration cannot be used: nobody is polled until it can");
+                None
+            }
+            Err(faults) => return Err(Error::Config(faults)),
+        };
         let stopping = CancellationToken::new();
         let readiness = Arc::new(Readiness::new(stopping.clone()));
         let clock = Arc::clone(&surroundings.clock);
         let inventory = Arc::new(Inventory::new(vec![]));
-        let own = Arc::new(Own::new(clock.now())?);
+        let own = Arc::new(Own::new()?);
         own.sharded(source.shard().ordinal(), source.shard().total().get());
+        if config.is_some() {
+            own.config_loaded(clock.now());
+        }
         let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock))?);
         let (reloader, reloads) = Reloader::new();
-        let status = Status::new(Arc::clone(&inventory), Arc::clone(&clock), options.telemetry_path.clone());
+        let status =
+            Status::new(Arc::clone(&inventory), Arc::clone(&own), Arc::clone(&clock), options.telemetry_path.clone());
         let routes = Arc::new(Routes::new(
             metrics,
             Arc::clone(&inventory),
@@ -170,11 +186,12 @@ impl App {
             tell,
             Arc::clone(&joined),
         );
-        let state_file = watch::Sender::new(config.state_file.clone());
+        let state_file = watch::Sender::new(None);
         let source = Arc::new(source);
         let (max_requests, guard) = (options.max_requests, options.guard);
         Ok(Self {
             config,
+            begun: false,
             source,
             fleet,
             inventory,
@@ -210,10 +227,9 @@ impl App {
     /// A task ended or died: better no exporter than half of one.
     pub async fn run(mut self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), Error> {
         let mut tasks = Tasks::default();
-        let accounts = std::mem::take(&mut self.config.accounts);
-        self.fleet.set_accounts(accounts.clone(), &mut tasks).await;
-        self.recall(accounts, &mut tasks).await?;
-        self.fleet.poll(&mut tasks);
+        if let Some(config) = self.config.take() {
+            self.begin(config, &mut tasks).await?;
+        }
         self.serve(listeners, &mut tasks);
         let look_out = look_out(Arc::clone(&self.source), Arc::clone(&self.clock), self.reloader());
         let stopping = self.stopping.clone();
@@ -260,19 +276,47 @@ impl App {
         }
     }
 
-    /// Takes up what was known before the restart of the accounts that are configured, and of the members of their
-    /// organisations.
-    async fn recall(&mut self, configured: Vec<config::Account>, tasks: &mut Tasks) -> Result<(), Error> {
-        let Some(path) = self.state_file.borrow().clone() else { return Ok(()) };
-        // One that panics has loaded, or restored, nothing.
-        let Some(state) = spawn_blocking(move || memory::load(&path)).await.unwrap_or(Ok(None))? else { return Ok(()) };
+    /// Begins to poll, with what was known before the restart.
+    async fn begin(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
+        let state = match config.state_file.clone() {
+            // One that panics has loaded nothing.
+            Some(path) => spawn_blocking(move || memory::load(&path)).await.unwrap_or(Ok(None))?,
+            None => None,
+        };
+        self.fleet.set_accounts(config.accounts.clone(), tasks).await;
+        if let Some(state) = state {
+            self.recall(state, config.accounts, tasks).await;
+        }
+        self.state_file.send_replace(config.state_file);
+        self.fleet.poll(tasks);
+        self.begun = true;
+        Ok(())
+    }
+
+    /// Takes up what was known of these accounts, and of the members of their organisations.
+    async fn recall(&mut self, state: State, configured: Vec<config::Account>, tasks: &mut Tasks) {
         state.restore_members(&self.inventory, |name| {
             configured.iter().any(|account| account.name == *name && account.organization.is_some())
         });
         // With the members, which are accounts now.
         self.fleet.set_accounts(configured, tasks).await;
         let (inventory, configured) = (Arc::clone(&self.inventory), self.fleet.configured());
+        // One that panics has restored nothing.
         let _ = spawn_blocking(move || memory::recall(state, &inventory, &configured)).await;
+    }
+
+    /// Goes on with another configuration, or begins with the first that can be used.
+    async fn take_up(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
+        if !self.begun {
+            return self.begin(config, tasks).await;
+        }
+        self.fleet.set_accounts(config.accounts, tasks).await;
+        self.fleet.poll(tasks);
+        self.state_file.send_if_modified(|path| {
+            let moved = *path != config.state_file;
+            *path = config.state_file;
+            moved
+        });
         Ok(())
     }
 
@@ -280,23 +324,20 @@ impl App {
         let source = Arc::clone(&self.source);
         let loaded = spawn_blocking(move || source.load()).await;
         let refused = match loaded {
-            Ok(Ok(config)) => {
-                self.fleet.set_accounts(config.accounts, tasks).await;
-                self.fleet.poll(tasks);
-                self.state_file.send_if_modified(|path| {
-                    let moved = *path != config.state_file;
-                    *path = config.state_file;
-                    moved
-                });
-                self.own.config_loaded(self.clock.now());
-                info!("the configuration has been reloaded");
-                return Ok(());
-            }
+            Ok(Ok(config)) => match self.take_up(config, tasks).await {
+                Ok(()) => {
+                    self.own.config_loaded(self.clock.now());
+                    info!("the configuration has been reloaded");
+                    return Ok(());
+                }
+                Err(refused) => refused.to_string(),
+            },
             Ok(Err(faults)) => faults.to_string(),
             Err(error) => error.to_string(),
         };
         self.own.config_refused();
-        error!(faults = %refused, "the configuration cannot be used: the last good one stays");
+        let meanwhile = if self.begun { "the last good one stays" } else { "nobody is polled until it can" };
+        error!(faults = %refused, "the configuration cannot be used: {meanwhile}");
         Err(NotReloaded::Refused(refused))
     }
 }

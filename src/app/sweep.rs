@@ -94,7 +94,7 @@ impl Sweep {
         let stopping = CancellationToken::new();
         let clock = Arc::clone(&surroundings.clock);
         let inventory = Arc::new(Inventory::new(vec![]));
-        let own = Arc::new(Own::new(clock.now())?);
+        let own = Arc::new(Own::new()?);
         let readiness = Arc::new(Readiness::new(stopping.clone()));
         // There is nobody to hear news: the files that list users are read once.
         let (tell, _) = mpsc::channel(NEWS);

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::{
-    app::{ConfigSource, Listeners},
+    app::{App, ConfigSource, Listeners},
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
@@ -35,7 +35,11 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
         let text = stage.config();
         let source = ConfigSource::new(move || Config::parse(&text, &Environment::default()));
         let guard = exporter::guard(flags)?;
-        let app = exporter::build(source, Stage::environment(), flags, Arc::clone(&guard))?;
+        let app = App::build(
+            source,
+            exporter::options(flags, Arc::clone(&guard)),
+            exporter::surroundings(Stage::environment())?,
+        )?;
         let shutdown = exporter::on_signals(&app.reloader())?;
         let listeners = exporter::bind(flags).await?;
         say_where_to_look(flags, &guard, &listeners, stage.endpoint);

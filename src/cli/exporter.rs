@@ -25,14 +25,15 @@ use super::{ConfigFlags, ServeFlags, log};
 /// What a thread that hangs in a system call may delay the exit.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-pub(super) fn run(config: &ConfigFlags, flags: &ServeFlags) -> Result<()> {
+pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> Result<()> {
     let shard = config.shard();
     log::start(&flags.log);
     let environment = Environment::of_this_process();
     let file = config.file();
     let source = ConfigSource::file(file.to_owned(), environment.clone(), shard);
     in_runtime(async {
-        let app = build(source, environment, flags, guard(flags)?).map_err(|error| match error {
+        let options = Options { config_optional: optional, ..options(flags, guard(flags)?) };
+        let app = App::build(source, options, surroundings(environment)?).map_err(|error| match error {
             Error::Config(faults) => refused(file, &faults),
             other => other.into(),
         })?;
@@ -119,20 +120,15 @@ async fn listen(address: &ListenAddress, flag: &str, message: &str) -> Result<Tc
     Ok(listener)
 }
 
-/// Wires the exporter of the configuration that `source` gives, behind `guard`.
-pub(super) fn build(
-    source: ConfigSource,
-    environment: Environment,
-    flags: &ServeFlags,
-    guard: Arc<Guard>,
-) -> Result<App, Error> {
-    let options = Options {
+/// What `flags` say of serving, behind `guard`.
+pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>) -> Options {
+    Options {
         telemetry_path: flags.telemetry_path.clone(),
         lifecycle: flags.lifecycle,
         max_requests: flags.max_requests,
+        config_optional: false,
         guard,
-    };
-    App::build(source, options, surroundings(environment)?)
+    }
 }
 
 /// This machine, with that environment.

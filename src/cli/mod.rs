@@ -53,6 +53,9 @@ pub(crate) struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     config: ConfigFlags,
+    /// Starts though the configuration is missing or wrong: says so, and polls once it is right.
+    #[arg(long = "config.optional")]
+    config_optional: bool,
     #[command(flatten)]
     serve: ServeFlags,
 }
@@ -138,7 +141,7 @@ impl Arguments {
     /// Does what was asked for, and tells the exit code.
     pub(crate) fn carry_out(&self) -> Result<ExitCode> {
         match &self.command {
-            None => exporter::run(&self.config, &self.serve)?,
+            None => exporter::run(&self.config, self.config_optional, &self.serve)?,
             Some(Command::Demo(serve)) => demo::run(serve)?,
             Some(Command::CheckConfig(config)) => check_config::run(config)?,
             Some(Command::List(flags)) => return list::run(flags),

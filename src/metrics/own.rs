@@ -68,11 +68,11 @@ struct Changes(Arc<AtomicU64>);
 // === impl Own ===
 
 impl Own {
-    /// At 0, of a configuration loaded at `loaded`, which no other exporter shares.
+    /// At 0, of an exporter that shares its work with no other and has loaded no configuration yet.
     ///
     /// # Errors
     /// A name that Prometheus does not allow.
-    pub fn new(loaded: Timestamp) -> prometheus::Result<Self> {
+    pub fn new() -> prometheus::Result<Self> {
         let counters = |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let own = Self {
             polls: counters(
@@ -136,7 +136,6 @@ impl Own {
             ])
             .set(1);
         own.sharded(0, 1);
-        own.config_loaded(loaded);
         Ok(own)
     }
 
@@ -159,6 +158,12 @@ impl Own {
     pub fn config_refused(&self) {
         self.config_last_reload_successful.set(0.0);
         self.changes.count();
+    }
+
+    /// Whether the configuration could not be used when it was last loaded.
+    #[must_use]
+    pub fn config_is_refused(&self) -> bool {
+        self.config_last_reload_successful.get() == 0.0
     }
 
     /// Those of `account`, all its series preset but for those of actions.

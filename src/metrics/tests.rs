@@ -61,7 +61,7 @@ impl World {
         let accounts = ["prod", "test-1"].map(|name| Arc::new(Account::new(name.parse().unwrap(), facts, [])));
         let inventory = Arc::new(Inventory::new(accounts.to_vec()));
         let clock = Arc::new(Hands(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
-        let own = Own::new(Timestamp::UNIX_EPOCH).unwrap();
+        let own = Own::new().unwrap();
         let metrics = Metrics::new(Arc::clone(&inventory), &own, Arc::<Hands>::clone(&clock)).unwrap();
         Self { accounts, inventory, clock, metrics, runtime: Builder::new_current_thread().build().unwrap() }
     }

@@ -205,12 +205,12 @@ mod tests {
         };
         let account = Arc::new(Account::new("prod".parse().unwrap(), facts, []));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
-        let own = Own::new(jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let own = Own::new().unwrap();
         let clock = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock) as _).unwrap());
         let readiness = Arc::new(Readiness::new(CancellationToken::new()));
         let telemetry_path: TelemetryPath = "/metrics".parse().unwrap();
-        let status = Status::new(Arc::clone(&inventory), clock, telemetry_path.clone());
+        let status = Status::new(Arc::clone(&inventory), Arc::clone(&own), clock, telemetry_path.clone());
         let routes = Routes::new(metrics, inventory, readiness, status, telemetry_path, None);
 
         let healthy = Request::get("/-/healthy").body(Empty::<Bytes>::new()).unwrap();

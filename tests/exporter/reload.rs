@@ -14,10 +14,11 @@ use tencentcloud_cam_exporter::simulator::{Behaviour, Fault, Times, User};
 
 use crate::{
     exposition::user_with_one_key,
-    world::{Exporter, Metrics, UIN, World},
+    world::{Exporter, Metrics, UIN, World, binary},
 };
 
 const LIFECYCLE: &[&str] = &["--web.enable-lifecycle"];
+const OPTIONAL: &[&str] = &["--config.optional"];
 
 fn world_of_three() -> World {
     World::new((UIN..UIN + 3).map(|uin| (uin, user_with_one_key())))
@@ -241,4 +242,45 @@ fn a_thousand_reloads_good_and_bad_cost_no_scrape_and_leave_nothing_over() {
     assert!(left <= descriptors + 2 && running <= threads + 2, "{descriptors}, {threads} and then {left}, {running}");
     let after = exporter.metrics();
     assert_eq!((after.keys(), successful(&after)), (before.keys(), Some(0.0)));
+}
+
+#[test]
+fn an_optional_configuration_may_be_wrong_or_come_later_and_ends_nothing() {
+    let world = world_of_three();
+    let wrong = "accounts: [{name: prod, uins: [12a], credentials: {}}]\npoll: {rate_limit: 21}\n";
+    let exporter = world.start_with(wrong, OPTIONAL);
+    assert_eq!(exporter.get("/-/healthy").status, 200);
+    let metrics = exporter.metrics();
+    let loaded = |metrics: &Metrics| metrics.get("exporter_config_last_reload_success_timestamp_seconds");
+    assert_eq!((successful(&metrics), loaded(&metrics)), (Some(0.0), Some(0.0)));
+    let log = exporter.log();
+    assert!(log.contains("accounts[0].uins[0]") && log.contains("poll.rate_limit"), "{log}");
+    let page = exporter.get("/").body;
+    assert!(page.contains("the configuration cannot be used"), "{page}");
+    assert!(page.contains("Nobody is polled until there is a configuration"), "{page}");
+
+    world.write("config.yaml", &config(&world, &[UIN]));
+    let metrics = exporter.until_answered(1);
+    assert_eq!(successful(&metrics), Some(1.0));
+    assert!(loaded(&metrics) > Some(0.0));
+    let page = exporter.get("/").body;
+    assert!(!page.contains("the configuration cannot be used"), "{page}");
+}
+
+#[test]
+fn what_was_known_is_taken_up_by_an_optional_configuration_that_comes_late() {
+    let world = world_of_three();
+    let config = format!("{}state_file: {}\n", config(&world, &[UIN]), world.folder.path().join("state").display());
+    let exporter = world.start_with(&config, &[]);
+    let before = exporter.until_answered(1);
+    exporter.stop();
+    world.take_the_api_down();
+    std::fs::remove_file(world.folder.path().join("config.yaml")).unwrap();
+
+    let missing = format!("--config.file={}", world.folder.path().join("config.yaml").display());
+    let exporter = Exporter::start(binary().arg(missing).args(OPTIONAL));
+    assert_eq!(successful(&exporter.metrics()), Some(0.0));
+    world.write("config.yaml", &config);
+    let after = exporter.until("taken up", |metrics| successful(metrics) == Some(1.0));
+    assert_eq!(after.keys(), before.keys());
 }

@@ -138,6 +138,12 @@ pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transp
     let (config, environment) = (config.to_owned(), surroundings.environment.clone());
     let source = ConfigSource::new(move || Config::parse(&config, &environment));
     let guard = Arc::new(Guard::open());
-    let options = Options { telemetry_path: "/metrics".parse().unwrap(), lifecycle: false, max_requests: 0, guard };
+    let options = Options {
+        telemetry_path: "/metrics".parse().unwrap(),
+        lifecycle: false,
+        max_requests: 0,
+        config_optional: false,
+        guard,
+    };
     App::build(source, options, surroundings).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -48,7 +48,12 @@ impl Lists<'_> {
     fn accounts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Heading::of("accounts", "Accounts", &self.0.accounts).open(f)?;
         if self.0.accounts.of() == 0 {
-            return writeln!(f, "<p>No account falls to this exporter.</p>\n</section>");
+            let why = if self.0.config_refused {
+                "Nobody is polled until there is a configuration that can be used."
+            } else {
+                "No account falls to this exporter."
+            };
+            return writeln!(f, "<p>{why}</p>\n</section>");
         }
         columns(f, "accounts", &["Account", "Users", "Requests", "Sweep", "Freshness"])?;
         for account in self.0.accounts() {

@@ -22,12 +22,13 @@ use tokio::time::Instant;
 
 use self::{page::Page, report::Report};
 use super::TelemetryPath;
-use crate::{clock::Clock, inventory::Inventory};
+use crate::{clock::Clock, inventory::Inventory, metrics::Own};
 
 /// What the page is made from.
 #[derive(Debug)]
 pub struct Status {
     inventory: Arc<Inventory>,
+    own: Arc<Own>,
     clock: Arc<dyn Clock>,
     telemetry_path: TelemetryPath,
     started: Instant,
@@ -37,18 +38,19 @@ pub struct Status {
 // === impl Status ===
 
 impl Status {
-    /// Tells of `inventory`, as of the time that `clock` tells, in an exporter that starts now and has its metrics at
-    /// `telemetry_path`.
+    /// Tells of `inventory`, and of what `own` says of the configuration, as of the time that `clock` tells, in an exporter
+    /// that starts now and has its metrics at `telemetry_path`.
     #[must_use]
-    pub fn new(inventory: Arc<Inventory>, clock: Arc<dyn Clock>, telemetry_path: TelemetryPath) -> Self {
-        Self { inventory, clock, telemetry_path, started: Instant::now(), policy: style::policy() }
+    pub fn new(inventory: Arc<Inventory>, own: Arc<Own>, clock: Arc<dyn Clock>, telemetry_path: TelemetryPath) -> Self {
+        Self { inventory, own, clock, telemetry_path, started: Instant::now(), policy: style::policy() }
     }
 
     /// The page as of now, an HTML document that loads itself anew every few seconds if it `refreshes`. It takes
     /// milliseconds where there are thousands of users.
     #[must_use]
     pub fn page(&self, refreshes: bool) -> String {
-        let report = Report::of(&self.inventory, self.clock.now(), self.started.elapsed());
+        let config_refused = self.own.config_is_refused();
+        let report = Report { config_refused, ..Report::of(&self.inventory, self.clock.now(), self.started.elapsed()) };
         Page::of(&report, &self.telemetry_path, refreshes).to_string()
     }
 

@@ -80,7 +80,12 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             text: Count(number, one, many).to_string(),
             part,
         });
-    let mut problems: Vec<Problem> = of_accounts.chain(of_users).collect();
+    let of_config = report.config_refused.then(|| Problem {
+        gravity: Gravity::Act,
+        text: "the configuration cannot be used: the log tells why".to_owned(),
+        part: "accounts",
+    });
+    let mut problems: Vec<Problem> = of_config.into_iter().chain(of_accounts).chain(of_users).collect();
     problems.sort_by_key(|problem| Reverse(problem.gravity));
     problems
 }

@@ -28,6 +28,8 @@ pub(super) struct Report {
     pub(super) made: Timestamp,
     /// For how long the exporter has been running.
     pub(super) uptime: Duration,
+    /// Whether the configuration could not be used when it was last loaded.
+    pub(super) config_refused: bool,
     pub(super) totals: Totals,
     /// The ages from which keys are stale, in one account or another.
     pub(super) max_ages: BTreeSet<Duration>,
@@ -138,6 +140,7 @@ impl Report {
         let mut report = Self {
             made: local,
             uptime,
+            config_refused: false,
             totals: Totals::default(),
             max_ages: BTreeSet::new(),
             accounts: Worst::default(),
