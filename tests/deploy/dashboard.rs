@@ -84,8 +84,8 @@ fn each_rule_finds_what_breaks_it() {
     ] {
         let mut dashboard = dashboard();
         *dashboard.pointer_mut(&pointer).unwrap_or_else(|| panic!("no {pointer}")) = wrong;
-        let found = owned(broken(&dashboard));
-        let more: Vec<&str> = found.difference(&excluded()).map(|(rule, _)| rule.as_str()).collect();
+        let (found, excluded) = (owned(broken(&dashboard)), excluded());
+        let more: Vec<&str> = found.difference(&excluded).map(|(rule, _)| rule.as_str()).collect();
         assert_eq!(more, [rule], "{pointer}");
     }
 }
@@ -128,7 +128,8 @@ fn panels_stand_side_by_side() {
             assert!(taken.insert(place), "{} lies on another at {place:?}", panel["title"]);
         }
         assert!(ids.insert(panel["id"].as_u64().unwrap()), "an id twice: {}", panel["id"]);
-        assert!(titles.insert(panel["title"].as_str().unwrap()), "a title twice: {}", panel["title"]);
+        let title = (panel["type"] == "row", panel["title"].as_str().unwrap());
+        assert!(titles.insert(title), "a title twice: {title:?}");
     }
 }
 

@@ -27,7 +27,8 @@ pub(super) fn selectors(query: &str) -> Vec<Selector> {
         let end = rest.find(|character| !is_of_word(character)).unwrap_or(rest.len());
         if end > 0 {
             (word, rest) = rest.split_at(end);
-            let is_called = rest.trim_start().starts_with('(');
+            // An aggregation's labels may stand before what it aggregates.
+            let is_called = ["(", "by (", "without ("].iter().any(|call| rest.trim_start().starts_with(call));
             let is_metric = first.is_ascii_alphabetic() && !is_called && !OPERATORS.contains(&word);
             if is_metric && !GROUPING.contains(&word) {
                 let function = functions.last().cloned().unwrap_or_default();

@@ -58,8 +58,7 @@ fn of_dashboard(dashboard: &Value, broken: &mut Broken) {
         .map(|variable| ["name", "label", "query"].map(|field| text(&variable[field])))
         .collect();
     check("template-datasource-rule", "dashboard", sources == [["datasource", "Data source", "prometheus"]]);
-    for (rule, name, label) in
-        [("template-job-rule", "job", "Job"), ("template-instance-rule", "instance", "Instance")]
+    for (rule, name, label) in [("template-job-rule", "job", "Job"), ("template-instance-rule", "instance", "Instance")]
     {
         let is_right = |variable: &Value| {
             let chosen = variable["multi"] == true && variable["allValue"] == ".+" && variable["includeAll"] == true;
