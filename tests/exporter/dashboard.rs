@@ -54,10 +54,13 @@ fn value(rows: &[Vec<Row>]) -> f64 {
     *value
 }
 
+/// A row of a table: its labels, and the value of each query.
+type Line = (BTreeMap<String, String>, Vec<Option<f64>>);
+
 /// The rows of a table, as Grafana's `merge` and `organize` put its queries together: by key, else by user.
-fn table(queries: &[Vec<Row>]) -> BTreeMap<String, (BTreeMap<String, String>, Vec<Option<f64>>)> {
+fn table(queries: &[Vec<Row>]) -> BTreeMap<String, Line> {
     let place = |labels: &BTreeMap<String, String>| labels.get("access_key_id").unwrap_or(&labels["uin"]).clone();
-    let mut rows: BTreeMap<_, (BTreeMap<_, _>, Vec<_>)> = BTreeMap::new();
+    let mut rows: BTreeMap<String, Line> = BTreeMap::new();
     for (number, query) in queries.iter().enumerate() {
         for (labels, value) in query {
             let (all, values) =
@@ -95,69 +98,8 @@ fn shows_the_demo_as_list_does() {
     });
 
     let list = list();
-    let keys = list["keys"].as_array().unwrap();
-    let found = |finding: &str| {
-        let is_so = |key: &&Value| key["findings"].as_array().unwrap().contains(&finding.into());
-        keys.iter().filter(is_so).collect::<Vec<_>>()
-    };
-    let users = |keys: &[&Value]| keys.iter().map(|key| key["uin"].to_string()).collect::<BTreeSet<_>>().len();
-    #[expect(clippy::cast_precision_loss, reason = "there are a few dozen")]
-    for (panel, expected) in [
-        ("Users", list["accounts"][0]["users"].as_u64().unwrap() as usize),
-        ("Keys", keys.len()),
-        ("Stale keys", found("stale").len()),
-        ("Users over the limit", users(&found("over_limit"))),
-        ("Unused keys", found("unused").len()),
-        ("Failing users", list["failures"].as_array().unwrap().len()),
-    ] {
-        until(panel, || {
-            // One of the demo's users fails now and then, and is asked again within the second.
-            let shown = value(&grafana.show(panel, &all));
-            if (shown - expected as f64).abs() < f64::EPSILON {
-                Ok(())
-            } else {
-                Err(format!("{shown}, not {expected}"))
-            }
-        });
-    }
-    let bands = grafana.show("Keys by age", &all);
-    let counts: Vec<f64> = bands.iter().map(|band| band[0].1).collect();
-    assert_eq!(counts.iter().sum::<f64>(), keys.len() as f64, "{counts:?}");
-    assert_eq!(counts[4..].iter().sum::<f64>(), found("stale").len() as f64, "{counts:?}");
-
-    let oldest = table(&grafana.show("Oldest keys", &all));
-    assert_eq!(oldest.len(), keys.len());
-    for key in keys {
-        let (labels, values) = &oldest[key["access_key_id"].as_str().unwrap()];
-        for label in ["account", "uin", "user_name", "status"] {
-            assert_eq!(labels[label], key[label], "{labels:?}");
-        }
-        let days = key["age_seconds"].as_f64().unwrap() / 86_400.0;
-        assert!(
-            (values[0].unwrap() - days).abs() <= 1.0 && (values[1].unwrap() - days / 90.0).abs() < 0.1,
-            "{values:?}"
-        );
-        assert_eq!(values[2].unwrap() < 1.0, key["never_used"] == true, "{key}");
-    }
-    let first = oldest.values().max_by(|one, other| one.1[0].partial_cmp(&other.1[0]).unwrap()).unwrap();
-    assert_eq!(first.0["user_name"], "first-admin");
-    let unused = table(&grafana.show("Keys unused for longest", &all));
-    let expected = found("unused").into_iter().map(|key| key["access_key_id"].as_str().unwrap());
-    assert_eq!(unused.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected.collect());
-    let at_limit = table(&grafana.show("Users at or over the key limit", &all));
-    let over: Vec<&str> = at_limit
-        .values()
-        .filter(|(_, values)| values[1].unwrap() > 0.0)
-        .map(|(labels, _)| labels["user_name"].as_str())
-        .collect();
-    assert_eq!((at_limit.len(), over), (5, vec!["data-platform"]));
-    let failing = table(&grafana.show("Users whose polls fail", &all));
-    for failure in list["failures"].as_array().unwrap() {
-        // Whoever was deleted is found no more, and has no name; whoever is denied was never answered about.
-        let (labels, values) = &failing[failure["uin"].as_str().unwrap()];
-        assert_eq!(labels.get("user_name").map(String::as_str), failure["user_name"].as_str());
-        assert_eq!(values[1].is_some(), failure["reason"] == "user_not_found", "{values:?}");
-    }
+    the_numbers_are_those_of(&list, &grafana);
+    the_tables_are_those_of(&list, &grafana);
 
     let variables = grafana.variables();
     let instance = &variables["instance"];
@@ -165,6 +107,84 @@ fn shows_the_demo_as_list_does() {
     let one = Chosen([("job", vec!["cam".to_owned()]), ("instance", instance.clone())].into());
     assert_eq!(empty(&grafana, &one), not_here.into());
     assert_eq!((grafana.annotations("Starts").len(), grafana.annotations("Configuration loads").len()), (1, 1));
+}
+
+fn keys(list: &Value) -> &[Value] {
+    list["keys"].as_array().unwrap()
+}
+
+/// The ids of the keys of which `list` says so.
+fn found<'a>(list: &'a Value, finding: &str) -> BTreeSet<&'a str> {
+    let is_so = |key: &&Value| key["findings"].as_array().unwrap().contains(&finding.into());
+    keys(list).iter().filter(is_so).map(|key| key["access_key_id"].as_str().unwrap()).collect()
+}
+
+fn the_numbers_are_those_of(list: &Value, grafana: &Grafana) {
+    let over_limit = found(list, "over_limit");
+    let is_over = |key: &&Value| over_limit.contains(key["access_key_id"].as_str().unwrap());
+    let users_over: BTreeSet<_> = keys(list).iter().filter(is_over).map(|key| key["uin"].as_str()).collect();
+    let stale = count(found(list, "stale").len());
+    for (panel, expected) in [
+        ("Users", list["accounts"][0]["users"].as_f64().unwrap()),
+        ("Keys", count(keys(list).len())),
+        ("Stale keys", stale),
+        ("Users over the limit", count(users_over.len())),
+        ("Unused keys", count(found(list, "unused").len())),
+        ("Failing users", count(list["failures"].as_array().unwrap().len())),
+    ] {
+        // One of the demo's users fails now and then, and is asked again within the second.
+        until(panel, || {
+            let shown = value(&grafana.show(panel, &Chosen::default()));
+            if equal(shown, expected) { Ok(()) } else { Err(format!("{shown}, not {expected}")) }
+        });
+    }
+    let bands = grafana.show("Keys by age", &Chosen::default());
+    let in_bands = |bands: &[Vec<Row>]| bands.iter().map(|band| band[0].1).sum::<f64>();
+    assert!(equal(in_bands(&bands), count(keys(list).len())), "{bands:?}");
+    assert!(equal(in_bands(&bands[4..]), stale), "{bands:?}");
+}
+
+fn the_tables_are_those_of(list: &Value, grafana: &Grafana) {
+    let show = |panel: &str| table(&grafana.show(panel, &Chosen::default()));
+    let oldest = show("Oldest keys");
+    assert_eq!(oldest.len(), keys(list).len());
+    for key in keys(list) {
+        let (labels, values) = &oldest[key["access_key_id"].as_str().unwrap()];
+        for label in ["account", "uin", "user_name", "status"] {
+            assert_eq!(labels[label], key[label], "{labels:?}");
+        }
+        let days = key["age_seconds"].as_f64().unwrap() / 86_400.0;
+        let [age, part, last_used] = values.as_slice() else { panic!("{values:?}") };
+        assert!((age.unwrap() - days).abs() <= 1.0, "{age:?} days, not {days}");
+        assert!((part.unwrap() - days / 90.0).abs() < 0.001, "{part:?} of the maximum, with {days} days");
+        assert_eq!(equal(last_used.unwrap(), 0.0), key["never_used"] == true, "{key}");
+    }
+    let first = oldest.values().max_by(|one, other| one.1[0].partial_cmp(&other.1[0]).unwrap()).unwrap();
+    assert_eq!(first.0["user_name"], "first-admin");
+
+    let unused = show("Keys unused for longest");
+    assert_eq!(unused.keys().map(String::as_str).collect::<BTreeSet<_>>(), found(list, "unused"));
+
+    let at_limit = show("Users at or over the key limit");
+    let over = at_limit.values().filter(|(_, values)| values[1].unwrap() > 0.0);
+    assert_eq!(over.map(|(labels, _)| labels["user_name"].as_str()).collect::<Vec<_>>(), ["data-platform"]);
+    assert_eq!(at_limit.len(), 5);
+
+    let failing = show("Users whose polls fail");
+    for failure in list["failures"].as_array().unwrap() {
+        // Whoever was deleted is found no more, and has no name; whoever is denied was never answered about.
+        let (labels, values) = &failing[failure["uin"].as_str().unwrap()];
+        assert_eq!(labels.get("user_name").map(String::as_str), failure["user_name"].as_str());
+        assert_eq!(values[1].is_some(), failure["reason"] == "user_not_found", "{values:?}");
+    }
+}
+
+fn count(these: usize) -> f64 {
+    f64::from(u32::try_from(these).unwrap())
+}
+
+fn equal(one: f64, other: f64) -> bool {
+    (one - other).abs() < f64::EPSILON
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a query selects: as much of PromQL as the rules for dashboards ask about.
+//! What a query selects: as much of `PromQL` as the rules for dashboards ask about.
 
 /// A selector of a query.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const UNITS: [&str; 8] = ["none", "s", "bytes", "percentunit", "reqps", "cps", "
 /// What every panel and every variable names as its data source.
 const DATA_SOURCE: &str = "${datasource}";
 
-/// Every rule that is broken. Whether a query is PromQL (`target-promql-rule`) Prometheus itself is asked elsewhere.
+/// Every rule that is broken. Whether a query is `PromQL` (`target-promql-rule`) Prometheus itself is asked elsewhere.
 pub(super) fn broken(dashboard: &Value) -> Broken {
     let mut broken = Broken::new();
     of_dashboard(dashboard, &mut broken);

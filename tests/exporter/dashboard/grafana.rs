@@ -54,10 +54,16 @@ impl Chosen<'_> {
     }
 }
 
-/// Escaped for a regular expression, and that for a string of PromQL.
+/// Escaped for a regular expression, and that for a string of `PromQL`.
 fn escaped(value: &str) -> String {
-    let special = |character: char| r"\^$*+?.()|[]{}".contains(character);
-    value.chars().map(|character| format!("{}{character}", if special(character) { r"\\" } else { "" })).collect()
+    let mut escaped = String::new();
+    for character in value.chars() {
+        if r"\^$*+?.()|[]{}".contains(character) {
+            escaped.push_str(r"\\");
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 fn text(value: &Value) -> &str {

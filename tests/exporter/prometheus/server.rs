@@ -151,7 +151,7 @@ impl Prometheus {
 
     /// What its API answers there with these parameters.
     pub(crate) fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
-        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let parameters: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let path = format!("{path}?{}", parameters.join("&"));
