@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod dashboard;
 mod kubernetes;
 mod rules;

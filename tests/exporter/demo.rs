@@ -7,11 +7,11 @@ use std::{
 
 use crate::world::{Exporter, Metrics, binary};
 
-fn demo() -> Exporter {
+pub(crate) fn demo() -> Exporter {
     Exporter::start(binary().arg("demo"))
 }
 
-fn swept(exporter: &Exporter) -> Metrics {
+pub(crate) fn swept(exporter: &Exporter) -> Metrics {
     // Of 36 users, one is denied.
     exporter.until_answered(35)
 }

@@ -32,8 +32,8 @@ fn labels(cell: &str) -> BTreeSet<String> {
     cell.split(", ").filter(|label| !label.is_empty()).map(str::to_owned).collect()
 }
 
-/// The families of the exposition with their types and labels; those that a histogram adds to its series are its own.
-fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
+/// A world and a configuration of it with which every family is exposed.
+pub(crate) fn with_everything() -> (World, String) {
     let world = World::with_one_user();
     add_role(&world);
     let listing = "organization:DescribeOrganizationMembers".to_owned();
@@ -43,8 +43,14 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let organization = format!("organization: {{role_name: exporter, endpoint: 'http://{}'}}", world.endpoint);
     let fields =
         format!("uins_file: {}, include_self: true, discover: true, last_used: true, {organization}", list.display());
-    let with_all = world.config_with(&role).replace("name: prod,", &format!("name: prod, {fields},"));
-    let exporter = world.start_with(&with_all, &[]);
+    let config = world.config_with(&role).replace("name: prod,", &format!("name: prod, {fields},"));
+    (world, config)
+}
+
+/// The families of the exposition with their types and labels; those that a histogram adds to its series are its own.
+fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let (world, config) = with_everything();
+    let exporter = world.start_with(&config, &[]);
     for family in [
         "account_last_sweep_duration_seconds",
         "account_caller_up",

@@ -9,6 +9,7 @@ mod clock;
 mod command_line;
 mod connect;
 mod credentials;
+mod dashboard;
 mod demo;
 mod discovery;
 mod documentation;

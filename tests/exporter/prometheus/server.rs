@@ -31,13 +31,13 @@ const ITS_OWN: [&str; 5] = [
 ];
 
 /// Passes scrapes on, and keeps what they were answered.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     content_types: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Stopped when dropped.
-pub(super) struct Prometheus {
+pub(crate) struct Prometheus {
     process: Child,
     address: SocketAddr,
 }
@@ -46,7 +46,7 @@ pub(super) struct Prometheus {
 
 impl Proxy {
     /// Passes requests on to `to`, with another `Accept` if there is one given.
-    pub(super) fn start(to: SocketAddr, accept: Option<&'static str>) -> Self {
+    pub(crate) fn start(to: SocketAddr, accept: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let content_types = Arc::new(Mutex::new(BTreeSet::new()));
@@ -96,7 +96,7 @@ fn pass_on(mut client: TcpStream, to: SocketAddr, accept: Option<&str>) -> Optio
 
 impl Prometheus {
     /// Starts one with these jobs, which keeps everything in `folder`.
-    pub(super) fn start(folder: &Path, flags: &[&str], jobs: &[(&str, &Proxy)]) -> Self {
+    pub(crate) fn start(folder: &Path, flags: &[&str], jobs: &[(&str, &Proxy)]) -> Self {
         let job = |(name, proxy): &(&str, &Proxy)| {
             format!("- {{job_name: {name}, static_configs: [{{targets: ['{}']}}]}}\n", proxy.address)
         };
@@ -119,7 +119,7 @@ impl Prometheus {
     }
 
     /// Waits until a scrape of the job has succeeded.
-    pub(super) fn until_up(&self, job: &str) {
+    pub(crate) fn until_up(&self, job: &str) {
         let started = Instant::now();
         while self.value("up", job).as_deref() != Some("1") {
             assert!(started.elapsed() < PATIENCE, "{job} is not up: {:?}", self.get("targets?state=active"));
@@ -147,6 +147,15 @@ impl Prometheus {
         };
         let all = answer.as_array().unwrap().iter().map(series);
         all.filter(|(name, _)| !ITS_OWN.contains(&name.as_str())).collect()
+    }
+
+    /// What its API answers there with these parameters.
+    pub(crate) fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
+        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+        let parameters: Vec<String> =
+            parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let path = format!("{path}?{}", parameters.join("&"));
+        self.get(&path).unwrap_or_else(|| panic!("no answer to {path}"))
     }
 
     /// What its API answers; nothing while it starts.
