@@ -2,7 +2,7 @@
 
 mod families;
 mod protobuf;
-mod server;
+pub(crate) mod server;
 
 use std::{
     collections::BTreeSet,
