@@ -1,0 +1,175 @@
+//! Reads the rules and their tests.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use yaml_rust2::{Yaml, YamlEmitter, YamlLoader};
+
+use super::promql;
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    /// What it records, or the alert's name.
+    pub(super) name: String,
+    /// As it stands in the file.
+    yaml: Yaml,
+}
+
+/// One test of a file of tests, with all that it needs but the rules.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    /// The file, and the test's name.
+    pub(super) name: String,
+    /// The rules that it asks about, and those that these need.
+    pub(super) needs: BTreeSet<String>,
+    /// The alerts that it asks about, and expects at some time to fire.
+    pub(super) fires: BTreeSet<String>,
+    /// The alerts that it expects at some time to be silent.
+    pub(super) silent: BTreeSet<String>,
+    yaml: Yaml,
+}
+
+/// Where the rules and their tests are.
+pub(super) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus")
+}
+
+/// The rules, in their order.
+pub(super) fn rules() -> Vec<Rule> {
+    let file = load(&fs::read_to_string(folder().join("rules.yml")).unwrap());
+    let groups = items(&file["groups"]).iter();
+    groups.flat_map(|group| items(&group["rules"]).iter().map(Rule::of)).collect()
+}
+
+/// The files of tests, in the order of their names.
+pub(super) fn test_files() -> Vec<PathBuf> {
+    let files = fs::read_dir(folder().join("tests")).unwrap();
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Every test of every file.
+pub(super) fn cases(rules: &[Rule]) -> Vec<Case> {
+    let mut cases = vec![];
+    for path in test_files() {
+        let file = load(&fs::read_to_string(&path).unwrap());
+        let name = path.file_name().unwrap().to_str().unwrap();
+        cases.extend(items(&file["tests"]).iter().map(|test| Case::of(name, &file, test, rules)));
+    }
+    cases
+}
+
+/// A file of these rules, in one group.
+pub(super) fn write(rules: &[&Rule], path: &Path) {
+    let rules = rules.iter().map(|rule| rule.yaml.clone()).collect();
+    let group = map([("name", string("rules")), ("rules", Yaml::Array(rules))]);
+    fs::write(path, emit(&map([("groups", Yaml::Array(vec![group]))]))).unwrap();
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn of(yaml: &Yaml) -> Self {
+        let name = yaml["alert"].as_str().or(yaml["record"].as_str()).unwrap().to_owned();
+        Self { name, yaml: yaml.clone() }
+    }
+
+    pub(super) fn is_alert(&self) -> bool {
+        !self.yaml["alert"].is_badvalue()
+    }
+
+    /// A field of the rule, empty where it has none. Fields of fields have a dot in between.
+    pub(super) fn field(&self, path: &str) -> &str {
+        path.split('.').fold(&self.yaml, |yaml, name| &yaml[name]).as_str().unwrap_or_default()
+    }
+
+    /// The rule with another text in this field.
+    pub(super) fn with(&self, path: &str, text: &str) -> Self {
+        let mut changed = self.clone();
+        let mut yaml = &mut changed.yaml;
+        for name in path.split('.') {
+            yaml = yaml.as_mut_hash().unwrap().get_mut(&string(name)).unwrap();
+        }
+        *yaml = string(text);
+        changed
+    }
+
+    /// The metrics that it asks for, those that other rules record included.
+    pub(super) fn metrics(&self) -> BTreeSet<String> {
+        promql::metrics(self.field("expr"))
+    }
+}
+
+// === impl Case ===
+
+impl Case {
+    fn of(file: &str, whole: &Yaml, test: &Yaml, rules: &[Rule]) -> Self {
+        let mut asked = BTreeSet::new();
+        let (mut fires, mut silent) = (BTreeSet::new(), BTreeSet::new());
+        for check in items(&test["alert_rule_test"]) {
+            let alert = check["alertname"].as_str().unwrap().to_owned();
+            if items(&check["exp_alerts"]).is_empty() { &mut silent } else { &mut fires }.insert(alert.clone());
+            asked.insert(alert);
+        }
+        for check in items(&test["promql_expr_test"]) {
+            asked.extend(promql::metrics(check["expr"].as_str().unwrap()));
+        }
+        let interval = whole["evaluation_interval"].clone();
+        let yaml = map([
+            ("rule_files", Yaml::Array(vec![string("rules.yml")])),
+            ("evaluation_interval", interval),
+            ("tests", Yaml::Array(vec![test.clone()])),
+        ]);
+        let name = format!("{file}: {}", test["name"].as_str().unwrap());
+        Self { name, needs: closure(asked, rules), fires, silent, yaml }
+    }
+
+    /// Written to a file, whose rules are in `rules.yml` beside it.
+    pub(super) fn write(&self, path: &Path) {
+        fs::write(path, emit(&self.yaml)).unwrap();
+    }
+}
+
+/// The rules of these names, and all that they are made from.
+fn closure(mut asked: BTreeSet<String>, rules: &[Rule]) -> BTreeSet<String> {
+    loop {
+        let of_these = rules.iter().filter(|rule| asked.contains(&rule.name));
+        let more: BTreeSet<String> = of_these.flat_map(Rule::metrics).filter(|name| !asked.contains(name)).collect();
+        if more.is_empty() {
+            asked.retain(|name| rules.iter().any(|rule| rule.name == *name));
+            return asked;
+        }
+        asked.extend(more);
+    }
+}
+
+/// A YAML file that holds one document.
+pub(super) fn load(text: &str) -> Yaml {
+    let mut documents = YamlLoader::load_from_str(text).unwrap();
+    assert_eq!(documents.len(), 1);
+    documents.remove(0)
+}
+
+/// The items of a list; none where there is no list.
+pub(super) fn items(yaml: &Yaml) -> &[Yaml] {
+    yaml.as_vec().map_or(&[], Vec::as_slice)
+}
+
+fn string(text: &str) -> Yaml {
+    Yaml::String(text.to_owned())
+}
+
+fn map<const N: usize>(fields: [(&str, Yaml); N]) -> Yaml {
+    Yaml::Hash(fields.into_iter().map(|(name, value)| (string(name), value)).collect())
+}
+
+fn emit(yaml: &Yaml) -> String {
+    let mut text = String::new();
+    YamlEmitter::new(&mut text).dump(yaml).unwrap();
+    text
+}

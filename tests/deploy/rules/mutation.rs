@@ -1,0 +1,117 @@
+//! Whether the rules' tests notice a mistake in a rule.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    file::{self, Case, Rule},
+    mutants::{Mutant, mutants},
+    promtool,
+};
+
+/// Mistakes that make no difference: the rule, the change, and why. One that does make a difference must not be here.
+const EQUIVALENT: &[(&str, &str, &str)] = &[];
+
+/// The tests, with how long each takes, the shortest first.
+struct Cases(Vec<(Case, Duration)>);
+
+/// Which tests have lately noticed a mistake in a rule: mostly they notice the next one too.
+type Noticed = Mutex<HashMap<String, usize>>;
+
+// === impl Cases ===
+
+impl Cases {
+    /// All of them, which must pass.
+    fn measured(rules: &[Rule]) -> Self {
+        let cases = Mutex::new(vec![]);
+        in_parallel(file::cases(rules), |case, folder| {
+            let started = Instant::now();
+            let said = judge(&case, rules, folder);
+            assert_eq!(said, None, "{}", case.name);
+            cases.lock().unwrap().push((case, started.elapsed()));
+        });
+        let mut cases = cases.into_inner().unwrap();
+        cases.sort_by_key(|(_, took)| *took);
+        Self(cases)
+    }
+
+    /// Whether a test fails with this rule in the place of that of its name.
+    fn notice(&self, mutant: &Mutant, rules: &[Rule], noticed: &Noticed, folder: &Path) -> bool {
+        let name = &mutant.rule.name;
+        let rules: Vec<Rule> =
+            rules.iter().map(|rule| if rule.name == *name { &mutant.rule } else { rule }).cloned().collect();
+        let first = noticed.lock().unwrap().get(name).copied();
+        let others = (0..self.0.len()).filter(|number| Some(*number) != first);
+        let mut concerned = first.into_iter().chain(others).filter(|number| self.0[*number].0.needs.contains(name));
+        let by = concerned.find(|number| judge(&self.0[*number].0, &rules, folder).is_some());
+        if let Some(number) = by {
+            noticed.lock().unwrap().insert(name.clone(), number);
+        }
+        by.is_some()
+    }
+}
+
+/// What promtool has to say against the rules, if anything.
+fn judge(case: &Case, rules: &[Rule], folder: &Path) -> Option<String> {
+    let needed: Vec<&Rule> = rules.iter().filter(|rule| case.needs.contains(&rule.name)).collect();
+    file::write(&needed, &folder.join("rules.yml"));
+    case.write(&folder.join("test.yml"));
+    promtool(&["test", "rules", "test.yml"], folder).err()
+}
+
+/// Does it with each item, on as many threads as there are processors, each with a folder of its own.
+fn in_parallel<T: Send + Sync + Clone>(items: Vec<T>, work: impl Fn(T, &Path) + Sync) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                let folder = tempfile::tempdir().unwrap();
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(item.clone(), folder.path());
+                }
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs promtool"]
+fn every_mistake_in_a_rule_is_noticed() {
+    let started = Instant::now();
+    let rules = file::rules();
+    let cases = Cases::measured(&rules);
+    let mutants: Vec<Mutant> = rules.iter().flat_map(mutants).collect();
+    let (number, noticed, survivors) = (mutants.len(), Noticed::default(), Mutex::new(vec![]));
+    in_parallel(mutants, |mutant, folder| {
+        if !cases.notice(&mutant, &rules, &noticed, folder) {
+            survivors.lock().unwrap().push((mutant.rule.name, mutant.change));
+        }
+    });
+    let survivors = survivors.into_inner().unwrap();
+    let is_listed = |(rule, change): &&(String, String)| {
+        EQUIVALENT.iter().any(|(name, equivalent, _)| rule == name && change == equivalent)
+    };
+    let (equivalent, unnoticed): (Vec<_>, Vec<_>) = survivors.iter().partition(is_listed);
+    println!(
+        "{} tests, {number} mutants, {} equivalent, {} survivors, {:.0?}",
+        cases.0.len(),
+        equivalent.len(),
+        unnoticed.len(),
+        started.elapsed()
+    );
+    let told: Vec<String> = unnoticed.iter().map(|(rule, change)| format!("{rule}\n{change}\n")).collect();
+    assert!(told.is_empty(), "no test notices\n{}", told.join("\n"));
+    let is_noticed = |(name, change, _): &&(&str, &str, &str)| {
+        !survivors.iter().any(|(rule, survivor)| rule == name && survivor == change)
+    };
+    let wrong: Vec<_> = EQUIVALENT.iter().filter(is_noticed).collect();
+    assert!(wrong.is_empty(), "a test notices, or it is no mistake that is made: {wrong:#?}");
+}
