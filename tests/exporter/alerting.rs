@@ -40,7 +40,7 @@ const SCRAPE: Duration = Duration::from_secs(30);
 /// How far into the day the key is as old as it may be.
 const UNTIL_STALE: Duration = Duration::from_mins(20);
 
-/// What a user can be told of.
+/// What is told of.
 mod alert {
     pub(super) const STALE_KEY: &str = r#"TencentCloudCamAccessKeyStale{access_key_id="AKIDstal****xxxx",account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065917"}"#;
     pub(super) const OVER_LIMIT: &str = r#"TencentCloudCamUserOverKeyLimit{account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065918"}"#;
@@ -52,18 +52,18 @@ mod alert {
         r#"TencentCloudCamExporterDown{instance="exporter",job="tencentcloud-cam-exporter",severity="warning"}"#;
 }
 
-/// What is told, in this order.
-const EXPECTED: [(&str, &str); 10] = [
-    ("firing", alert::STALE_KEY),
-    ("firing", alert::OVER_LIMIT),
-    ("firing", alert::ACCOUNT_DOWN),
-    ("resolved", alert::ACCOUNT_DOWN),
-    ("firing", alert::CLOCK_SKEWED),
-    ("resolved", alert::CLOCK_SKEWED),
-    ("firing", alert::EXPORTER_DOWN),
-    ("resolved", alert::EXPORTER_DOWN),
-    ("resolved", alert::STALE_KEY),
-    ("resolved", alert::OVER_LIMIT),
+/// What is told to whom, in this order.
+const EXPECTED: [(&str, &str, &str); 10] = [
+    ("firing", "ticket", alert::STALE_KEY),
+    ("firing", "ticket", alert::OVER_LIMIT),
+    ("firing", "page", alert::ACCOUNT_DOWN),
+    ("resolved", "page", alert::ACCOUNT_DOWN),
+    ("firing", "ticket", alert::CLOCK_SKEWED),
+    ("resolved", "ticket", alert::CLOCK_SKEWED),
+    ("firing", "ticket", alert::EXPORTER_DOWN),
+    ("resolved", "ticket", alert::EXPORTER_DOWN),
+    ("resolved", "ticket", alert::STALE_KEY),
+    ("resolved", "ticket", alert::OVER_LIMIT),
 ];
 
 /// What fires and is not told, as something is told that says it better.
@@ -275,7 +275,7 @@ fn on_a_bad_day_each_alert_is_told_once_and_resolved_once() {
 
     println!("{}", day.table());
     let told = day.webhook.told();
-    let in_short: Vec<_> = told.iter().map(|news| (news.status.as_str(), news.alert.as_str())).collect();
+    let in_short: Vec<_> = told.iter().map(News::in_short).collect();
     assert_eq!(in_short, EXPECTED);
     assert!(told[0].since >= stale_from, "no key is called stale before its time");
 

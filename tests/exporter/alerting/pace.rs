@@ -11,6 +11,9 @@ const WAITS_IN_SECONDS: [(&str, &str); 1] = [("TencentCloudCamInventoryStale", "
 /// Fields that hold a wait, of rules, of their groups and of Alertmanager's routes.
 const WAITS: [&str; 6] = ["interval", "for", "keep_firing_for", "group_wait", "group_interval", "repeat_interval"];
 
+/// What Alertmanager takes where its configuration says nothing.
+const DEFAULT_WAITS: [(&str, &str); 3] = [("group_wait", "30s"), ("group_interval", "5m"), ("repeat_interval", "4h")];
+
 /// A minute of the files is a minute divided by so much.
 #[derive(Clone, Copy)]
 pub(super) struct Pace(u32);
@@ -56,17 +59,19 @@ impl Pace {
         rules.to_string()
     }
 
-    /// Alertmanager's configuration, in which every receiver that tells somebody tells `url`.
+    /// Alertmanager's configuration, in which every receiver tells `url`.
     pub(super) fn alertmanager(self, file: &str, url: &str) -> String {
         let mut config = read(file);
         if self.0 != 1 {
+            let route = config["route"].as_object_mut().unwrap();
+            for (name, default) in DEFAULT_WAITS {
+                route.entry(name).or_insert(default.into());
+            }
             self.scale_fields(&mut config);
         }
+        let webhook = json!([{"url": url, "send_resolved": true}]);
         for receiver in config["receivers"].as_array_mut().unwrap() {
-            if receiver.as_object().unwrap().len() > 1 {
-                let webhook = json!({"url": url, "send_resolved": true});
-                *receiver = json!({"name": receiver["name"], "webhook_configs": [webhook]});
-            }
+            receiver["webhook_configs"] = webhook.clone();
         }
         config.to_string()
     }

@@ -61,6 +61,14 @@ impl Webhook {
     }
 }
 
+// === impl News ===
+
+impl News {
+    pub(super) fn in_short(&self) -> (&str, &str, &str) {
+        (&self.status, &self.receiver, &self.alert)
+    }
+}
+
 /// Takes a notification, and says that it was taken.
 fn receive(client: TcpStream) -> Option<Value> {
     let mut reader = BufReader::new(client);
@@ -93,10 +101,7 @@ fn note(told: &mut Vec<News>, notification: &Value) {
             alert: printed(&alert["labels"]),
             since: text(&alert["startsAt"]).parse().unwrap(),
         };
-        let same = |old: &News| {
-            (&old.receiver, &old.status, &old.alert, old.since)
-                == (&news.receiver, &news.status, &news.alert, news.since)
-        };
+        let same = |old: &News| old.in_short() == news.in_short() && old.since == news.since;
         if !told.iter().any(same) {
             told.push(news);
         }
