@@ -5,11 +5,180 @@ mod mutants;
 mod mutation;
 mod promql;
 
-use std::{path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-/// Runs promtool in a folder. What it says is the error where it is not content.
-fn promtool(arguments: &[&str], folder: &Path) -> Result<String, String> {
-    let output = Command::new("promtool").args(arguments).current_dir(folder).output().unwrap();
+use file::Rule;
+use yaml_rust2::Yaml;
+
+/// Where the documents are, for whoever is told of an alert.
+const DOCUMENTS: &str = "https://github.com/tencentcloud-cam-exporter/tencentcloud-cam-exporter/blob/main/";
+
+const PREFIX: &str = "TencentCloudCam";
+
+/// What a runbook tells, in this order.
+const HEADINGS: [&str; 4] = ["## Meaning", "## How to confirm", "## How to mend", "## When to silence"];
+
+/// Metrics of others that the rules ask for.
+const FOREIGN: [&str; 3] = ["up", "kube_pod_container_status_running", "kube_pod_init_container_status_running"];
+
+/// The rules as the Prometheus Operator takes them.
+const PROMETHEUS_RULE: &str = "deploy/kubernetes/components/prometheus-rule/prometheusrule.yaml";
+
+const PROMETHEUS_RULE_HEAD: &str = "\
+# The rules of deploy/prometheus/rules.yml, from which this is made: docs/alerts/README.md tells how.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: tencentcloud-cam-exporter
+spec:
+";
+
+/// Runs a tool in a folder. What it says is the error where it is not content.
+fn run(tool: &str, arguments: &[&str], folder: &Path) -> Result<String, String> {
+    let output = Command::new(tool).args(arguments).current_dir(folder).output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     if output.status.success() { Ok(said) } else { Err(said) }
+}
+
+fn promtool(arguments: &[&str], folder: &Path) -> Result<String, String> {
+    run("promtool", arguments, folder)
+}
+
+fn in_project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(in_project(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn alerts() -> Vec<Rule> {
+    file::rules().into_iter().filter(Rule::is_alert).collect()
+}
+
+/// The runbook of an alert, as a path of the project.
+fn runbook(alert: &str) -> String {
+    format!("docs/alerts/{alert}.md")
+}
+
+#[test]
+#[ignore = "needs promtool"]
+fn promtool_finds_nothing_wrong_with_the_rules() {
+    promtool(&["check", "rules", "--lint=all", "--lint-fatal", "rules.yml"], &file::folder()).unwrap();
+}
+
+#[test]
+#[ignore = "needs promtool"]
+fn the_rules_pass_their_tests() {
+    let files = file::test_files();
+    let files = files.iter().map(|path| path.to_str().unwrap());
+    let arguments: Vec<&str> = ["test", "rules"].into_iter().chain(files).collect();
+    promtool(&arguments, &file::folder()).unwrap();
+}
+
+#[test]
+#[ignore = "needs amtool"]
+fn amtool_finds_nothing_wrong_with_the_example() {
+    run("amtool", &["check-config", "alertmanager.example.yml"], &file::folder()).unwrap();
+}
+
+#[test]
+fn the_example_of_alertmanager_names_alerts_that_there_are() {
+    let text = read("deploy/prometheus/alertmanager.example.yml");
+    let named = text.split(['"', '\'']).filter_map(|piece| piece.strip_prefix(PREFIX)).flat_map(|names| {
+        names.trim_matches(['(', ')']).split('|').map(|name| format!("{PREFIX}{name}")).collect::<Vec<_>>()
+    });
+    let named: BTreeSet<String> = named.collect();
+    let known: BTreeSet<String> = alerts().into_iter().map(|rule| rule.name).collect();
+    assert!(named.len() > 10, "{named:?}");
+    assert_eq!(named.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn an_alert_tells_how_grave_it_is_and_what_to_do() {
+    for alert in alerts() {
+        let name = &alert.name;
+        assert!(name.starts_with(PREFIX), "{name}");
+        assert!(mutants::SEVERITIES.contains(&alert.field("labels.severity")), "{name}");
+        let summary = alert.field("annotations.summary");
+        assert!(summary.ends_with('.') && !summary.contains("{{"), "{name}: {summary}");
+        let description = alert.field("annotations.description");
+        assert!(description.ends_with('.') || description.ends_with("{{ end }}"), "{name}: {description}");
+        assert_eq!(alert.field("annotations.runbook_url"), format!("{DOCUMENTS}{}", runbook(name)));
+    }
+}
+
+#[test]
+fn an_alert_has_a_runbook_and_a_runbook_an_alert() {
+    for alert in alerts() {
+        let page = read(&runbook(&alert.name));
+        assert!(page.starts_with(&format!("# {}\n", alert.name)), "{}", alert.name);
+        let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(headings, HEADINGS, "{}", alert.name);
+        let told = format!("{} Severity: `{}`.", alert.field("annotations.summary"), alert.field("labels.severity"));
+        assert!(page.contains(&told), "{}: {told}", alert.name);
+        assert!(page.contains(&format!("alertname={}", alert.name)), "{}: no silence", alert.name);
+    }
+    let pages = fs::read_dir(in_project("docs/alerts")).unwrap();
+    let pages: BTreeSet<String> = pages.map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+    let expected = alerts().into_iter().map(|alert| format!("{}.md", alert.name)).chain(["README.md".to_owned()]);
+    assert_eq!(pages, expected.collect());
+}
+
+#[test]
+fn the_table_has_every_alert() {
+    let page = read("docs/alerts/README.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ["));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+    let told: Vec<(&str, &str, &str)> = rows.iter().map(|row| (row[1], row[2], row[4])).collect();
+    let alerts = alerts();
+    let links: Vec<String> =
+        alerts.iter().map(|alert| format!("[{}]({}.md)", &alert.name[PREFIX.len()..], alert.name)).collect();
+    let real = alerts.iter().zip(&links);
+    let real = real.map(|(alert, link)| (link.as_str(), alert.field("labels.severity"), alert.field("for")));
+    assert_eq!(told, real.collect::<Vec<_>>());
+}
+
+#[test]
+fn an_alert_is_tested_firing_and_silent() {
+    let cases = file::cases(&file::rules());
+    for Rule { name, .. } in alerts() {
+        assert!(cases.iter().any(|case| case.fires.contains(&name)), "{name} never fires");
+        assert!(cases.iter().any(|case| case.silent.contains(&name)), "{name} is never silent");
+    }
+}
+
+#[test]
+fn the_rules_ask_for_metrics_that_there_are() {
+    let page = read("docs/metrics.md");
+    let documented = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rules = file::rules();
+    let known: BTreeSet<&str> = documented.chain(FOREIGN).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
+    for rule in &rules {
+        for metric in rule.metrics() {
+            assert!(known.contains(metric.as_str()), "{}: {metric}", rule.name);
+        }
+    }
+}
+
+/// `UPDATE_PROMETHEUSRULE=1` writes it.
+#[test]
+fn the_prometheusrule_holds_the_rules() {
+    let rules = read("deploy/prometheus/rules.yml");
+    let groups = rules.lines().skip_while(|line| line.starts_with('#'));
+    let groups = groups.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
+    let expected = PROMETHEUS_RULE_HEAD.to_owned() + &groups.collect::<String>();
+    if env::var_os("UPDATE_PROMETHEUSRULE").is_some() {
+        fs::create_dir_all(in_project(PROMETHEUS_RULE).parent().unwrap()).unwrap();
+        fs::write(in_project(PROMETHEUS_RULE), &expected).unwrap();
+    }
+    assert!(read(PROMETHEUS_RULE) == expected, "{PROMETHEUS_RULE} is not made from the rules as they are");
+    let groups =
+        |text: &str, path: &[&str]| -> Yaml { path.iter().fold(file::load(text), |yaml, name| yaml[*name].clone()) };
+    assert_eq!(groups(&expected, &["spec", "groups"]), groups(&rules, &["groups"]));
 }
