@@ -218,13 +218,3 @@ fn paths(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
         }
     }
 }
-
-#[test]
-#[ignore = "needs promtool"]
-fn the_readme_s_alerts_are_rules() {
-    let folder = tempfile::tempdir().unwrap();
-    let rules = folder.path().join("rules.yml");
-    std::fs::write(&rules, format!("groups:\n{}", block("```yaml\ngroups:"))).unwrap();
-    let output = std::process::Command::new("promtool").args(["check", "rules"]).arg(&rules).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}

@@ -92,6 +92,7 @@ fn every_mistake_in_a_rule_is_noticed() {
     let (number, noticed, survivors) = (mutants.len(), Noticed::default(), Mutex::new(vec![]));
     in_parallel(mutants, |mutant, folder| {
         if !cases.notice(&mutant, &rules, &noticed, folder) {
+            eprintln!("SURVIVOR {}\n{}\n", mutant.rule.name, mutant.change);
             survivors.lock().unwrap().push((mutant.rule.name, mutant.change));
         }
     });
