@@ -158,7 +158,7 @@ impl Day {
 
     /// How many series a query finds.
     fn count(&self, query: &str) -> usize {
-        self.prometheus.query(query).map_or(0, |series| series.len())
+        self.prometheus.query(query).unwrap().len()
     }
 
     /// Waits until Prometheus has scraped the exporter so often more.

@@ -1,9 +1,14 @@
 //! How fast time goes by: the files of deploy/prometheus, with every wait in them divided by one factor.
 
+#[path = "../../deploy/rules/promql.rs"]
+mod promql;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
+
+use self::promql::{Kind, tokens};
 
 /// Waits that a rule has in plain seconds. All other numbers stay: they are about ages of keys, shares and clocks.
 const WAITS_IN_SECONDS: [(&str, &str); 1] = [("TencentCloudCamInventoryStale", "600")];
@@ -82,7 +87,7 @@ impl Pace {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     match value.as_str().filter(|_| WAITS.contains(&name.as_str())) {
-                        Some(wait) => *value = self.text(duration(wait).unwrap()).into(),
+                        Some(wait) => *value = self.text(duration(wait)).into(),
                         None => self.scale_fields(value),
                     }
                 }
@@ -91,54 +96,25 @@ impl Pace {
         }
     }
 
-    /// A `PromQL` expression, with its durations scaled and those of its numbers that are `waits`.
+    /// A `PromQL` expression, with its durations scaled, and those of its numbers that are `waits`.
     fn scaled_expression(self, expression: &str, waits: &[&str]) -> String {
-        let mut scaled = String::new();
-        let mut rest = expression;
-        while !rest.is_empty() {
-            let (token, after) = rest.split_at(token_length(rest));
-            rest = after;
-            match duration(token) {
-                Some(wait) => scaled.push_str(&self.text(wait)),
-                None if waits.contains(&token) => {
-                    scaled.push_str(&(token.parse::<f64>().unwrap() / f64::from(self.0)).to_string());
+        let mut scaled = expression.to_owned();
+        for token in tokens(expression).into_iter().rev() {
+            let shorter = match token.kind {
+                Kind::Duration => self.text(duration(token.text)),
+                Kind::Number if waits.contains(&token.text) => {
+                    (token.text.parse::<f64>().unwrap() / f64::from(self.0)).to_string()
                 }
-                None => scaled.push_str(token),
-            }
+                _ => continue,
+            };
+            scaled.replace_range(token.at, &shorter);
         }
         scaled
     }
 }
 
-/// The length of the string, comment, name, number or duration that `text` begins with; otherwise of its first character.
-fn token_length(text: &str) -> usize {
-    let first = text.chars().next().unwrap();
-    let while_in_word = |more: &str| {
-        let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || more.contains(c);
-        text.find(|c| !in_word(c)).unwrap_or(text.len())
-    };
-    match first {
-        '"' | '\'' | '`' => {
-            let mut escaped = true;
-            let end = text.find(|c| {
-                let ends = c == first && !escaped;
-                escaped = c == '\\' && !escaped && first != '`';
-                ends
-            });
-            end.unwrap() + 1
-        }
-        '#' => text.find('\n').unwrap_or(text.len()),
-        // A name may hold a colon; behind a duration it is the middle of a subquery.
-        'a'..='z' | 'A'..='Z' | '_' => while_in_word(":"),
-        '0'..='9' | '.' => while_in_word("."),
-        _ => first.len_utf8(),
-    }
-}
-
-/// The duration that a token is: digits and a unit, and maybe more of them.
-fn duration(token: &str) -> Option<Duration> {
-    let is_one = token.starts_with(|c: char| c.is_ascii_digit()) && token.ends_with(|c: char| c.is_ascii_alphabetic());
-    humantime::parse_duration(token).ok().filter(|_| is_one)
+fn duration(text: &str) -> Duration {
+    humantime::parse_duration(text).unwrap()
 }
 
 /// YAML as a tree that can be written down as JSON, which is YAML too.
@@ -166,9 +142,7 @@ fn tree(yaml: &Yaml) -> Value {
 
 #[test]
 fn only_waits_are_scaled() {
-    let expression = "rate(a:b_5m{c=\"[5m] \\\" 10m\", d='1h'}[1h30m]) > 2 * 86400 # 5m\n\
-                      and max_over_time(e[1d:30s] offset 90s) < 1e3 or clamp_min(f, 600) > 600.5";
-    let scaled = "rate(a:b_5m{c=\"[5m] \\\" 10m\", d='1h'}[90000ms]) > 2 * 86400 # 5m\n\
-                  and max_over_time(e[1440000ms:500ms] offset 1500ms) < 1e3 or clamp_min(f, 10) > 600.5";
+    let expression = "max_over_time(a:b_5m{c=\"[5m] 600\"}[1h]) > 2 * 86400 and clamp_min(d[90s], 600) < 600.5";
+    let scaled = "max_over_time(a:b_5m{c=\"[5m] 600\"}[60000ms]) > 2 * 86400 and clamp_min(d[1500ms], 10) < 600.5";
     assert_eq!(Pace(60).scaled_expression(expression, &["600"]), scaled);
 }
