@@ -1,4 +1,4 @@
-//! Takes PromQL to pieces, as far as its tests need it.
+//! Takes `PromQL` to pieces, as far as its tests need it.
 
 use std::{collections::BTreeSet, ops::Range};
 

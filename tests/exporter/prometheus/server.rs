@@ -1,7 +1,8 @@
-//! A real Prometheus, and what stands between it and the exporter; and what is the same with any daemon that it works with.
+//! A real Prometheus, what stands between it and the exporter, and what any daemon beside it has in common with it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -204,5 +205,9 @@ impl Prometheus {
 
 /// `text` as a value in a URL's query.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        write!(escaped, "%{byte:02X}").unwrap();
+    }
+    escaped
 }
