@@ -117,7 +117,7 @@ impl Daemon {
     }
 
     /// What it answers, if that is JSON; nothing while it starts.
-    pub(crate) fn get(&self, path: &str) -> Option<Value> {
+    fn get(&self, path: &str) -> Option<Value> {
         let mut stream = TcpStream::connect(self.address).ok()?;
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
         let mut answer = String::new();
@@ -196,7 +196,7 @@ impl Prometheus {
     }
 
     /// What its API answers; nothing while it starts.
-    pub(crate) fn get(&self, path: &str) -> Option<Value> {
+    fn get(&self, path: &str) -> Option<Value> {
         let answer = self.0.get(&format!("/api/v1/{path}"))?;
         assert_eq!(answer["status"], "success", "{path}: {answer}");
         Some(answer["data"].clone())
