@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io::{self, Write as _},
     path::Path,
     sync::{
         Mutex,
@@ -18,7 +19,68 @@ use super::{
 };
 
 /// Mistakes that make no difference: the rule, the change, and why. One that does make a difference must not be here.
-const EQUIVALENT: &[(&str, &str, &str)] = &[];
+const EQUIVALENT: &[(&str, &str, &str)] = &[
+    (
+        "account_shard:tencentcloud_cam_users:max",
+        "- * ignoring (account, shard) group_left (shard)\n\
+         + / ignoring (account, shard) group_left (shard)",
+        "it is 1",
+    ),
+    (
+        "account:tencentcloud_cam_settled_shards:count",
+        "- * ignoring (account, shard) group_left (shard)\n\
+         + / ignoring (account, shard) group_left (shard)",
+        "it is 1",
+    ),
+    (
+        "account:tencentcloud_cam_settled_shards:count",
+        "- count by (cluster, namespace, job, account) (\n\
+         + sum by (cluster, namespace, job, account) (",
+        "each counts 1",
+    ),
+    (
+        "account:tencentcloud_cam_poll_interval_seconds:effective",
+        "- account:tencentcloud_cam_shortest_poll_interval_seconds:held > account:tencentcloud_cam_poll_interval_seconds:held\n\
+         + account:tencentcloud_cam_shortest_poll_interval_seconds:held >= account:tencentcloud_cam_poll_interval_seconds:held",
+        "if they are equal, either will do",
+    ),
+    (
+        "TencentCloudCamOrganizationDiscoveryFailing",
+        "- or min by (cluster, namespace, job, account) (last_over_time(tencentcloud_cam_account_organization_up[1h]))\n\
+         + or min by (cluster, namespace, job, account) (min_over_time(tencentcloud_cam_account_organization_up[1h]))",
+        "it looks back no longer than the alert waits",
+    ),
+    (
+        "TencentCloudCamOrganizationDiscoveryFailing",
+        "- or min by (cluster, namespace, job, account) (last_over_time(tencentcloud_cam_account_organization_up[1h]))\n\
+         + or min by (cluster, namespace, job, account) (max_over_time(tencentcloud_cam_account_organization_up[1h]))",
+        "it looks back no longer than the alert waits",
+    ),
+    (
+        "TencentCloudCamCallerUnknown",
+        "- or min by (cluster, namespace, job, account) (last_over_time(tencentcloud_cam_account_caller_up[1h]))\n\
+         + or min by (cluster, namespace, job, account) (min_over_time(tencentcloud_cam_account_caller_up[1h]))",
+        "it looks back no longer than the alert waits",
+    ),
+    (
+        "TencentCloudCamCallerUnknown",
+        "- or min by (cluster, namespace, job, account) (last_over_time(tencentcloud_cam_account_caller_up[1h]))\n\
+         + or min by (cluster, namespace, job, account) (max_over_time(tencentcloud_cam_account_caller_up[1h]))",
+        "it looks back no longer than the alert waits",
+    ),
+    (
+        "TencentCloudCamLastUsedFailing",
+        "- or min by (cluster, namespace, job, account) (last_over_time(tencentcloud_cam_account_last_used_up[1h]))\n\
+         + or min by (cluster, namespace, job, account) (min_over_time(tencentcloud_cam_account_last_used_up[1h]))",
+        "it looks back no longer than the alert waits",
+    ),
+    (
+        "TencentCloudCamLastUsedFailing",
+        "- or min by (cluster, namespace, job, account) (last_over_time(tencentcloud_cam_account_last_used_up[1h]))\n\
+         + or min by (cluster, namespace, job, account) (max_over_time(tencentcloud_cam_account_last_used_up[1h]))",
+        "it looks back no longer than the alert waits",
+    ),
+];
 
 /// The tests, with how long each takes, the shortest first.
 struct Cases(Vec<(Case, Duration)>);
@@ -92,7 +154,6 @@ fn every_mistake_in_a_rule_is_noticed() {
     let (number, noticed, survivors) = (mutants.len(), Noticed::default(), Mutex::new(vec![]));
     in_parallel(mutants, |mutant, folder| {
         if !cases.notice(&mutant, &rules, &noticed, folder) {
-            eprintln!("SURVIVOR {}\n{}\n", mutant.rule.name, mutant.change);
             survivors.lock().unwrap().push((mutant.rule.name, mutant.change));
         }
     });
@@ -101,7 +162,9 @@ fn every_mistake_in_a_rule_is_noticed() {
         EQUIVALENT.iter().any(|(name, equivalent, _)| rule == name && change == equivalent)
     };
     let (equivalent, unnoticed): (Vec<_>, Vec<_>) = survivors.iter().partition(is_listed);
-    println!(
+    // Not by a macro that the harness listens to: whoever reads a run that went well should see it.
+    let _ = writeln!(
+        io::stderr(),
         "{} tests, {number} mutants, {} equivalent, {} survivors, {:.0?}",
         cases.0.len(),
         equivalent.len(),
