@@ -205,7 +205,7 @@ mod tests {
         };
         let account = Arc::new(Account::new("prod".parse().unwrap(), facts, []));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
-        let own = Own::new().unwrap();
+        let own = Arc::new(Own::new().unwrap());
         let clock = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock) as _).unwrap());
         let readiness = Arc::new(Readiness::new(CancellationToken::new()));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod alerting;
 mod attacks;
 mod budget;
 mod chromium;

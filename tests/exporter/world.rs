@@ -187,8 +187,13 @@ pub(crate) fn key(id: &str, status: &str, created: &str) -> Key {
 impl Exporter {
     /// Starts `command` on a free port of this machine, and waits until it listens.
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), command)
+    }
+
+    /// Starts `command` there, and waits until it listens.
+    pub(crate) fn start_at(address: SocketAddr, command: &mut Command) -> Self {
         let mut child = command
-            .arg("--web.listen-address=127.0.0.1:0")
+            .arg(format!("--web.listen-address={address}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -50,8 +50,10 @@ pub(super) const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
 pub(super) fn mutants(rule: &Rule) -> Vec<Mutant> {
     let mut mutants = in_expression(rule);
     if rule.is_alert() {
-        let (time, severity) = (rule.field("for"), rule.field("labels.severity"));
-        mutants.extend(steps_of_time(time).map(|other| in_field(rule, "for", &other)));
+        let severity = rule.field("labels.severity");
+        for field in ["for", "keep_firing_for"].into_iter().filter(|field| !rule.field(field).is_empty()) {
+            mutants.extend(steps_of_time(rule.field(field)).map(|other| in_field(rule, field, &other)));
+        }
         let others = SEVERITIES.into_iter().filter(|other| *other != severity);
         mutants.extend(others.map(|other| in_field(rule, "labels.severity", other)));
     }

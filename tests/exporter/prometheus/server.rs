@@ -1,7 +1,8 @@
-//! A real Prometheus, and what stands between it and the exporter.
+//! A real Prometheus, what stands between it and the exporter, and what any daemon beside it has in common with it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -36,11 +37,13 @@ pub(crate) struct Proxy {
     content_types: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// Stopped when dropped.
-pub(crate) struct Prometheus {
+/// A program that serves on a port of its own. Stopped when dropped.
+pub(crate) struct Daemon {
     process: Child,
     address: SocketAddr,
 }
+
+pub(crate) struct Prometheus(Daemon);
 
 // === impl Proxy ===
 
@@ -92,6 +95,44 @@ fn pass_on(mut client: TcpStream, to: SocketAddr, accept: Option<&str>) -> Optio
     head.lines().find_map(|line| line.strip_prefix("content-type: ")).map(str::to_owned)
 }
 
+// === impl Daemon ===
+
+impl Daemon {
+    /// Starts `program` on a free port of this machine. What it logs goes into `folder`.
+    pub(crate) fn start(program: &str, folder: &Path, flags: &[String]) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let process = Command::new(program)
+            .arg(format!("--web.listen-address={address}"))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.join(program).with_extension("log")).unwrap())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        Self { process, address }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it answers, if that is JSON; nothing while it starts.
+    fn get(&self, path: &str) -> Option<Value> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 // === impl Prometheus ===
 
 impl Prometheus {
@@ -101,21 +142,20 @@ impl Prometheus {
             format!("- {{job_name: {name}, static_configs: [{{targets: ['{}']}}]}}\n", proxy.address)
         };
         let jobs: String = jobs.iter().map(job).collect::<Vec<_>>().concat();
-        let config = folder.join("prometheus.yml");
-        fs::write(&config, format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}"))
-            .unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.join("log")).unwrap())
-            .spawn()
-            .unwrap_or_else(|error| panic!("prometheus: {error}"));
-        Self { process, address }
+        let config = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
+        Self::configured(folder, flags, &config)
+    }
+
+    /// Starts one with this configuration, which keeps everything in `folder`.
+    pub(crate) fn configured(folder: &Path, flags: &[&str], config: &str) -> Self {
+        let file = folder.join("prometheus.yml");
+        fs::write(&file, config).unwrap();
+        let mut all = vec![
+            format!("--config.file={}", file.display()),
+            format!("--storage.tsdb.path={}", folder.join("data").display()),
+        ];
+        all.extend(flags.iter().map(|&flag| flag.to_owned()));
+        Self(Daemon::start("prometheus", folder, &all))
     }
 
     /// Waits until a scrape of the job has succeeded.
@@ -129,8 +169,14 @@ impl Prometheus {
 
     /// The value of a series of the job, as Prometheus prints it.
     pub(super) fn value(&self, series: &str, job: &str) -> Option<String> {
-        let answer = self.get(&format!("query?query={series}%7Bjob=%22{job}%22%7D"))?;
-        answer["result"][0]["value"][1].as_str().map(str::to_owned)
+        let result = self.query(&format!("{series}{{job=\"{job}\"}}"))?;
+        result.first()?["value"][1].as_str().map(str::to_owned)
+    }
+
+    /// What it answers to a query now.
+    pub(crate) fn query(&self, query: &str) -> Option<Vec<Value>> {
+        let answer = self.get(&format!("query?query={}", escaped(query)))?;
+        answer["result"].as_array().cloned()
     }
 
     /// All series of the job that it scraped.
@@ -151,28 +197,25 @@ impl Prometheus {
 
     /// What its API answers there with these parameters.
     pub(crate) fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
-        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let parameters: Vec<String> =
-            parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+            parameters.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
         let path = format!("{path}?{}", parameters.join("&"));
         self.get(&path).unwrap_or_else(|| panic!("no answer to {path}"))
     }
 
     /// What its API answers; nothing while it starts.
     fn get(&self, path: &str) -> Option<Value> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        write!(stream, "GET /api/v1/{path} HTTP/1.0\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+        let answer = self.0.get(&format!("/api/v1/{path}"))?;
         assert_eq!(answer["status"], "success", "{path}: {answer}");
         Some(answer["data"].clone())
     }
 }
 
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+/// `text` as a value in a URL's query.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        write!(escaped, "%{byte:02X}").unwrap();
     }
+    escaped
 }
