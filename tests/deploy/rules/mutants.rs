@@ -18,6 +18,8 @@ pub(super) struct Mutant {
 /// What may stand in the place of what.
 const SWAPPED: &[(&str, &[&str])] = &[
     ("==", &["!="]),
+    ("=", &["!="]),
+    ("=~", &["!~"]),
     (">", &[">=", "<"]),
     ("<", &["<=", ">"]),
     (">=", &[">", "<="]),
@@ -76,27 +78,26 @@ fn in_expression(rule: &Rule) -> Vec<Mutant> {
         mutants.push(Mutant { rule: rule.with("expr", &changed), change });
     };
     for (number, token) in tokens.iter().enumerate() {
-        let at = || token.at.clone();
-        match token.kind {
-            Kind::Number => steps(token.text).into_iter().for_each(|other| mutant(at(), &other)),
-            Kind::Duration => halved_and_doubled(token.text).into_iter().for_each(|other| mutant(at(), &other)),
-            Kind::Name if token.in_labels => mutant(with_comma(&tokens, number), ""),
-            Kind::Name if token.in_matchers => mutant(with_comma_of_matcher(&tokens, number), ""),
-            Kind::String if token.in_matchers => {
-                others_of_string(token.text).into_iter().for_each(|other| mutant(at(), &other));
-            }
-            Kind::Sign if token.in_matchers => {
-                let swapped = [("=", "!="), ("=~", "!~")].into_iter().find(|(one, _)| *one == token.text);
-                swapped.into_iter().for_each(|(_, other)| mutant(at(), other));
-            }
-            Kind::Name | Kind::Sign => {
-                let others = SWAPPED.iter().find(|(one, _)| *one == token.text).map_or(&[][..], |(_, others)| others);
-                others.iter().for_each(|other| mutant(at(), other));
-            }
-            Kind::String => {}
+        let at = token.at.clone();
+        let (at, others) = match token.kind {
+            Kind::Number => (at, steps(token.text)),
+            Kind::Duration => (at, halved_and_doubled(token.text).into()),
+            Kind::Name if token.in_labels => (with_comma(&tokens, number), vec![String::new()]),
+            Kind::Name if token.in_matchers => (with_comma_of_matcher(&tokens, number), vec![String::new()]),
+            Kind::String if token.in_matchers => (at, others_of_string(token.text)),
+            Kind::Name | Kind::Sign => (at, swapped(token.text)),
+            Kind::String => continue,
+        };
+        for other in others {
+            mutant(at.clone(), &other);
         }
     }
     mutants
+}
+
+fn swapped(text: &str) -> Vec<String> {
+    let others = SWAPPED.iter().find(|(one, _)| *one == text).map_or(&[][..], |(_, others)| others);
+    others.iter().map(|other| (*other).to_owned()).collect()
 }
 
 /// A number, one less and one more in its last digit that is not 0.

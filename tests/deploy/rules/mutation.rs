@@ -4,13 +4,13 @@ use std::{
     collections::HashMap,
     io::{self, Write as _},
     path::Path,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::{
     file::{self, Case, Rule},
@@ -94,13 +94,13 @@ impl Cases {
     /// All of them, which must pass.
     fn measured(rules: &[Rule]) -> Self {
         let cases = Mutex::new(vec![]);
-        in_parallel(file::cases(rules), |case, folder| {
+        in_parallel(&file::cases(rules), |case, folder| {
             let started = Instant::now();
-            let said = judge(&case, rules, folder);
+            let said = judge(case, rules, folder);
             assert_eq!(said, None, "{}", case.name);
-            cases.lock().unwrap().push((case, started.elapsed()));
+            cases.lock().push((case.clone(), started.elapsed()));
         });
-        let mut cases = cases.into_inner().unwrap();
+        let mut cases = cases.into_inner();
         cases.sort_by_key(|(_, took)| *took);
         Self(cases)
     }
@@ -110,12 +110,12 @@ impl Cases {
         let name = &mutant.rule.name;
         let rules: Vec<Rule> =
             rules.iter().map(|rule| if rule.name == *name { &mutant.rule } else { rule }).cloned().collect();
-        let first = noticed.lock().unwrap().get(name).copied();
+        let first = noticed.lock().get(name).copied();
         let others = (0..self.0.len()).filter(|number| Some(*number) != first);
         let mut concerned = first.into_iter().chain(others).filter(|number| self.0[*number].0.needs.contains(name));
         let by = concerned.find(|number| judge(&self.0[*number].0, &rules, folder).is_some());
         if let Some(number) = by {
-            noticed.lock().unwrap().insert(name.clone(), number);
+            noticed.lock().insert(name.clone(), number);
         }
         by.is_some()
     }
@@ -130,14 +130,14 @@ fn judge(case: &Case, rules: &[Rule], folder: &Path) -> Option<String> {
 }
 
 /// Does it with each item, on as many threads as there are processors, each with a folder of its own.
-fn in_parallel<T: Send + Sync + Clone>(items: Vec<T>, work: impl Fn(T, &Path) + Sync) {
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T, &Path) + Sync) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().unwrap().get() {
             scope.spawn(|| {
                 let folder = tempfile::tempdir().unwrap();
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    work(item.clone(), folder.path());
+                    work(item, folder.path());
                 }
             });
         }
@@ -152,12 +152,12 @@ fn every_mistake_in_a_rule_is_noticed() {
     let cases = Cases::measured(&rules);
     let mutants: Vec<Mutant> = rules.iter().flat_map(mutants).collect();
     let (number, noticed, survivors) = (mutants.len(), Noticed::default(), Mutex::new(vec![]));
-    in_parallel(mutants, |mutant, folder| {
-        if !cases.notice(&mutant, &rules, &noticed, folder) {
-            survivors.lock().unwrap().push((mutant.rule.name, mutant.change));
+    in_parallel(&mutants, |mutant, folder| {
+        if !cases.notice(mutant, &rules, &noticed, folder) {
+            survivors.lock().push((mutant.rule.name.clone(), mutant.change.clone()));
         }
     });
-    let survivors = survivors.into_inner().unwrap();
+    let survivors = survivors.into_inner();
     let is_listed = |(rule, change): &&(String, String)| {
         EQUIVALENT.iter().any(|(name, equivalent, _)| rule == name && change == equivalent)
     };
