@@ -11,6 +11,12 @@ use std::{
     process::Command,
 };
 
+use tempfile::TempDir;
+use tencentcloud_cam_exporter::{
+    clock::{Clock, SystemClock},
+    simulator::{Key, User},
+};
+
 use self::{
     container::{Container, build, built, inspected, output, run},
     network::{Api, Names},
@@ -22,11 +28,38 @@ const MOST_BYTES: u64 = 15_000_000;
 
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// A folder that the user of the image can read.
-fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    folder
+/// What docs/image.md promises for a hundred users with two keys each.
+const MOST_KIB: u64 = 8 * 1024;
+
+/// Files for a container, in a folder that the user of the image can read.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Self(folder)
+    }
+
+    /// The flag that shows a file with that text at a place in the container.
+    fn mount(&self, name: &str, text: &str, at: &str) -> String {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        format!("--volume={}:{at}:ro", path.display())
+    }
+
+    /// The flags for a configuration, and for the caller that `api` knows.
+    fn mount_config(&self, config: &str, api: &Api) -> [String; 3] {
+        [
+            self.mount("config.yaml", config, "/etc/cam-exporter/config.yaml"),
+            self.mount("secret_id", api.secret_id(), "/run/secrets/secret_id"),
+            self.mount("secret_key", api.secret_key(), "/run/secrets/secret_key"),
+        ]
+    }
+}
+
+fn borrowed(flags: &[String]) -> Vec<&str> {
+    flags.iter().map(String::as_str).collect()
 }
 
 /// Everything in a folder, with its mode and owner.
@@ -93,9 +126,9 @@ fn it_holds_the_program_and_what_that_reads_and_nothing_else() {
 #[test]
 #[ignore = "needs buildah, podman and runc"]
 fn the_same_program_makes_the_same_image() {
-    let folder = folder();
+    let files = Files::new();
     // A copy is another file with another time; this one has another mode as well.
-    let copy = folder.path().join("copy");
+    let copy = files.0.path().join("copy");
     fs::copy(&built().program, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(build(&copy, "umask 077"), built().id);
@@ -134,26 +167,17 @@ fn it_tells_its_version() {
 #[test]
 #[ignore = "needs buildah, podman and runc"]
 fn it_finds_hosts_by_name_and_trusts_the_authorities_of_the_image() {
-    let folder = folder();
+    let files = Files::new();
     let authority = Authority::new();
-    let api = Api::start(&authority.issue(&["cam.example.test"]));
+    let api = Api::start(&authority.issue(&["cam.example.test"]), None);
     let names = Names::serve("cam.example.test");
-    let mount = |name: &str, text: &str, at: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        format!("--volume={}:{at}:ro", path.display())
-    };
-    let config = mount("config.yaml", &api.config("cam.example.test"), "/etc/cam-exporter/config.yaml");
-    let secret_id = mount("secret_id", api.secret_id(), "/run/secrets/secret_id");
-    let secret_key = mount("secret_key", api.secret_key(), "/run/secrets/secret_key");
-    let resolver = mount("resolv.conf", &format!("nameserver {}\n", names.address()), "/etc/resolv.conf");
-    let nowhere = mount("nowhere", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", "/etc/resolv.conf");
-    let hosts = mount("hosts", "127.0.0.1 cam.example.test\n", "/etc/hosts");
-    let bundle = mount("bundle.pem", &authority.certificate(), BUNDLE);
-    let connect = |more: &[&String]| {
-        let flags: Vec<&str> = [&config, &secret_id, &secret_key].iter().chain(more).map(|flag| flag.as_str()).collect();
-        let output =
-            run(&flags, &["check-config", "--connect", "--config.file=/etc/cam-exporter/config.yaml"]);
+    let config = files.mount_config(&api.config("cam.example.test"), &api);
+    let resolver = files.mount("resolv.conf", &format!("nameserver {}\n", names.address()), "/etc/resolv.conf");
+    let hosts = files.mount("hosts", "127.0.0.1 cam.example.test\n", "/etc/hosts");
+    let bundle = files.mount("bundle.pem", &authority.certificate(), BUNDLE);
+    let connect = |more: &[&str]| {
+        let arguments = ["check-config", "--connect", "--config.file=/etc/cam-exporter/config.yaml"];
+        let output = run(&[&borrowed(&config), more].concat(), &arguments);
         String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     };
 
@@ -164,7 +188,37 @@ fn it_finds_hosts_by_name_and_trusts_the_authorities_of_the_image() {
     assert!(names.asked() > 0, "the resolver was not asked");
 
     let asked = names.asked();
-    let told = connect(&[&nowhere, &hosts, &bundle]);
+    let told = connect(&[&resolver, &hosts, &bundle]);
     assert!(told.contains("prod: ok: "), "{told}");
     assert_eq!(names.asked(), asked, "/etc/hosts comes first");
+}
+
+#[test]
+#[ignore = "needs buildah, podman and runc"]
+fn it_takes_little_memory() {
+    let files = Files::new();
+    let now = SystemClock.now();
+    let key = |uin: u64, number: u64| Key::new(format!("AKID{number}{uin:0>31}"), "Active", now);
+    let users = (100_013_065_900..).take(100).map(|uin| (uin, User::with_keys([key(uin, 1), key(uin, 2)])));
+    let authority = Authority::new();
+    let api = Api::start(&authority.issue(&["localhost"]), Some(users.collect()));
+    // All authorities of the image, and one more: what the exporter keeps of them counts.
+    let authorities = fs::read_to_string(BUNDLE).unwrap() + &authority.certificate();
+    let mut flags = files.mount_config(&api.config("localhost"), &api).to_vec();
+    flags.push(files.mount("bundle.pem", &authorities, BUNDLE));
+    let arguments = ["--config.file=/etc/cam-exporter/config.yaml", "--web.listen-address=127.0.0.1:0"];
+    let exporter = Container::start(&borrowed(&flags), &arguments);
+    let polled =
+        |body: &str| body.lines().filter(|line| line.ends_with("} 1") && line.contains("_cam_user_up{")).count();
+    exporter.until("all are polled", |body| polled(body) == 100);
+    // And all of them a second time.
+    exporter.until("all are polled again", |body| {
+        let polls = body.lines().find_map(|line| line.strip_prefix(r#"tencentcloud_cam_polls_total{account="prod"} "#));
+        polls.unwrap().parse::<u32>().unwrap() >= 200
+    });
+    let status = fs::read_to_string(format!("/proc/{}/status", exporter.pid())).unwrap();
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kib: u64 = rss.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("{kib} KiB");
+    assert!(kib < MOST_KIB, "{kib} KiB");
 }

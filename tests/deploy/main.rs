@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
 mod image;
+#[allow(dead_code, reason = "others use more of it")]
 #[path = "../support/pki.rs"]
 mod pki;
+mod systemd;

@@ -1,6 +1,7 @@
 //! What the image meets outside: an API behind TLS, and a resolver that knows its name.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::{
         Arc,
@@ -16,8 +17,8 @@ use rustls::{
 };
 use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::{
-    clock::SystemClock,
-    simulator::{self, Population, Simulator},
+    clock::{Clock, SystemClock},
+    simulator::{self, Population, Simulator, User},
     tencent::Credential,
 };
 use tokio::{
@@ -29,11 +30,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pki::Pair;
 
-/// The simulated API over TLS.
+/// The simulated API behind TLS.
 pub(super) struct Api {
     address: SocketAddr,
     credential: Credential,
-    uin: u64,
+    uins: Vec<u64>,
     _runtime: Runtime,
 }
 
@@ -46,26 +47,30 @@ pub(super) struct Names {
 // === impl Api ===
 
 impl Api {
-    pub(super) fn start(pair: &Pair) -> Self {
+    /// With the users and the caller of the demo, or with `users` in their place.
+    pub(super) fn start(pair: &Pair, users: Option<BTreeMap<u64, User>>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let population = Population::demo(jiff::Timestamp::now());
-        let uin = population.uins()[0];
+        let mut population = Population::demo(SystemClock.now());
+        population.users = users.unwrap_or(population.users);
+        let uins = population.uins();
         let bind = || runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let (plain, encrypted) = (bind(), bind());
         let (behind, address) = (plain.local_addr().unwrap(), encrypted.local_addr().unwrap());
         let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
         runtime.spawn(simulator::serve(plain, simulator, CancellationToken::new()));
         runtime.spawn(unwrap_tls(encrypted, acceptor(pair), behind));
-        Self { address, credential: Population::demo_credential(), uin, _runtime: runtime }
+        Self { address, credential: Population::demo_credential(), uins, _runtime: runtime }
     }
 
-    /// A configuration that asks it by name.
+    /// A configuration that asks it by that name, and polls all users in the time that the budget gives.
     pub(super) fn config(&self, host: &str) -> String {
         format!(
-            "accounts: [{{name: prod, uins: [{}], endpoint: 'https://{host}:{}', credentials: {{file: \
-             {{secret_id_path: /run/secrets/secret_id, secret_key_path: /run/secrets/secret_key}}}}}}]\n",
-            self.uin,
-            self.address.port()
+            "accounts: [{{name: prod, uins: {:?}, endpoint: 'https://{host}:{}', credentials: {{file: \
+             {{secret_id_path: /run/secrets/secret_id, secret_key_path: /run/secrets/secret_key}}}}}}]\n\
+             poll: {{interval: {}s, timeout: 1s}}\n",
+            self.uins,
+            self.address.port(),
+            self.uins.len().div_ceil(18)
         )
     }
 
