@@ -68,12 +68,6 @@ pub(super) fn build(program: &Path, before: &str) -> String {
 fn script(path: &str, before: &str) -> Command {
     let mut command = Command::new("bash");
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-c", &format!("{before}\nexec {path} \"$@\""), path]);
-    // What cargo tells those whom it runs is none of the business of a cargo within.
-    for (name, _) in
-        std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
-    {
-        command.env_remove(name);
-    }
     command
 }
 
