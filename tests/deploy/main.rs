@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
 mod dashboard;
+mod image;
 mod kubernetes;
+#[allow(dead_code, reason = "others use more of it")]
+#[path = "../support/pki.rs"]
+mod pki;
 mod rules;
+mod systemd;

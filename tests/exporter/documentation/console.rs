@@ -1,6 +1,6 @@
 //! What documents show of a terminal is what comes of it.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use tencentcloud_cam_exporter::simulator::{Behaviour, User};
 
@@ -30,6 +30,7 @@ fn documents_show_what_the_binary_says() {
         for (name, text) in page.files() {
             fs::write(folder.path().join(name), text).unwrap();
         }
+        symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"), folder.path().join("deploy")).unwrap();
         Pair::self_signed("localhost").write(folder.path(), "server");
         for command in page.commands() {
             let Some((program, arguments)) = command.command.split_once(' ') else { continue };
