@@ -62,8 +62,9 @@ impl Container {
             let volumes = list(workload, "/spec/template/spec/volumes");
             let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
             let alone = std::slice::from_ref(volume);
-            for source in volume["projected"]["sources"].as_array().map_or(alone, Vec::as_slice) {
-                for (name, content) in files(source, documents).into_iter().filter(|_| !bare) {
+            let sources = volume["projected"]["sources"].as_array().map_or(alone, Vec::as_slice);
+            for source in sources.iter().filter(|_| !bare) {
+                for (name, content) in files(source, documents) {
                     fs::write(path.join(name), inside(&folder, &content)).unwrap();
                 }
             }
