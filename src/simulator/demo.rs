@@ -16,78 +16,82 @@ const INACTIVE: &str = "Inactive";
 /// A user as it is written down here.
 struct DemoUser {
     name: &'static str,
-    /// The ages of the keys, their status, and how long they were not used. In days.
-    keys: &'static [(f64, &'static str, f64)],
+    /// The age of each key in days, its status, and how many calendar days before today it was last used.
+    keys: &'static [(f64, &'static str, Option<u16>)],
     no_keys: NoKeys,
     behaviour: Behaviour,
 }
 
 /// In place of the days since a key was last used.
-const NEVER: f64 = f64::INFINITY;
+const NEVER: Option<u16> = None;
 
 const USERS: &[DemoUser] = &[
     // The exporter's own key.
-    with_keys("key-exporter", &[(12.4, ACTIVE, 0.4)]),
+    with_keys("key-exporter", &[(12.4, ACTIVE, Some(0))]),
     // As it should be: one fresh key, or two while one takes over from the other.
-    with_keys("ci-build", &[(0.1, ACTIVE, 0.0)]),
-    with_keys("ci-release", &[(0.8, ACTIVE, 0.0)]),
-    with_keys("terraform", &[(3.2, ACTIVE, 1.3)]),
-    with_keys("alice", &[(9.5, ACTIVE, 0.1)]),
-    with_keys("bob", &[(17.0, ACTIVE, 2.0)]),
-    with_keys("carol", &[(23.7, ACTIVE, 2.0)]),
-    with_keys("dave", &[(31.1, ACTIVE, 0.4)]),
-    with_keys("erin", &[(38.6, ACTIVE, 0.1)]),
-    with_keys("frank", &[(44.9, ACTIVE, 0.1)]),
-    with_keys("grace", &[(52.3, ACTIVE, 0.1)]),
-    with_keys("heidi", &[(60.0, ACTIVE, 2.0)]),
-    with_keys("ivan", &[(66.8, ACTIVE, 1.3)]),
-    with_keys("judy", &[(71.5, ACTIVE, 0.1)]),
-    with_keys("mallory", &[(78.2, ACTIVE, 0.4)]),
-    with_keys("niaj", &[(84.7, ACTIVE, 1.3)]),
+    with_keys("ci-build", &[(0.1, ACTIVE, Some(0))]),
+    with_keys("ci-release", &[(0.8, ACTIVE, Some(0))]),
+    with_keys("terraform", &[(3.2, ACTIVE, Some(1))]),
+    with_keys("alice", &[(9.5, ACTIVE, Some(0))]),
+    with_keys("bob", &[(17.2, ACTIVE, Some(2))]),
+    with_keys("carol", &[(23.7, ACTIVE, Some(2))]),
+    with_keys("dave", &[(31.1, ACTIVE, Some(0))]),
+    with_keys("erin", &[(38.6, ACTIVE, Some(0))]),
+    with_keys("frank", &[(44.9, ACTIVE, Some(0))]),
+    with_keys("grace", &[(52.3, ACTIVE, Some(0))]),
+    with_keys("heidi", &[(60.2, ACTIVE, Some(2))]),
+    with_keys("ivan", &[(66.8, ACTIVE, Some(1))]),
+    with_keys("judy", &[(71.5, ACTIVE, Some(0))]),
+    with_keys("mallory", &[(78.2, ACTIVE, Some(0))]),
+    with_keys("niaj", &[(84.7, ACTIVE, Some(1))]),
     // Stale today, tomorrow, and since long.
-    with_keys("backup", &[(90.2, ACTIVE, 1.3)]),
-    with_keys("billing-export", &[(89.4, ACTIVE, 0.4)]),
-    with_keys("log-shipper", &[(121.6, ACTIVE, 0.1)]),
+    with_keys("backup", &[(90.2, ACTIVE, Some(1))]),
+    with_keys("billing-export", &[(89.4, ACTIVE, Some(0))]),
+    with_keys("log-shipper", &[(121.6, ACTIVE, Some(0))]),
     with_keys("image-sync", &[(203.3, ACTIVE, NEVER)]),
-    with_keys("dns-updater", &[(411.9, ACTIVE, 247.1)]),
+    with_keys("dns-updater", &[(411.9, ACTIVE, Some(247))]),
     with_keys("legacy-api", &[(1_294.5, ACTIVE, NEVER)]),
-    with_keys("first-admin", &[(2_215.0, ACTIVE, 1_329.0)]),
+    with_keys("first-admin", &[(2_215.2, ACTIVE, Some(1_329))]),
     // At the limit.
-    with_keys("payments-rotating", &[(2.5, ACTIVE, 1.3), (88.1, ACTIVE, 0.4)]),
-    with_keys("search-rotating", &[(14.3, ACTIVE, 0.1), (187.4, ACTIVE, 1.3)]),
-    with_keys("cdn-purge", &[(33.0, ACTIVE, 1.3), (33.1, INACTIVE, NEVER)]),
-    with_keys("old-pipeline", &[(730.6, ACTIVE, 438.4), (1_095.2, INACTIVE, 876.2)]),
+    with_keys("payments-rotating", &[(2.5, ACTIVE, Some(1)), (88.1, ACTIVE, Some(0))]),
+    with_keys("search-rotating", &[(14.3, ACTIVE, Some(0)), (187.4, ACTIVE, Some(1))]),
+    with_keys("cdn-purge", &[(33.2, ACTIVE, Some(1)), (33.1, INACTIVE, NEVER)]),
+    with_keys("old-pipeline", &[(730.6, ACTIVE, Some(438)), (1_095.2, INACTIVE, Some(876))]),
     // Over it.
-    with_keys("data-platform", &[(5.7, ACTIVE, 0.4), (97.3, ACTIVE, 0.4), (365.8, INACTIVE, 292.6)]),
+    with_keys("data-platform", &[(5.7, ACTIVE, Some(0)), (97.3, ACTIVE, Some(0)), (365.8, INACTIVE, Some(293))]),
     // Disabled, and never removed.
-    with_keys("intern-2024", &[(156.2, INACTIVE, 125.0)]),
-    with_keys("trial-vendor", &[(912.4, INACTIVE, 729.9)]),
+    with_keys("intern-2024", &[(156.2, INACTIVE, Some(125))]),
+    with_keys("trial-vendor", &[(912.4, INACTIVE, Some(730))]),
     // Without keys, in the three ways an answer may say so.
     with_keys("olivia", &[]),
     DemoUser { no_keys: NoKeys::Null, ..with_keys("peggy", &[]) },
     DemoUser { no_keys: NoKeys::Absent, ..with_keys("console-only", &[]) },
     // One that sometimes fails, one that may not be listed, one that was deleted.
-    DemoUser { behaviour: Behaviour::Flaky { every: 4 }, ..with_keys("flaky-gateway", &[(47.2, ACTIVE, 1.3)]) },
-    DemoUser { behaviour: Behaviour::Denied, ..with_keys("security-audit", &[(210.0, ACTIVE, 1.3)]) },
+    DemoUser { behaviour: Behaviour::Flaky { every: 4 }, ..with_keys("flaky-gateway", &[(47.2, ACTIVE, Some(1))]) },
+    DemoUser { behaviour: Behaviour::Denied, ..with_keys("security-audit", &[(210.2, ACTIVE, Some(1))]) },
     DemoUser { behaviour: Behaviour::DoesNotExist, ..with_keys("left-in-spring", &[]) },
 ];
 
-const fn with_keys(name: &'static str, keys: &'static [(f64, &'static str, f64)]) -> DemoUser {
+const fn with_keys(name: &'static str, keys: &'static [(f64, &'static str, Option<u16>)]) -> DemoUser {
     DemoUser { name, keys, no_keys: NoKeys::Empty, behaviour: Behaviour::Answers }
 }
 
 // === impl DemoUser ===
 
 impl DemoUser {
-    /// The user at this place, whose keys are so old as of `now`.
+    /// The user at this place, with keys of these ages as of `now`.
+    ///
+    /// Ages are counted from `now`, last uses from the day of the API's zone that `now` is in. So a list that is made at once
+    /// shows the same at any time of day.
     fn as_of(&self, now: Timestamp, place: u64) -> User {
-        let ago = |days: f64| {
+        let keys = (1..).zip(self.keys).map(|(number, &(days, status, last_used))| {
             let age = SignedDuration::from_secs_f64(days * 86_400.0);
-            now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH)
-        };
-        let keys = (1..).zip(self.keys).map(|(number, &(days, status, unused))| {
-            let key = Key::new(id(place * 10 + number), status, ago(days));
-            if unused.is_finite() { key.used(ago(unused)) } else { key }
+            let created = now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
+            let key = Key::new(id(place * 10 + number), status, created);
+            match last_used {
+                Some(days) => key.used_days_before(now, days),
+                None => key,
+            }
         });
         let name = Some(self.name.to_owned());
         User { name, member: None, keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
@@ -122,6 +126,11 @@ fn id(number: u64) -> String {
 mod tests {
     use std::collections::HashSet;
 
+    use jiff::{
+        civil::{Date, DateTime},
+        tz::offset,
+    };
+
     use super::*;
     use crate::simulator::Told;
 
@@ -143,5 +152,39 @@ mod tests {
         let used = keys.iter().filter(|key| key.last_used_date != Told::Null).count();
         assert!(used > 20 && keys.len() - used >= 3, "{used} of {}", keys.len());
         assert_eq!(demo.users[&(FIRST_UIN + 16)].keys[0].create_time, "2025-10-03 03:12:00");
+    }
+
+    /// What `list` shows of every key, for which time passes that a list takes.
+    fn shown(now: Timestamp) -> Vec<(i64, i64)> {
+        let zone = offset(8);
+        let looked_at = now + SignedDuration::from_mins(30);
+        let demo = Population::demo(now);
+        let keys = demo.users.values().flat_map(|user| &user.keys);
+        let shown = keys.map(|key| {
+            let created = DateTime::strptime("%Y-%m-%d %H:%M:%S", &key.create_time).unwrap();
+            let age = looked_at.duration_since(zone.to_timestamp(created).unwrap());
+            let last_used = match &key.last_used_date {
+                Told::As(date) => {
+                    let date: Date = date.parse().unwrap();
+                    looked_at.duration_since(zone.to_timestamp(date.at(0, 0, 0, 0)).unwrap()).as_hours() / 24
+                }
+                Told::Null | Told::Absent => -1,
+            };
+            let is_young = age.as_hours() < 24;
+            (if is_young { age.as_hours() } else { age.as_hours() / 24 }, last_used)
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn shows_the_same_at_any_time_of_day() {
+        // Half an hour before midnight of the API's zone the last of these lists is made.
+        for days in [["2026-01-01", "2026-02-28"], ["2028-02-29", "2026-12-31"]].concat() {
+            let midnight = offset(8).to_timestamp(days.parse::<Date>().unwrap().at(0, 0, 0, 0)).unwrap();
+            let first = shown(midnight);
+            for minutes in (0..24 * 60 - 30).step_by(7) {
+                assert_eq!(shown(midnight + SignedDuration::from_mins(minutes)), first, "{days}, {minutes} min");
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{
-    Timestamp,
+    SignedDuration, Timestamp,
     tz::{self, Offset},
 };
 use serde_json::{Map, Value, json};
@@ -175,6 +175,13 @@ impl Key {
     #[must_use]
     pub fn used(self, at: Timestamp) -> Self {
         Self { last_used_date: Told::As(ZONE.to_datetime(at).date().to_string()), ..self }
+    }
+
+    /// The key, last used so many calendar days before that time, in the zone of the API. Only the day is told.
+    #[must_use]
+    pub fn used_days_before(self, time: Timestamp, days: u16) -> Self {
+        let date = ZONE.to_datetime(time).date().saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
+        Self { last_used_date: Told::As(date.to_string()), ..self }
     }
 
     /// What is answered about its last use.
