@@ -11,6 +11,7 @@ mod failure;
 mod names;
 mod pace;
 mod progress;
+mod snapshot;
 mod sources;
 
 use std::{
@@ -31,6 +32,7 @@ pub use failure::Failure;
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 pub use pace::Pace;
 pub use progress::{Progress, Sweep};
+pub use snapshot::Snapshot;
 pub use sources::{Found, Sources};
 
 use crate::tencent::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin};
@@ -48,6 +50,8 @@ pub struct Account {
     name: AccountName,
     facts: RwLock<Facts>,
     users: RwLock<Users>,
+    /// Those of the users, which a change of the users' sources replaces.
+    uins: Mutex<Arc<[Uin]>>,
     sources: Mutex<Sources>,
     members: Mutex<Option<Arc<Found>>>,
     progress: Mutex<Progress>,
@@ -74,8 +78,9 @@ pub struct Facts {
 /// How many users are read in one go. To a poll that waits this is some ten microseconds.
 const AT_ONCE: usize = 256;
 
-/// The users of an account, in the order of their UINs.
-pub type Users = BTreeMap<Uin, User>;
+/// The users of an account, in the order of their UINs. A change replaces a user that a reader still holds; what readers
+/// hold stays as it was.
+pub type Users = BTreeMap<Uin, Arc<User>>;
 
 /// What is known of a user. Starts with nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,6 +150,7 @@ impl Account {
             name,
             facts: RwLock::new(facts),
             users: RwLock::default(),
+            uins: Mutex::default(),
             sources: Mutex::default(),
             members: Mutex::default(),
             progress: Mutex::default(),
@@ -172,7 +178,7 @@ impl Account {
         let mut users = self.users.write();
         let before = std::mem::replace(&mut *self.facts.write(), facts);
         if before.id_label != facts.id_label {
-            users.values_mut().for_each(|user| *user = User { name: user.name.take(), ..User::default() });
+            users.values_mut().for_each(|user| *user = User { name: user.name.clone(), ..User::default() }.into());
         }
         self.changed.again();
     }
@@ -217,9 +223,23 @@ impl Account {
         change(&mut sources);
         users.retain(|uin, _| sources.contain(*uin));
         for uin in sources.users() {
-            users.entry(uin).or_default().name = sources.found.get(&uin).cloned();
+            let (user, name) = (users.entry(uin).or_default(), sources.found.get(&uin));
+            if user.name.as_ref() != name {
+                Arc::make_mut(user).name = name.cloned();
+            }
+        }
+        let mut uins = self.uins.lock();
+        if !uins.iter().eq(users.keys()) {
+            *uins = users.keys().copied().collect();
         }
         self.changed.again();
+    }
+
+    /// The users as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let users = self.users.read();
+        Snapshot::of(Arc::clone(&self.uins.lock()), &users)
     }
 
     /// What is known of the users. Polls wait while it is held.
@@ -264,7 +284,7 @@ impl Account {
     pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
-            let known = user.keys.take();
+            let known = user.keys.clone();
             let uses: HashMap<(&str, Timestamp), LastUse> = known
                 .iter()
                 .flat_map(|keys| &**keys)
@@ -280,16 +300,18 @@ impl Account {
                 .collect();
             keys.sort_unstable_by(|one, other| one.label.cmp(&other.label));
             let same = known.filter(|known| **known == *keys);
-            user.up = Some(true);
-            user.answered = Some(at);
-            user.keys = Some(same.unwrap_or_else(|| keys.into()));
-            user.failure = None;
+            let keys = Some(same.unwrap_or_else(|| keys.into()));
+            let user = Arc::make_mut(user);
+            *user = User { up: Some(true), answered: Some(at), keys, failure: None, name: user.name.take() };
         });
     }
 
     /// The user was answered by a clock that turned out to be off by so much.
     pub fn correct_answered(&self, uin: Uin, by: SignedDuration) {
-        self.change(uin, |user, _| user.answered = user.answered.and_then(|at| at.checked_add(by).ok()));
+        self.change(uin, |user, _| {
+            let user = Arc::make_mut(user);
+            user.answered = user.answered.and_then(|at| at.checked_add(by).ok());
+        });
     }
 
     /// The API told when keys of the user were last used. The user's keys have these `ids`, as last listed; of those that
@@ -304,13 +326,20 @@ impl Account {
             let labels = id_label.labels(ids.clone());
             let told: BTreeMap<String, LastUse> =
                 labels.into_iter().zip(ids).filter_map(|(label, id)| Some((label, last_use(id)?))).collect();
-            change_keys(user, |key| key.last_use = told.get(&key.label).copied().or(key.last_use));
+            if let Some(keys) = changed_keys(user, |key| key.last_use = told.get(&key.label).copied().or(key.last_use))
+            {
+                Arc::make_mut(user).keys = Some(keys);
+            }
         });
     }
 
     /// Nobody asks any more when keys were last used.
     pub fn forget_last_use(&self) {
-        self.users.write().values_mut().for_each(|user| change_keys(user, |key| key.last_use = None));
+        for user in self.users.write().values_mut() {
+            if let Some(keys) = changed_keys(user, |key| key.last_use = None) {
+                Arc::make_mut(user).keys = Some(keys);
+            }
+        }
         self.changed.again();
     }
 
@@ -318,6 +347,7 @@ impl Account {
     pub fn not_found(&self, uin: Uin, at: Timestamp) {
         self.change(uin, |user, _| {
             let failure = Failure::after(user.failure, Reason::UserNotFound, None, at);
+            let user = Arc::make_mut(user);
             let name = user.name.take();
             *user = User { up: Some(false), answered: Some(at), keys: None, failure: Some(failure), name };
         });
@@ -326,8 +356,11 @@ impl Account {
     /// The API gave no answer, for this reason and with the label of this code, if it was one that told of an error.
     pub fn failed(&self, uin: Uin, reason: Reason, code: Option<&'static str>, at: Timestamp) {
         self.change(uin, |user, _| {
-            user.up = Some(false);
-            user.failure = Some(Failure::after(user.failure, reason, code, at));
+            let failure = Some(Failure::after(user.failure, reason, code, at));
+            if (user.up, user.failure) != (Some(false), failure) {
+                let user = Arc::make_mut(user);
+                (user.up, user.failure) = (Some(false), failure);
+            }
         });
     }
 
@@ -336,7 +369,7 @@ impl Account {
     pub fn restore(&self, uin: Uin, user: User) -> bool {
         match self.users.write().get_mut(&uin) {
             Some(known) if (known.up, known.answered, &known.keys) == (None, None, &None) => {
-                *known = User { name: known.name.take(), ..user };
+                *known = User { name: known.name.clone(), ..user }.into();
                 self.changed.again();
                 true
             }
@@ -350,7 +383,7 @@ impl Account {
         self.changed.last()
     }
 
-    fn change(&self, uin: Uin, change: impl FnOnce(&mut User, IdLabel)) {
+    fn change(&self, uin: Uin, change: impl FnOnce(&mut Arc<User>, IdLabel)) {
         // In this order everywhere: the users, then the facts or the sources.
         let mut users = self.users.write();
         let id_label = self.facts.read().id_label;
@@ -361,15 +394,12 @@ impl Account {
     }
 }
 
-/// Changes each key, in a list of its own if that makes a difference.
-fn change_keys(user: &mut User, change: impl FnMut(&mut Key)) {
-    if let Some(known) = &user.keys {
-        let mut keys = known.to_vec();
-        keys.iter_mut().for_each(change);
-        if **known != *keys {
-            user.keys = Some(keys.into());
-        }
-    }
+/// The user's keys with this change, if it makes a difference.
+fn changed_keys(user: &User, change: impl FnMut(&mut Key)) -> Option<Arc<[Key]>> {
+    let known = user.keys.as_ref()?;
+    let mut keys = known.to_vec();
+    keys.iter_mut().for_each(change);
+    (**known != *keys).then(|| keys.into())
 }
 
 // === impl Changed ===
@@ -431,12 +461,12 @@ mod tests {
     #[test]
     fn a_user_never_answered_is_unknown_rather_than_without_keys() {
         let (account, uin) = account();
-        assert_eq!(account.users()[&uin], User::default());
+        assert_eq!(*account.users()[&uin], User::default());
         account.failed(uin, Reason::Timeout, None, second(0));
         let failure = Failure { reason: Reason::Timeout, code: None, since: second(0) };
-        assert_eq!(account.users()[&uin], User { up: Some(false), failure: Some(failure), ..User::default() });
+        assert_eq!(*account.users()[&uin], User { up: Some(false), failure: Some(failure), ..User::default() });
         account.listed(uin, &[], second(1));
-        assert_eq!(account.users()[&uin], answered(1));
+        assert_eq!(*account.users()[&uin], answered(1));
     }
 
     #[test]
@@ -444,15 +474,15 @@ mod tests {
         let (account, uin) = account();
         account.listed(uin, &[key("a"), key("b")], second(1));
         account.listed(uin, &[key("b"), key("c")], second(2));
-        let good = account.users()[&uin].clone();
+        let good = User::clone(&account.users()[&uin]);
         assert_eq!(good.keys.as_ref().unwrap().len(), 2);
         account.failed(uin, Reason::Denied, Some("UnauthorizedOperation"), second(3));
         let failure = |reason, code| Some(Failure { reason, code, since: second(3) });
         let denied = failure(Reason::Denied, Some("UnauthorizedOperation"));
-        assert_eq!(account.users()[&uin], User { up: Some(false), failure: denied, ..good.clone() });
+        assert_eq!(*account.users()[&uin], User { up: Some(false), failure: denied, ..good.clone() });
         account.failed(uin, Reason::Timeout, None, second(4));
         let timeout = failure(Reason::Timeout, None);
-        assert_eq!(account.users()[&uin], User { up: Some(false), failure: timeout, ..good });
+        assert_eq!(*account.users()[&uin], User { up: Some(false), failure: timeout, ..good });
     }
 
     #[test]
@@ -470,11 +500,31 @@ mod tests {
     }
 
     #[test]
+    fn a_user_that_a_reader_holds_is_replaced_only_by_news() {
+        let (account, uin) = account();
+        let held = || Arc::clone(&account.users()[&uin]);
+        account.listed(uin, &[key("a")], second(1));
+        let first = held();
+        account.set_found([(uin, "alice".into())].into());
+        let named = held();
+        assert_eq!((first.name.as_deref(), named.name.as_deref()), (None, Some("alice")));
+        account.set_found([(uin, "alice".into())].into());
+        account.used(uin, [], |_| None);
+        account.forget_last_use();
+        assert!(Arc::ptr_eq(&named, &held()));
+        account.failed(uin, Reason::Timeout, None, second(2));
+        let failed = held();
+        account.failed(uin, Reason::Timeout, None, second(3));
+        assert!(Arc::ptr_eq(&failed, &held()));
+        assert_eq!((named.up, failed.up), (Some(true), Some(false)));
+    }
+
+    #[test]
     fn no_such_user_is_an_answer() {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
         account.not_found(uin, second(2));
-        assert_eq!(account.users()[&uin], absent(2));
+        assert_eq!(*account.users()[&uin], absent(2));
     }
 
     #[test]
@@ -496,10 +546,10 @@ mod tests {
         let before = answered(1);
         assert!(!account.restore("100013065918".parse().unwrap(), before.clone()));
         assert!(account.restore(uin, before.clone()));
-        assert_eq!(*account.users(), Users::from([(uin, before.clone())]));
+        assert_eq!(*account.users(), Users::from([(uin, before.clone().into())]));
         account.not_found(uin, second(2));
         assert!(!account.restore(uin, before));
-        assert_eq!(account.users()[&uin], absent(2));
+        assert_eq!(*account.users()[&uin], absent(2));
     }
 
     #[test]
@@ -509,7 +559,7 @@ mod tests {
         account.listed(uin, &[key("a")], second(1));
         account.set_users(&[uin, other].into());
         assert_eq!(account.users()[&uin].answered, Some(second(1)));
-        assert_eq!(account.users()[&other], User::default());
+        assert_eq!(*account.users()[&other], User::default());
         account.set_users(&[other].into());
         account.listed(uin, &[key("a")], second(2));
         assert!(!account.users().contains_key(&uin), "an answer that comes late brings nobody back");
@@ -522,6 +572,6 @@ mod tests {
         account.set_facts(Facts { key_limit: 3, ..account.facts() });
         assert!(account.users()[&uin].keys.is_some());
         account.set_facts(Facts { id_label: IdLabel::Hashed, ..account.facts() });
-        assert_eq!(account.users()[&uin], User::default());
+        assert_eq!(*account.users()[&uin], User::default());
     }
 }

@@ -193,7 +193,7 @@ impl Prepared {
                     None => all.range(..),
                     Some(last) => all.range((std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded)),
                 };
-                users.extend(range.take(Block::USERS).map(|(uin, user)| (*uin, user.clone())));
+                users.extend(range.take(Block::USERS).map(|(uin, user)| (*uin, crate::inventory::User::clone(user))));
             }
             let Some((last, _)) = users.last() else {
                 self.blocks.truncate(index);

@@ -70,8 +70,8 @@ impl State {
             let (id_label, sources) = (account.facts().id_label, account.sources());
             for (uin, user) in &*users {
                 let caller = sources.caller == Some(*uin);
-                if caller || *user != User::default() {
-                    state.insert(account.name().clone(), *uin, Saved { id_label, user: user.clone(), caller });
+                if caller || **user != User::default() {
+                    state.insert(account.name().clone(), *uin, Saved { id_label, user: User::clone(user), caller });
                 }
             }
         }
@@ -146,7 +146,7 @@ mod tests {
         let found = users.iter().filter_map(|(uin, user)| Some((*uin, user.name.clone()?)));
         account.set_found(found.collect());
         for (uin, user) in users {
-            account.restore(*uin, user.clone());
+            account.restore(*uin, User::clone(user));
         }
         Arc::new(account)
     }
@@ -179,7 +179,7 @@ mod tests {
         });
         let name = option::of(vec(any::<char>(), 0..=128).prop_map(|name| String::from_iter(name).into()));
         let user = (any::<Option<bool>>(), option::of(times()), option::of(keys), name)
-            .prop_map(|(up, answered, keys, name)| User { up, answered, keys, name, failure: None });
+            .prop_map(|(up, answered, keys, name)| Arc::new(User { up, answered, keys, name, failure: None }));
         btree_map((1..=u64::MAX).prop_map(uin), user, 0..8)
     }
 
@@ -197,7 +197,7 @@ mod tests {
             let inventory = |known: bool| {
                 let account = |(name, (id_label, users)): (&String, &(IdLabel, Users))| {
                     let listed = users.iter().filter(|(_, user)| user.name.is_none());
-                    let nothing = listed.map(|(uin, _)| (*uin, User::default())).collect();
+                    let nothing = listed.map(|(uin, _)| (*uin, Arc::default())).collect();
                     account(name, *id_label, if known { users } else { &nothing })
                 };
                 Inventory::new(accounts.iter().map(account).collect())
@@ -216,20 +216,20 @@ mod tests {
 
     #[test]
     fn only_what_is_configured_and_labelled_as_before_is_restored() {
-        let known = |numbers: &[u64]| numbers.iter().map(|number| (uin(*number), user(1))).collect::<Users>();
+        let known = |numbers: &[u64]| numbers.iter().map(|number| (uin(*number), user(1).into())).collect::<Users>();
         let before = Inventory::new(vec![
             account("kept", IdLabel::Masked, &known(&[1, 2])),
             account("relabelled", IdLabel::Full, &known(&[3])),
             account("gone", IdLabel::Masked, &known(&[4])),
         ]);
-        let newer = Users::from([(uin(5), User::default()), (uin(2), user(9)), (uin(1), User::default())]);
-        let nothing = Users::from([(uin(3), User::default())]);
+        let newer = Users::from([(uin(5), Arc::default()), (uin(2), user(9).into()), (uin(1), Arc::default())]);
+        let nothing = Users::from([(uin(3), Arc::default())]);
         let after = Inventory::new(vec![
             account("kept", IdLabel::Masked, &newer),
             account("relabelled", IdLabel::Masked, &nothing),
         ]);
         assert_eq!(State::of(&before).restore(&after, |_, _, _| false), 1);
-        let kept = Users::from([(uin(5), User::default()), (uin(2), user(9)), (uin(1), user(1))]);
+        let kept = Users::from([(uin(5), Arc::default()), (uin(2), user(9).into()), (uin(1), user(1).into())]);
         assert_eq!(*after.accounts()[0].users(), kept);
         assert_eq!(*after.accounts()[1].users(), nothing);
     }
@@ -245,8 +245,8 @@ mod tests {
         let after = account("prod", IdLabel::Masked, &Users::new());
         let inventory = Inventory::new(vec![Arc::clone(&after)]);
         assert_eq!(state.clone().restore(&inventory, |_, _, origin| origin == Origin::Found("ci")), 1);
-        assert_eq!(*after.users(), Users::from([(uin(1), User { name: Some("ci".into()), ..user(1) })]));
+        assert_eq!(*after.users(), Users::from([(uin(1), User { name: Some("ci".into()), ..user(1) }.into())]));
         let _ = state.restore(&inventory, |_, _, origin| origin == Origin::Caller);
-        assert_eq!(*after.users(), Users::from([(uin(3), User::default())]));
+        assert_eq!(*after.users(), Users::from([(uin(3), Arc::default())]));
     }
 }
