@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{Error, Issuer, Source, Sts, sts::failed};
-use crate::tencent::{Temporary, sts::AssumeRole as Request};
+use crate::{
+    clock::later,
+    tencent::{Temporary, sts::AssumeRole as Request},
+};
 
 /// `AssumeRole` of STS.
 #[derive(Debug)]
@@ -27,10 +31,11 @@ impl AssumeRole {
 
     async fn assume(&self, now: Timestamp) -> Result<Temporary, Error> {
         let mut doubted = false;
+        let asked = Instant::now();
         loop {
-            let now = self.sts.correct(now);
+            let now = later(now, asked.elapsed());
             let credential = self.source.fetch(now).await.map_err(|error| Error::Source(Box::new(error)))?.credential;
-            let error = match self.sts.ask(Some(&credential), &self.request, now).await {
+            let error = match self.sts.ask(Some(&credential), &self.request, self.request.duration_seconds, now).await {
                 Ok(temporary) => return Ok(temporary),
                 Err(error) => error,
             };
@@ -50,9 +55,5 @@ impl AssumeRole {
 impl Issuer for AssumeRole {
     fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
         Box::pin(self.assume(now))
-    }
-
-    fn correct(&self, now: Timestamp) -> Timestamp {
-        self.sts.correct(now)
     }
 }

@@ -67,11 +67,6 @@ pub struct Fetched {
 pub trait Issuer: fmt::Debug + Send + Sync {
     /// A credential, now.
     fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>>;
-
-    /// The time to go by, where the caller's is `now` and the issuer may know better.
-    fn correct(&self, now: Timestamp) -> Timestamp {
-        now
-    }
 }
 
 // === impl Source ===

@@ -2,11 +2,12 @@
 //!
 //! A renewal begins when about half of a credential's life is over, so an issuer may be out of reach for the other half and
 //! nobody notices. It runs beside the polls, which use the old credential on; only where there is none that is good
-//! does a poll wait.
+//! does a poll wait. When a credential ends is counted by the monotonic clock from the moment it comes: a clock that is set
+//! meanwhile changes nothing.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{
     sync::watch,
@@ -17,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Error, Fetched, Issuer};
 use crate::{
     backoff,
+    clock::later,
     tencent::{Credential, Temporary},
 };
 
@@ -30,7 +32,10 @@ const JITTER: f64 = 0.1;
 
 /// How long an issuer that gave the same credential again is left alone: it has a new one only when the old one nears its
 /// end.
-const SAME_AGAIN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_mins(1));
+const SAME_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Longer than any temporary credential is good for.
+const LONGEST_LIFE: Duration = Duration::from_hours(36);
 
 /// The least between two renewals that went well.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -69,7 +74,9 @@ struct State {
 struct Held {
     credential: Credential,
     expires: Timestamp,
-    renew_at: Timestamp,
+    /// When that is, by the monotonic clock; nothing where no clock is right about it.
+    ends: Option<Instant>,
+    renew_at: Instant,
     since: Instant,
     trust: Trust,
     /// Whether the one before had been refused.
@@ -121,15 +128,15 @@ impl Renewed {
         let deadline = arrived + PATIENCE;
         loop {
             let mut ended = self.shared.ended.subscribe();
-            match self.look(now + arrived.elapsed()) {
+            match self.look(later(now, arrived.elapsed())) {
                 Look::Good(fetched) => return Ok(fetched),
                 Look::Soon => {
                     if timeout_at(deadline, ended.changed()).await.is_err() {
-                        return self.give_up(now + arrived.elapsed(), Error::Hanging);
+                        return self.give_up(Error::Hanging);
                     }
                 }
                 Look::Later(at, error) if error.is_transient() && at < deadline => sleep_until(at).await,
-                Look::Later(_, error) => return self.give_up(now + arrived.elapsed(), error),
+                Look::Later(_, error) => return self.give_up(error),
             }
         }
     }
@@ -172,21 +179,17 @@ impl Renewed {
 
     /// What there is, and begins a renewal where it is time to.
     fn look(&self, now: Timestamp) -> Look {
-        let now = self.shared.issuer.correct(now);
+        let at = Instant::now();
         let mut state = self.shared.state.lock();
-        let may_renew = !state.renewing && state.not_before <= Instant::now();
+        let may_renew = !state.renewing && state.not_before <= at;
         let problem = state.problem.clone();
         if let Some(held) = state.held.as_ref().filter(|held| held.trust != Trust::Doubted) {
             let fetched = Fetched { credential: held.credential.clone(), problem: problem.clone() };
-            let (expired, due) = (held.expires <= now, held.renew_at <= now || held.trust == Trust::Refused);
-            if !expired {
+            let due = held.renew_at <= at || held.trust == Trust::Refused;
+            if !held.has_ended(at) {
                 if due && may_renew {
                     self.renew(&mut state, now);
                 }
-                return Look::Good(fetched);
-            }
-            // It has just come. That it has ended may be our clock's fault, of which the API will tell.
-            if problem.is_none() && !state.renewing && !may_renew {
                 return Look::Good(fetched);
             }
         }
@@ -207,10 +210,10 @@ impl Renewed {
     }
 
     /// There is no other credential. One that was only refused may be good after all.
-    fn give_up(&self, now: Timestamp, error: Error) -> Result<Fetched, Error> {
+    fn give_up(&self, error: Error) -> Result<Fetched, Error> {
         let mut state = self.shared.state.lock();
         match &mut state.held {
-            Some(held) if self.shared.issuer.correct(now) < held.expires => {
+            Some(held) if !held.has_ended(Instant::now()) => {
                 held.trust = Trust::Refused;
                 Ok(Fetched { credential: held.credential.clone(), problem: Some(error) })
             }
@@ -222,7 +225,7 @@ impl Renewed {
 async fn renewal(shared: Arc<Shared>, began: Timestamp) {
     let (_end, since) = (End(&shared), Instant::now());
     let issued = shared.issuer.issue(began).await;
-    let now = shared.issuer.correct(began + since.elapsed());
+    let now = later(began, since.elapsed());
     let mut state = shared.state.lock();
     match issued {
         Ok(temporary) => state.take(temporary, now),
@@ -236,23 +239,34 @@ impl fmt::Debug for Renewed {
     }
 }
 
+// === impl Held ===
+
+impl Held {
+    fn has_ended(&self, at: Instant) -> bool {
+        self.ends.is_some_and(|ends| ends <= at)
+    }
+}
+
 // === impl State ===
 
 impl State {
-    fn take(&mut self, Temporary { credential, expires }: Temporary, now: Timestamp) {
-        let left = expires.duration_since(now).max(SignedDuration::ZERO);
-        let part = left.mul_f64(RENEW_AFTER + JITTER * self.random.f64());
+    fn take(&mut self, Temporary { credential, expires, life }: Temporary, now: Timestamp) {
+        let by_our_clock = || Duration::try_from(expires.duration_since(now)).unwrap_or_default();
+        // One that has ended when it comes has not: the clock is wrong, and the API will tell of its end.
+        let left = Some(life.unwrap_or_else(by_our_clock).min(LONGEST_LIFE)).filter(|left| !left.is_zero());
+        let part = left.map_or(SAME_AGAIN.1, |left| left.mul_f64(RENEW_AFTER + JITTER * self.random.f64()));
         let same = self.held.as_ref().is_some_and(|held| held.credential.is(&credential));
         let doubted = self.held.as_ref().is_some_and(|held| held.trust != Trust::Good);
         let (shortest, longest) = SAME_AGAIN;
         let wait = if same { part.clamp(shortest, longest) } else { part };
         let trust = if same && doubted { Trust::Refused } else { Trust::Good };
-        let renew_at = now.checked_add(wait).unwrap_or(expires);
+        let since = Instant::now();
         self.held = Some(Held {
             credential,
             expires,
-            renew_at: if left.is_zero() { expires } else { renew_at },
-            since: Instant::now(),
+            ends: left.map(|left| since + left),
+            renew_at: since + wait,
+            since,
             trust,
             forced: doubted,
         });
@@ -260,7 +274,7 @@ impl State {
         self.failures_in_a_row = 0;
         self.not_before = Instant::now() + PAUSE;
         if trust == Trust::Refused {
-            self.not_before += wait.unsigned_abs();
+            self.not_before += wait;
         }
     }
 
@@ -289,6 +303,7 @@ impl Drop for End<'_> {
 #[cfg(test)]
 mod tests {
     use futures_util::future::BoxFuture;
+    use jiff::SignedDuration;
     use tokio::time::sleep;
 
     use super::{super::Told, *};
@@ -315,7 +330,7 @@ mod tests {
                 part.asked += 1;
                 match &part.refuses {
                     Some(error) => Err(error.clone()),
-                    None => Ok(Temporary { credential: credential(part.generation), expires: now + LIFE }),
+                    None => Ok(Temporary { credential: credential(part.generation), expires: now + LIFE, life: None }),
                 }
             })
         }

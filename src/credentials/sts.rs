@@ -1,19 +1,29 @@
 //! Asks STS, by its own clock.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::{Error, Told};
 use crate::{
-    inventory::ApiClock,
-    tencent::{Action, Client, Connection, Credential, Error as WireError, Reason, Temporary},
+    clock::later,
+    inventory::SigningClock,
+    tencent::{
+        Action, Answer, Client, Connection, Credential, Error as WireError, Reason, Temporary, sts::SessionDuration,
+    },
 };
+
+/// What is left of a credential's life when it comes is at least this part of what was asked for. Less is a clock's
+/// fault.
+const SHORTEST_PART: u32 = 10;
 
 /// STS, as one source asks it.
 #[derive(Debug)]
 pub struct Sts {
     client: Client,
-    clock: Mutex<Option<ApiClock>>,
+    clock: Mutex<SigningClock>,
 }
 
 // === impl Sts ===
@@ -25,54 +35,87 @@ impl Sts {
         Self { client, clock: Mutex::default() }
     }
 
-    /// The time to go by where it is `now` to the caller. Without a credential there is no answer of any other API yet
-    /// that would tell that the machine's clock is wrong.
-    pub(super) fn correct(&self, now: Timestamp) -> Timestamp {
-        self.clock.lock().map_or(now, |clock| clock.correct(now))
-    }
-
-    /// A temporary credential, for whoever signs, if anybody does.
+    /// A temporary credential for as long as `requested`, for whoever signs, if anybody does. The time is `now`.
     pub(super) async fn ask<A: Action<Output = Temporary>>(
         &self,
         signer: Option<&Credential>,
         action: &A,
+        requested: SessionDuration,
         now: Timestamp,
     ) -> Result<Temporary, WireError> {
+        let asked = Instant::now();
         let mut connection = Connection::Pooled;
         let mut corrected = false;
         loop {
-            let now = self.correct(now);
+            let believed = later(now, asked.elapsed());
+            let signed_at = self.clock.lock().now(believed);
             let answer = match signer {
-                Some(credential) => self.client.call(credential, action, connection, now).await,
-                None => self.client.call_unsigned(action, connection, now).await,
+                Some(credential) => self.client.call(credential, action, connection, signed_at).await,
+                None => self.client.call_unsigned(action, connection, signed_at).await,
             };
+            let believed = later(now, asked.elapsed());
             match answer {
-                Ok(answer) => {
-                    self.note(answer.server_time);
-                    return Ok(answer.value);
+                Ok(Answer { value, server_time }) => {
+                    if let Some(time) = server_time {
+                        self.clock.lock().accepted(time, believed);
+                    }
+                    let life = life(value.expires, server_time, believed, requested.get());
+                    return Ok(Temporary { life: Some(life), ..value });
                 }
                 Err(WireError::StaleConnection(_)) if connection == Connection::Pooled => {
                     connection = Connection::Fresh;
                 }
-                Err(error @ WireError::Api { server_time, .. })
-                    if error.reason() == Reason::ClockSkew && !corrected =>
+                Err(WireError::Api { code, server_time: Some(time), .. })
+                    if code.reason() == Reason::ClockSkew
+                        && !corrected
+                        && self.clock.lock().refused(time, signed_at, believed) =>
                 {
                     corrected = true;
-                    self.note(server_time);
                 }
                 Err(error) => return Err(error),
             }
         }
     }
+}
 
-    fn note(&self, server_time: Option<Timestamp>) {
-        if let Some(time) = server_time {
-            *self.clock.lock() = Some(ApiClock::reads(time));
-        }
-    }
+/// How long a credential is good for that ends at `expires`. It was `requested` for so long; what clocks say of its end
+/// counts only where it fits that.
+fn life(expires: Timestamp, server_time: Option<Timestamp>, now: Timestamp, requested: Duration) -> Duration {
+    let left = |now: Timestamp| Duration::try_from(expires.duration_since(now)).unwrap_or_default();
+    let left = server_time.map(left).unwrap_or_default().max(left(now));
+    if left < requested / SHORTEST_PART { requested } else { left.min(requested) }
 }
 
 /// Why STS gave nothing for the action `A`.
 pub(super) fn failed<A: Action>(error: &WireError) -> Error {
     Error::Sts { action: A::NAME, error: Told::from(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_makes_no_life_long_or_short() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (requested, hour) = (Duration::from_hours(2), SignedDuration::from_hours(1));
+        let expires = now + 2 * hour;
+        let life = |server_time, now| life(expires, server_time, now, requested);
+        for (server_time, local) in [
+            (None, now),
+            (Some(now), now),
+            (Some(now), now + 3 * hour),
+            (Some(now), now - 3 * hour),
+            (Some(now + 3 * hour), now),
+            (Some(now + 3 * hour), now + 3 * hour),
+            (Some(expires - SignedDuration::from_secs(10)), expires - SignedDuration::from_secs(10)),
+            (Some(Timestamp::MAX), Timestamp::MIN),
+            (None, Timestamp::MAX),
+        ] {
+            assert_eq!(life(server_time, local), requested, "{server_time:?} {local}");
+        }
+        assert_eq!(life(Some(now + hour), now + hour), Duration::from_hours(1), "both say that it is shorter");
+    }
 }

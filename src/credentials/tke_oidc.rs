@@ -63,7 +63,7 @@ impl TkeOidc {
             role_session_name: SessionName::default(),
             duration_seconds: SessionDuration::default(),
         };
-        let answer = self.sts.ask(None, &request, now).await;
+        let answer = self.sts.ask(None, &request, request.duration_seconds, now).await;
         answer.map_err(|error| failed::<AssumeRoleWithWebIdentity>(&error))
     }
 
@@ -80,10 +80,6 @@ impl TkeOidc {
 impl Issuer for TkeOidc {
     fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
         Box::pin(self.assume(now))
-    }
-
-    fn correct(&self, now: Timestamp) -> Timestamp {
-        self.sts.correct(now)
     }
 }
 

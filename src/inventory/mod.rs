@@ -15,7 +15,7 @@ mod snapshot;
 mod sources;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
     sync::{
         Arc,
@@ -24,10 +24,10 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
-pub use api_clock::ApiClock;
+pub use api_clock::{ApiClock, ApiTime, SigningClock};
 pub use failure::Failure;
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 pub use pace::Pace;
@@ -285,16 +285,16 @@ impl Account {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
             let known = user.keys.clone();
-            let last_use = |label: &str, created| {
-                let same =
-                    known.iter().flat_map(|keys| &**keys).find(|key| key.label == label && key.created == created);
-                same.and_then(|key| key.last_use)
-            };
+            let uses: HashMap<(&str, Timestamp), LastUse> = known
+                .iter()
+                .flat_map(|keys| &**keys)
+                .filter_map(|key| Some(((&*key.label, key.created), key.last_use?)))
+                .collect();
             let mut keys: Vec<Key> = keys
                 .iter()
                 .zip(labels)
                 .map(|(key, label)| {
-                    let last_use = last_use(&label, key.created);
+                    let last_use = uses.get(&(&*label, key.created)).copied();
                     Key { label, status: key.status, created: key.created, last_use }
                 })
                 .collect();
@@ -303,6 +303,14 @@ impl Account {
             let keys = Some(same.unwrap_or_else(|| keys.into()));
             let user = Arc::make_mut(user);
             *user = User { up: Some(true), answered: Some(at), keys, failure: None, name: user.name.take() };
+        });
+    }
+
+    /// The user was answered by a clock that turned out to be off by so much.
+    pub fn correct_answered(&self, uin: Uin, by: SignedDuration) {
+        self.change(uin, |user, _| {
+            let user = Arc::make_mut(user);
+            user.answered = user.answered.and_then(|at| at.checked_add(by).ok());
         });
     }
 

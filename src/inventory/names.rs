@@ -1,11 +1,20 @@
 //! What accounts and keys are called in labels.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::tencent::AccessKeyId;
+
+/// The fewest digits of a hash that set two alike labels apart, and all that a hash has.
+const SUFFIX_DIGITS: usize = 8;
+const HASH_DIGITS: usize = 64;
 
 /// The name of an account, the label `account`: letters, digits, `_` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,16 +74,23 @@ impl fmt::Display for AccountName {
 // === impl IdLabel ===
 
 impl IdLabel {
-    /// The labels of a user's keys, in their order. Where two ids would look alike, both carry a piece of their hash:
-    /// a series is exposed once, and is the same key's from one poll to the next.
+    /// The labels of a user's keys, in their order. Where two ids have the same mask, both carry a piece of their hash:
+    /// 8 digits, or as many as set them apart. So labels are distinct, and each depends only on which keys there are, not
+    /// on their order.
     pub fn labels<'a>(self, ids: impl IntoIterator<Item = &'a AccessKeyId>) -> Vec<String> {
         let ids: Vec<&str> = ids.into_iter().map(AccessKeyId::expose).collect();
-        let labels: Vec<String> = ids.iter().map(|id| self.label(id)).collect();
-        let alike = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
-        ids.iter()
-            .zip(&labels)
-            .map(|(id, label)| if alike(label) { format!("{label}-{}", hash(id, 8)) } else { label.clone() })
-            .collect()
+        let mut labels: Vec<String> = ids.iter().map(|id| self.label(id)).collect();
+        let mut alike: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, label) in labels.iter().enumerate() {
+            alike.entry(label.clone()).or_default().push(place);
+        }
+        for places in alike.into_values().filter(|places| places.len() > 1) {
+            let suffixes = suffixes(&places.iter().map(|place| ids[*place]));
+            for (place, suffix) in places.into_iter().zip(suffixes) {
+                labels[place] = format!("{}-{suffix}", labels[place]);
+            }
+        }
+        labels
     }
 
     fn label(self, id: &str) -> String {
@@ -107,6 +123,19 @@ fn mask(id: &str) -> String {
         format!("{}****", text(&chars[..chars.len().min(4)]))
     } else {
         format!("{}****{}", text(&chars[..8]), text(&chars[chars.len() - 4..]))
+    }
+}
+
+/// The shortest pieces of the ids' hashes that set them apart.
+fn suffixes<'a>(ids: &(impl Iterator<Item = &'a str> + Clone)) -> Vec<String> {
+    let mut digits = SUFFIX_DIGITS;
+    loop {
+        let suffixes: Vec<String> = ids.clone().map(|id| hash(id, digits)).collect();
+        let distinct = suffixes.iter().collect::<HashSet<_>>().len() == suffixes.len();
+        if distinct || digits >= HASH_DIGITS {
+            return suffixes;
+        }
+        digits *= 2;
     }
 }
 
@@ -157,5 +186,20 @@ mod tests {
         assert!(forward[0].starts_with("AKIDz8kr****1234-"));
         forward.reverse();
         assert_eq!(forward, backward);
+    }
+
+    #[test]
+    fn labels_are_distinct_even_where_hashes_start_alike() {
+        // Both masks and the first eight digits of both hashes are the same.
+        let ids = ["AKIDaaaa000000000000000018180001", "AKIDaaaa000000000000000263090001"];
+        let third = "AKIDaaaa000000000000000000000001";
+        for kind in [IdLabel::Masked, IdLabel::Full, IdLabel::Hashed] {
+            let forward = labels(kind, &[ids[0], ids[1], third]);
+            let backward = labels(kind, &[third, ids[1], ids[0]]);
+            assert_eq!(forward.iter().collect::<HashSet<_>>().len(), 3, "{forward:?}");
+            assert!(forward.iter().eq(backward.iter().rev()), "{forward:?} {backward:?}");
+        }
+        assert_eq!(labels(IdLabel::Masked, &ids)[0].len(), "AKIDaaaa****0001-".len() + 16);
+        assert_eq!(labels(IdLabel::Masked, &[ids[0]]), ["AKIDaaaa****0001"]);
     }
 }

@@ -24,7 +24,7 @@ pub struct Progress {
     pub rate: Option<f64>,
     /// The most requests a second that it will make.
     pub rate_limit: Option<f64>,
-    /// The API's clock.
+    /// The API's clock, where several answers agree on it.
     pub api_clock: Option<ApiClock>,
     /// When the credential ends, where it is a temporary one.
     pub credential_expires: Option<Timestamp>,

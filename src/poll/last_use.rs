@@ -4,7 +4,7 @@
 //! a request.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
     time::Duration,
 };
 
@@ -35,8 +35,9 @@ struct Due {
 impl LastUseQueue {
     /// The user has these keys. One that is new is due now.
     pub(super) fn listed(&mut self, uin: Uin, ids: Vec<AccessKeyId>) {
+        let there: HashSet<&AccessKeyId> = ids.iter().collect();
         for id in self.users.remove(&uin).unwrap_or_default() {
-            if !ids.contains(&id) {
+            if !there.contains(&id) {
                 self.remove(uin, id);
             }
         }

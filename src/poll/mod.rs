@@ -8,6 +8,7 @@
 //! - `errand` is what is asked beside users' keys; [`discovery`] is who there is, of whom [`pattern`]s choose, and
 //!   `last_use` which keys are asked about; [`members`] is which accounts an organisation has.
 //! - `request` is one request, of whatever kind, and `settle` what its end means.
+//! - `time_keeper` is the time that an account goes by and signs with.
 //! - [`poller`] brings them together, one task an account.
 
 pub mod budget;
@@ -23,6 +24,7 @@ mod request;
 pub mod schedule;
 pub mod settings;
 mod settle;
+mod time_keeper;
 
 pub use discovery::Discovery;
 pub use members::Organization;

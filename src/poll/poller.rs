@@ -21,6 +21,7 @@ use super::{
     outages::Outages,
     request::{Ended, Failure, KnownCaller, Request, Subject},
     schedule::{Next, Schedule},
+    time_keeper::TimeKeeper,
 };
 use crate::{
     clock::Clock,
@@ -99,7 +100,7 @@ pub struct Poller {
     under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
     listing: ActionMetrics,
     pub(super) outages: Outages,
-    pub(super) skewed: bool,
+    pub(super) time: TimeKeeper,
     /// How often the credential's source had failed when that was last counted.
     credential_failures: u64,
     /// What is wrong with the credential's source, as it was last logged.
@@ -151,7 +152,7 @@ impl Poller {
             plan,
             under_way: FuturesUnordered::new(),
             outages: Outages::of(name),
-            skewed: false,
+            time: TimeKeeper::default(),
             credential_failures: 0,
             credential_problem: None,
         };
@@ -359,7 +360,9 @@ impl Poller {
         let metrics = self.metrics_of(&subject);
         self.wiring.account.note(|progress| progress.pace.request());
         let (plan, caller) = (Arc::clone(&self.plan), self.caller.clone());
-        let request = Request { subject, permit, connection, plan, metrics, caller, now: self.now() };
+        let now = self.now();
+        let signing = self.time.signing(now);
+        let request = Request { subject, permit, connection, plan, metrics, caller, now, signing };
         self.under_way.push(Box::pin(request.send()));
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Plan, budget::Permit, last_use::Batch, schedule::Turn};
 use crate::{
+    clock::later,
     credentials,
     metrics::ActionMetrics,
     tencent::{
@@ -61,6 +62,8 @@ pub(super) struct Request {
     /// Whose keys are listed without a name.
     pub(super) caller: Option<KnownCaller>,
     pub(super) now: Timestamp,
+    /// What it is signed with: the API may have refused another time.
+    pub(super) signing: Timestamp,
 }
 
 /// A request that has ended.
@@ -114,7 +117,7 @@ impl Request {
         let fetched = source.fetch(self.now).await;
         let credential_problem = fetched.as_ref().map(|fetched| fetched.problem.clone()).map_err(|_| NoCredential);
         // The credential may have come late.
-        let signed_at = self.now + asked.elapsed();
+        let signed_at = later(self.signing, asked.elapsed());
         let (signer, outcome) = match fetched {
             Ok(fetched) => {
                 let started = Instant::now();

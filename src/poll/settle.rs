@@ -11,10 +11,11 @@ use super::{
     members::{Pages, Turned},
     request::{Ended, Failure, KnownCaller, Said, Signer, Subject},
     schedule::Turn,
+    time_keeper::Noted,
 };
 use crate::{
     backoff, credentials,
-    inventory::{ApiClock, Found},
+    inventory::Found,
     tencent::{
         AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin,
     },
@@ -42,8 +43,9 @@ impl Poller {
         let is_poll = matches!(subject, Subject::Poll(_));
         match outcome {
             Ok(answer) => {
-                if answer.server_time.is_some_and(|time| time.duration_since(signed_at).abs() < PLAUSIBLE) {
-                    self.note_time(answer.server_time);
+                let plausible = |time: &Timestamp| time.duration_since(signed_at).abs() < PLAUSIBLE;
+                if let Some(time) = answer.server_time.filter(plausible) {
+                    self.note_time(&subject, time);
                 }
                 self.answered(subject, answer.value, signer);
             }
@@ -54,7 +56,10 @@ impl Poller {
             Err(failure) => {
                 if let Failure::Api(ApiError::Api { code, server_time, .. }) = &failure {
                     self.metrics_of(&subject).error(code);
-                    if failure.reason() == Reason::ClockSkew && self.note_time(*server_time) {
+                    if failure.reason() == Reason::ClockSkew
+                        && let Some(time) = *server_time
+                        && self.time.refused(time, signed_at, self.wiring.clock.now(), self.now())
+                    {
                         return self.again(&subject);
                     }
                 }
@@ -339,23 +344,17 @@ impl Poller {
         }
     }
 
-    /// The API's clock says so. Tells whether that changes the time we go by.
-    fn note_time(&mut self, server_time: Option<Timestamp>) -> bool {
-        let Some(server_time) = server_time else { return false };
-        let local = self.wiring.clock.now();
-        let before = self.wiring.account.correct(local);
-        self.wiring.account.note(|progress| progress.api_clock = Some(ApiClock::reads(server_time)));
-        let after = self.wiring.account.correct(local);
-        let skewed = after != local;
-        if skewed != self.skewed {
-            self.skewed = skewed;
-            let (account, seconds) = (self.wiring.account.name(), server_time.duration_since(local).as_secs());
-            if skewed {
-                warn!(%account, seconds, "this machine's clock is wrong: requests are signed, and ages told, by the API's");
-            } else {
-                info!(%account, "this machine's clock is right again");
-            }
+    /// An accepted answer says that it is `time`.
+    fn note_time(&mut self, subject: &Subject, time: Timestamp) {
+        let account = Arc::clone(&self.wiring.account);
+        let polled = match subject {
+            Subject::Poll(turn) => Some(turn.uin()),
+            Subject::Caller | Subject::Users | Subject::Members(_) | Subject::LastUse(_) => None,
+        };
+        let Noted { believed, corrected } = self.time.accepted(time, self.wiring.clock.now(), polled, account.name());
+        account.note(|progress| progress.api_clock = believed);
+        if let Some((uin, by)) = corrected {
+            account.correct_answered(uin, by);
         }
-        after.duration_since(before).abs() > SignedDuration::from_secs(30)
     }
 }

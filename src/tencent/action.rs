@@ -24,7 +24,7 @@ pub trait Action: Serialize + Sync {
     const VERSION: &'static str;
 
     /// The body of an answer. Fields that an answer has beside these are nobody's concern.
-    type Response: DeserializeOwned;
+    type Response: DeserializeOwned + Send + 'static;
     /// What an answer says.
     type Output;
 

@@ -1,12 +1,13 @@
 //! Makes requests, and reads what comes back.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822, tz::Offset};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
+use tokio::task::spawn_blocking;
 
 use super::{
     Action, Code, Connection, Context, Credential, Endpoint, Error, Region, Transport,
@@ -20,6 +21,12 @@ const UNSIGNED: &str = "SKIP";
 
 /// Names the program in the account's audit log. Source: the SDKs, which allow letters, digits and `-_ ,;.`.
 const REQUEST_CLIENT: &str = concat!(env!("CARGO_PKG_NAME"), "_", env!("CARGO_PKG_VERSION"));
+
+/// A longer answer is parsed on another thread: it would hold up scrapes and probes.
+const LARGE_BYTES: usize = 64 << 10;
+
+/// Times that an answer may tell: from 2010-01-01, before there was the API, to 2200-01-01.
+const PLAUSIBLE: Range<Timestamp> = Timestamp::constant(1_262_304_000, 0)..Timestamp::constant(7_258_118_400, 0);
 
 /// The longest piece of an answer's text that is passed on.
 const MAX_TEXT_CHARS: usize = 400;
@@ -132,7 +139,8 @@ impl Client {
             Some(credential) => action.scrub(&credential.scrub(text)),
             None => action.scrub(text),
         };
-        let Answer { value, server_time } = read(&response, scrub)?;
+        let server_time = server_time(&response);
+        let value = read(response, server_time, scrub).await?;
         let value = action.understand(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
         Ok(Answer { value, server_time })
     }
@@ -188,25 +196,42 @@ fn secret(value: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
+/// The time that an answer tells. One that cannot be is none: it says nothing of the API's clock.
+fn server_time<T>(response: &Response<T>) -> Option<Timestamp> {
+    let date = response.headers().get(header::DATE)?.to_str().ok()?;
+    let time = rfc2822::parse(date).ok()?.timestamp();
+    PLAUSIBLE.contains(&time).then_some(time)
+}
+
 /// Reads an answer. Its texts go through `scrub`.
-fn read<T: DeserializeOwned>(response: &Response<Bytes>, scrub: impl Fn(&str) -> String) -> Result<Answer<T>, Error> {
+async fn read<T: DeserializeOwned + Send + 'static>(
+    response: Response<Bytes>,
+    server_time: Option<Timestamp>,
+    scrub: impl Fn(&str) -> String,
+) -> Result<T, Error> {
     if response.status() != StatusCode::OK {
         return Err(Error::HttpStatus(response.status().as_u16()));
     }
-    let server_time = response
-        .headers()
-        .get(header::DATE)
-        .and_then(|date| rfc2822::parse(date.to_str().ok()?).ok())
-        .map(|date| date.timestamp());
-    let common = parse::<Common>(response.body())?;
-    match common.error {
-        None => Ok(Answer { value: parse(response.body())?, server_time }),
-        Some(error) => Err(Error::Api {
-            code: Code::new(&presentable(&scrub(&error.code))),
-            message: presentable(&scrub(&error.message)),
-            request_id: presentable(&scrub(&common.request_id)),
-            server_time,
-        }),
+    let body = response.into_body();
+    let parsed = if body.len() > LARGE_BYTES {
+        spawn_blocking(move || parse_answer(&body)).await.map_err(|error| Error::Malformed(error.to_string()))?
+    } else {
+        parse_answer(&body)
+    };
+    parsed?.map_err(|(ApiError { code, message }, request_id)| Error::Api {
+        code: Code::new(&presentable(&scrub(&code))),
+        message: presentable(&scrub(&message)),
+        request_id: presentable(&scrub(&request_id)),
+        server_time,
+    })
+}
+
+/// What an answer's body says: what was asked for, or an error and the request's id.
+fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<Result<T, (ApiError, String)>, Error> {
+    let Common { error, request_id } = parse(body)?;
+    match error {
+        None => parse(body).map(Ok),
+        Some(error) => Ok(Err((error, request_id))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who signs.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +25,8 @@ pub struct Temporary {
     pub credential: Credential,
     /// When the API ceases to accept it.
     pub expires: Timestamp,
+    /// How long that is from now, where it is known without a clock of ours.
+    pub life: Option<Duration>,
 }
 
 // === impl Credential ===

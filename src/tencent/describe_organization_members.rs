@@ -4,10 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Context, NamedUser, list_users::named};
+use super::{Action, Context, NamedUser, list_users::named, rows::Rows};
 
 /// The most members of a page.
 pub const PAGE: u64 = 50;
+const MAX_ROWS: usize = 50;
 
 /// Asks for a page of the members.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -31,7 +32,7 @@ pub struct MembersPage {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Response {
-    items: Option<Vec<Row>>,
+    items: Option<Rows<Row, MAX_ROWS>>,
     total: Option<u64>,
 }
 
@@ -64,7 +65,13 @@ impl Action for DescribeOrganizationMembers {
     fn understand(&self, response: Response, _: Context) -> Result<MembersPage, String> {
         let member =
             |row: Row| named(row.member_uin, row.name).ok_or_else(|| "a member whose MemberUin is 0".to_owned());
-        let members = response.items.unwrap_or_default().into_iter().map(member).collect::<Result<_, _>>()?;
+        let members = response
+            .items
+            .unwrap_or_default()
+            .all("members on a page")?
+            .into_iter()
+            .map(member)
+            .collect::<Result<_, _>>()?;
         Ok(MembersPage { members, total: response.total.unwrap_or_default() })
     }
 }

@@ -10,10 +10,13 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessKeyId, Action, Context};
+use super::{AccessKeyId, Action, Context, list_access_keys::EARLIEST, rows::Rows};
 
 /// The most keys that one request may name.
 pub const MAX_KEYS: usize = 10;
+
+/// The most rows that are read: an answer may repeat keys.
+const MAX_ROWS: usize = 1_000;
 
 /// How far ahead of our clock a use may lie. A day is told by its start, so whatever lies further ahead is no use.
 const TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
@@ -39,7 +42,7 @@ pub enum LastUse {
 #[serde(rename_all = "PascalCase")]
 pub struct Response {
     /// Null or missing where nothing is known, as other lists of this API are.
-    secret_id_last_used_rows: Option<Vec<Row>>,
+    secret_id_last_used_rows: Option<Rows<Row, MAX_ROWS>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +82,7 @@ impl Action for GetSecurityLastUsed<'_> {
     /// By key, for rows come in any order; of a key without a row nothing is known.
     fn understand(&self, response: Response, Context { zone, now }: Context) -> Result<Self::Output, String> {
         let mut uses: HashMap<AccessKeyId, LastUse> = HashMap::new();
-        for row in response.secret_id_last_used_rows.unwrap_or_default() {
+        for row in response.secret_id_last_used_rows.unwrap_or_default().all("rows")? {
             let last_use = row.last_use(zone, now)?;
             let known = uses.entry(row.secret_id.as_str().into()).or_insert(last_use);
             *known = last_use.max(*known);
@@ -104,6 +107,9 @@ impl Row {
         let last_use = [day.transpose()?, moment.transpose()?].into_iter().flatten().max();
         if last_use.is_some_and(|at| at.duration_since(now) > TOLERANCE) {
             return Err("a key that was last used in the future".to_owned());
+        }
+        if last_use.is_some_and(|at| at < EARLIEST) {
+            return Err("a key that was last used before 2010, when there were no keys yet".to_owned());
         }
         Ok(last_use.map_or(LastUse::Never, LastUse::At))
     }

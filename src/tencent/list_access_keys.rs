@@ -4,6 +4,7 @@
 
 use std::{
     cmp::Ordering,
+    collections::{HashMap, hash_map::Entry},
     hash::{Hash, Hasher},
 };
 
@@ -11,11 +12,17 @@ use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Context, Uin};
+use super::{Action, Context, Uin, rows::Rows};
 
 /// How far ahead of our clock a key's creation may lie. A request is answered only if the two clocks are within five
 /// minutes of each other, so whatever lies further ahead was read in the wrong zone, or is no time at all.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Tencent Cloud began in this year: no key is older. Zero values of other programs, such as `0001-01-01`, are.
+pub const EARLIEST: Timestamp = Timestamp::constant(1_262_304_000, 0); // 2010-01-01T00:00:00Z
+
+/// The most keys of a user. Tencent Cloud allows two; a quota that was raised is far below this.
+pub const MAX_KEYS: usize = 1_000;
 
 /// Real ids have 36 characters. A label beyond Prometheus's limits would cost the whole scrape.
 const MAX_ID_BYTES: usize = 128;
@@ -59,7 +66,7 @@ pub struct ListAccessKeys {
 #[serde(rename_all = "PascalCase")]
 pub struct Response {
     /// Documented to be null at times; a user without keys may have it empty or missing as well.
-    access_keys: Option<Vec<Row>>,
+    access_keys: Option<Rows<Row, MAX_KEYS>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,14 +103,18 @@ impl Action for ListAccessKeys {
 
     /// The keys, each once.
     fn understand(&self, response: Response, Context { zone, now }: Context) -> Result<Vec<AccessKey>, String> {
-        let rows = response.access_keys.unwrap_or_default();
+        let rows = response.access_keys.unwrap_or_default().all("keys")?;
         let mut keys: Vec<AccessKey> = Vec::with_capacity(rows.len());
+        let mut places: HashMap<AccessKeyId, usize> = HashMap::with_capacity(rows.len());
         for row in rows {
             let key = row.into_key(zone, now)?;
-            match keys.iter().find(|known| known.id == key.id) {
-                None => keys.push(key),
-                Some(known) if *known == key => {}
-                Some(_) => return Err("it lists the same key twice, and differently".to_owned()),
+            match places.entry(key.id.clone()) {
+                Entry::Vacant(place) => {
+                    place.insert(keys.len());
+                    keys.push(key);
+                }
+                Entry::Occupied(place) if keys[*place.get()] == key => {}
+                Entry::Occupied(_) => return Err("it lists the same key twice, and differently".to_owned()),
             }
         }
         Ok(keys)
@@ -117,10 +128,16 @@ impl Row {
         if !(1..=MAX_ID_BYTES).contains(&self.access_key_id.len()) {
             return Err(format!("an AccessKeyId that is empty or longer than {MAX_ID_BYTES} bytes"));
         }
+        if !self.access_key_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("an AccessKeyId with characters that no id has".to_owned());
+        }
         // Exactly the documented form: a parser that takes more would read a zone or a fraction as something else.
         let created = DateTime::strptime("%Y-%m-%d %H:%M:%S", &self.create_time)
             .and_then(|local| zone.to_timestamp(local))
             .map_err(|_| "a CreateTime that is not of the form 2006-01-02 15:04:05".to_owned())?;
+        if created < EARLIEST {
+            return Err("a CreateTime before 2010, when there were no keys yet".to_owned());
+        }
         let ahead = created.duration_since(now);
         if ahead > TOLERANCE {
             let minutes = ahead.as_mins();
@@ -237,6 +254,10 @@ mod tests {
         {
             assert!(row(wrong).unwrap_err().contains("CreateTime"), "{wrong:?}");
         }
+        for wrong in ["0001-01-01 00:00:00", "1600-02-29 12:00:00", "1970-01-01 08:00:00", "2010-01-01 07:59:59"] {
+            assert!(row(wrong).unwrap_err().contains("before 2010"), "{wrong:?}");
+        }
+        assert!(row("2010-01-01 08:00:00").is_ok());
         assert!(row("2026-01-01 08:05:00").is_ok());
         assert!(row("2026-01-01 08:05:01").unwrap_err().contains("in the future"));
     }
@@ -248,6 +269,17 @@ mod tests {
         let twice = |a: &str, b: &str| keys(&format!(r#"{{"AccessKeys":[{},{}]}}"#, row(a), row(b)));
         assert_eq!(twice("Active", "Active").unwrap().len(), 1);
         assert!(twice("Active", "Inactive").unwrap_err().contains("twice"));
+    }
+
+    #[test]
+    fn more_keys_than_any_user_has_are_refused() {
+        let rows = |number: usize| {
+            let row = |n| format!(r#"{{"AccessKeyId":"k{n}","Status":"Active","CreateTime":"2022-10-10 15:13:17"}}"#);
+            keys(&format!(r#"{{"AccessKeys":[{}]}}"#, (0..number).map(row).collect::<Vec<_>>().join(",")))
+        };
+        assert_eq!(rows(MAX_KEYS).unwrap().len(), MAX_KEYS);
+        assert_eq!(rows(MAX_KEYS + 1), Err("it lists more than 1000 keys".to_owned()));
+        assert!(keys(r#"{"AccessKeys":[{"AccessKeyId":"a b","Status":"","CreateTime":""}]}"#).is_err());
     }
 
     #[test]

@@ -4,10 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Context, Uin};
+use super::{Action, Context, Uin, rows::Rows};
 
 /// A name is cut to so many characters: it becomes a label, and one beyond Prometheus's limits would cost the scrape.
 pub const MAX_NAME_CHARS: usize = 128;
+
+/// The most users of an account: far above what Tencent Cloud allows without asking.
+pub const MAX_USERS: usize = 50_000;
 
 /// Asks for the users of the caller's account.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -18,7 +21,8 @@ pub struct ListUsers {}
 pub struct NamedUser {
     /// Who it is.
     pub uin: Uin,
-    /// What it is called: at most [`MAX_NAME_CHARS`] characters, whatever they are, and perhaps none.
+    /// What it is called: at most [`MAX_NAME_CHARS`] characters, and perhaps none. Control characters are replaced by
+    /// U+FFFD.
     pub name: String,
 }
 
@@ -27,7 +31,7 @@ pub struct NamedUser {
 #[serde(rename_all = "PascalCase")]
 pub struct Response {
     /// Null or missing where there are none, as other lists of this API are.
-    data: Option<Vec<Row>>,
+    data: Option<Rows<Row, MAX_USERS>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,16 +52,14 @@ impl Action for ListUsers {
     /// The users, in the order of the answer.
     fn understand(&self, response: Response, _: Context) -> Result<Vec<NamedUser>, String> {
         let user = |row: Row| named(row.uin, row.name).ok_or_else(|| "a user whose Uin is 0".to_owned());
-        response.data.unwrap_or_default().into_iter().map(user).collect()
+        response.data.unwrap_or_default().all("users")?.into_iter().map(user).collect()
     }
 }
 
 /// Whoever has that number, and perhaps that name.
 pub(super) fn named(uin: u64, name: Option<String>) -> Option<NamedUser> {
-    let mut name = name.unwrap_or_default();
-    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
-        name.truncate(end);
-    }
+    let printable = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+    let name = name.unwrap_or_default().chars().take(MAX_NAME_CHARS).map(printable).collect();
     Some(NamedUser { uin: uin.try_into().ok()?, name })
 }
 

@@ -152,7 +152,7 @@ pub(super) fn temporary(secrets: [Secret; 3], expires: i64) -> Result<Temporary,
         return Err("a credential is empty, or holds what no header can carry".to_owned());
     }
     let [Secret(secret_id), Secret(secret_key), Secret(token)] = secrets;
-    Ok(Temporary { credential: Credential { secret_id, secret_key, token: Some(token) }, expires })
+    Ok(Temporary { credential: Credential { secret_id, secret_key, token: Some(token) }, expires, life: None })
 }
 
 // === impl Secret ===
@@ -225,6 +225,12 @@ impl FromStr for ExternalId {
 // === impl SessionDuration ===
 
 impl SessionDuration {
+    /// How long that is.
+    #[must_use]
+    pub fn get(self) -> Duration {
+        self.0
+    }
+
     /// That long; nothing if that is more than twelve hours or less than a second.
     #[must_use]
     pub fn new(duration: Duration) -> Option<Self> {

@@ -1,0 +1,154 @@
+//! The time that an account's poller goes by and signs with, and what is logged of it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::{
+    inventory::{AccountName, ApiClock, ApiTime, SigningClock},
+    tencent::Uin,
+};
+
+/// How many requests in a row may be asked again at once because they were refused for their time. As many may be under
+/// way when it is found out that the machine's clock is wrong.
+const MAX_RETRIES: u32 = 32;
+
+/// How long the machine's clock must have been right before that is logged. A clock that changes to and fro is logged
+/// once.
+const RIGHT_FOR: Duration = Duration::from_mins(10);
+
+/// The time of one account.
+#[derive(Debug)]
+pub(super) struct TimeKeeper {
+    api: ApiTime,
+    signing: SigningClock,
+    retries_left: u32,
+    /// A user whose answer was noted by the machine's clock while another may turn out to be right.
+    undecided: Option<Uin>,
+    wrong_is_logged: bool,
+    right_since: Option<Instant>,
+}
+
+/// What an accepted answer has changed.
+pub(super) struct Noted {
+    /// The API's clock, where there is one that is believed.
+    pub(super) believed: Option<ApiClock>,
+    /// A user whose last answer was noted by a clock that was so far behind the one that is believed now.
+    pub(super) corrected: Option<(Uin, SignedDuration)>,
+}
+
+// === impl TimeKeeper ===
+
+impl TimeKeeper {
+    /// What to sign a request with, where the time is `now`.
+    pub(super) fn signing(&self, now: Timestamp) -> Timestamp {
+        self.signing.now(now)
+    }
+
+    /// The answer to an accepted request, a poll of the user `polled` if it was one, says that it is `time`. The machine's
+    /// clock says `local`.
+    pub(super) fn accepted(
+        &mut self,
+        time: Timestamp,
+        local: Timestamp,
+        polled: Option<Uin>,
+        account: &AccountName,
+    ) -> Noted {
+        self.api.accepted(time, local);
+        let believed = self.api.believed();
+        let now = believed.map_or(local, |clock| clock.correct(local));
+        self.signing.accepted(time, now);
+        self.retries_left = MAX_RETRIES;
+        self.log(now.duration_since(local), account);
+        let before = std::mem::replace(&mut self.undecided, polled.filter(|_| self.api.is_open()));
+        let corrected = before.filter(|_| now != local).map(|uin| (uin, now.duration_since(local)));
+        Noted { believed, corrected }
+    }
+
+    /// A request that was signed at `signed_at` was refused for its time, and the answer says that it is `time`. The time
+    /// that is gone by is `now`. Tells whether the request should be sent again at once.
+    pub(super) fn refused(&mut self, time: Timestamp, signed_at: Timestamp, local: Timestamp, now: Timestamp) -> bool {
+        self.api.refused(time, local);
+        let has_a_chance = self.signing.refused(time, signed_at, now) && self.retries_left > 0;
+        if has_a_chance {
+            self.retries_left -= 1;
+        }
+        has_a_chance
+    }
+
+    fn log(&mut self, skew: SignedDuration, account: &AccountName) {
+        if !skew.is_zero() {
+            self.right_since = None;
+            if !std::mem::replace(&mut self.wrong_is_logged, true) {
+                let seconds = skew.as_secs();
+                warn!(%account, seconds, "this machine's clock is wrong: requests are signed, and ages told, by the API's");
+            }
+        } else if self.wrong_is_logged && self.right_since.get_or_insert_with(Instant::now).elapsed() >= RIGHT_FOR {
+            self.wrong_is_logged = false;
+            info!(%account, "this machine's clock is right again");
+        }
+    }
+}
+
+impl Default for TimeKeeper {
+    fn default() -> Self {
+        Self {
+            api: ApiTime::default(),
+            signing: SigningClock::default(),
+            retries_left: MAX_RETRIES,
+            undecided: None,
+            wrong_is_logged: false,
+            right_since: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+    fn start() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_noted_before_the_clock_was_known_is_corrected() {
+        let (mut time, account, uin) = (TimeKeeper::default(), "a".parse().unwrap(), Uin::try_from(7).unwrap());
+        let mut accepted = |uin| time.accepted(start() + HOUR, start(), uin, &account).corrected;
+        assert_eq!(accepted(Some(uin)), None);
+        assert_eq!(accepted(None), Some((uin, HOUR)));
+        assert_eq!(accepted(None), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_that_refuses_every_time_is_not_asked_at_once_for_ever() {
+        let mut time = TimeKeeper::default();
+        let again = |second: i64| start() + SignedDuration::from_hours(second);
+        let asked = (0..1_000).filter(|hour| time.refused(again(*hour), start() - HOUR, start(), start())).count();
+        assert_eq!(asked, MAX_RETRIES as usize);
+        let _ = time.accepted(start(), start(), None, &"a".parse().unwrap());
+        assert!(time.refused(start(), start() - HOUR, start(), start()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_changes_to_and_fro_is_logged_once() {
+        let (mut time, account) = (TimeKeeper::default(), "a".parse().unwrap());
+        for _ in 0..100 {
+            time.log(HOUR, &account);
+            advance(Duration::from_mins(5)).await;
+            time.log(SignedDuration::ZERO, &account);
+            assert!(time.wrong_is_logged);
+            advance(Duration::from_mins(5)).await;
+        }
+        time.log(SignedDuration::ZERO, &account);
+        advance(Duration::from_mins(10)).await;
+        time.log(SignedDuration::ZERO, &account);
+        assert!(!time.wrong_is_logged);
+    }
+}
