@@ -3,18 +3,14 @@
 use std::{
     path::PathBuf,
     process::{Command, Output},
-    time::Duration,
 };
 
 use crate::Encoding;
 
 pub(crate) struct Options {
     pub(crate) encodings: Vec<Encoding>,
+    /// How often each server is scraped, of each encoding.
     pub(crate) rounds: usize,
-    /// How many scrapes of each second's first.
-    pub(crate) fresh: usize,
-    /// How long the exporter is left alone, to see what it takes then.
-    pub(crate) rest: Duration,
     /// The peers, where they are measured.
     pub(crate) go: Option<PathBuf>,
     pub(crate) python: Option<PathBuf>,
@@ -29,9 +25,7 @@ impl Options {
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             encodings: vec![Encoding::Identity, Encoding::Gzip],
-            rounds: 15,
-            fresh: 10,
-            rest: Duration::from_secs(10),
+            rounds: 20,
             go: Some("target/peers/client_golang".into()),
             python: Some("target/peers/venv/bin/python".into()),
             nginx: Some("/usr/sbin/nginx".into()),
@@ -41,7 +35,7 @@ impl Options {
                 continue;
             }
             if flag == "--quick" {
-                (options.rounds, options.fresh, options.rest) = (3, 3, Duration::from_secs(2));
+                options.rounds = 5;
                 continue;
             }
             let value = arguments.next().ok_or_else(|| format!("{flag} is unknown, or lacks its value"))?;

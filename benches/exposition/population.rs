@@ -10,7 +10,7 @@ use tencentcloud_cam_exporter::{
     inventory::{Account, Facts, IdLabel, Inventory},
     simulator::{Caller, Key, Population, User},
     state::{State, StateFile},
-    tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
+    tencent::{AccessKey, AccessKeyId, Credential, KeyStatus, Uin},
 };
 
 const FIRST_UIN: u64 = 100_013_000_000;
@@ -24,9 +24,13 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const OLDEST: i64 = 1_600_000_000;
 const ERA: u64 = 150_000_000;
 
-pub(crate) struct Users(Vec<Listed>);
+pub(crate) struct Users {
+    accounts: usize,
+    users: Vec<Listed>,
+}
 
 struct Listed {
+    account: usize,
     uin: u64,
     keys: Vec<AccessKey>,
 }
@@ -34,28 +38,41 @@ struct Listed {
 // === impl Users ===
 
 impl Users {
-    pub(crate) fn new(number: u64) -> Self {
-        let user = |uin| Listed { uin, keys: (0..KEYS).map(|key| self::key(uin, key)).collect() };
-        Self((FIRST_UIN..FIRST_UIN + number).map(user).collect())
+    pub(crate) fn new(number: u64, accounts: u64) -> Self {
+        let user = |user: u64| {
+            let uin = FIRST_UIN + user;
+            let account = usize::try_from(user * accounts / number).unwrap();
+            Listed { account, uin, keys: (0..KEYS).map(|key| self::key(uin, key)).collect() }
+        };
+        Self { accounts: accounts.try_into().unwrap(), users: (0..number).map(user).collect() }
     }
 
     pub(crate) fn number(&self) -> usize {
-        self.0.len()
+        self.users.len()
     }
 
-    pub(crate) fn uins(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().map(|user| user.uin)
+    pub(crate) fn accounts(&self) -> usize {
+        self.accounts
+    }
+
+    pub(crate) fn uins(&self, account: usize) -> impl Iterator<Item = u64> {
+        self.of(account).map(|user| user.uin)
+    }
+
+    fn of(&self, account: usize) -> impl Iterator<Item = &Listed> {
+        self.users.iter().filter(move |user| user.account == account)
     }
 
     pub(crate) fn population(&self) -> Population {
         let key = |key: &AccessKey| Key::new(key.id.expose().to_owned(), key.status.label(), key.created);
+        let caller = |account| Caller { uin: account as u64 + 1, credential: credential(account) };
         Population {
-            callers: vec![Caller { uin: 1, credential: Population::demo_credential() }],
-            users: self.0.iter().map(|user| (user.uin, User::with_keys(user.keys.iter().map(key)))).collect(),
+            callers: (0..self.accounts).map(caller).collect(),
+            users: self.users.iter().map(|user| (user.uin, User::with_keys(user.keys.iter().map(key)))).collect(),
         }
     }
 
-    /// Writes a state file of the account `prod`, as if every user had just been polled.
+    /// Writes a state file, as if every user had just been polled.
     pub(crate) fn save(&self, path: PathBuf) {
         let facts = Facts {
             key_limit: 2,
@@ -64,11 +81,14 @@ impl Users {
             poll_interval: Duration::from_mins(1),
         };
         let uin = |number: u64| Uin::try_from(number).unwrap();
-        let account = Account::new("prod".parse().unwrap(), facts, self.uins().map(uin));
-        for user in &self.0 {
-            account.listed(uin(user.uin), &user.keys, SystemClock.now());
-        }
-        StateFile::new(path).save(&State::of(&Inventory::new(vec![Arc::new(account)]))).unwrap();
+        let accounts = (0..self.accounts).map(|index| {
+            let account = Account::new(name(index).parse().unwrap(), facts, self.uins(index).map(uin));
+            for user in self.of(index) {
+                account.listed(uin(user.uin), &user.keys, SystemClock.now());
+            }
+            Arc::new(account)
+        });
+        StateFile::new(path).save(&State::of(&Inventory::new(accounts.collect()))).unwrap();
     }
 
     /// What the peers read.
@@ -77,9 +97,9 @@ impl Users {
         let key = |AccessKey { id, status, created }: &AccessKey| json!({"id": id.expose(), "status": status.label(), "created": created.as_second()});
         let user = |user: &Listed| {
             let keys: Vec<Value> = user.keys.iter().map(key).collect();
-            json!({"uin": user.uin.to_string(), "answered": answered, "keys": keys})
+            json!({"account": name(user.account), "uin": user.uin.to_string(), "answered": answered, "keys": keys})
         };
-        self.0.iter().map(user).collect()
+        self.users.iter().map(user).collect()
     }
 
     /// The series of these users, their labels in the order of the alphabet.
@@ -87,8 +107,8 @@ impl Users {
         let mut series = BTreeSet::new();
         let mut add = |family: &str, labels: String| series.insert(format!("tencentcloud_cam_{family}{{{labels}}}"));
         let statuses = KeyStatus::ALL.map(|status| format!(r#"status="{}""#, status.label()));
-        for Listed { uin, keys } in &self.0 {
-            let (account, uin) = (r#"account="prod""#, format!(r#"uin="{uin}""#));
+        for Listed { account, uin, keys } in &self.users {
+            let (account, uin) = (format!(r#"account="{}""#, name(*account)), format!(r#"uin="{uin}""#));
             add("user_up", format!("{account},{uin}"));
             add("user_last_success_timestamp_seconds", format!("{account},{uin}"));
             for status in &statuses {
@@ -105,6 +125,16 @@ impl Users {
         }
         series
     }
+}
+
+pub(crate) fn name(account: usize) -> String {
+    format!("account-{account}")
+}
+
+/// The credential of each account is another one, as the API counts requests by caller.
+pub(crate) fn credential(account: usize) -> Credential {
+    let (secret_id, secret_key) = (format!("AKIDcaller{account}"), format!("secret{account}"));
+    Credential { secret_id: secret_id.into(), secret_key: secret_key.into(), token: None }
 }
 
 /// Looks like one of those that the API makes, and is the same at each run.

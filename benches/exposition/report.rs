@@ -2,79 +2,57 @@
 
 use std::time::Duration;
 
-use crate::{Encoding, client::Scrape};
-
-/// How the scrapes of a row follow one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// One after the other, a quarter of a second long: most find nothing new within the second.
-    Turns,
-    /// More than a second apart: each finds another second, and so everything new.
-    Fresh,
-}
+use crate::{Encoding, client::Scrape, population::Users, servers::Server};
 
 /// The scrapes of one server.
 pub(crate) struct Row {
-    pub(crate) users: usize,
-    pub(crate) encoding: Encoding,
-    pub(crate) pace: Pace,
-    pub(crate) server: &'static str,
-    pub(crate) bytes: usize,
-    pub(crate) walls: Vec<Duration>,
+    users: usize,
+    accounts: usize,
+    encoding: Encoding,
+    server: &'static str,
+    bytes: usize,
+    walls: Vec<Duration>,
     /// Of all of them.
     pub(crate) cpu: Duration,
-    /// Afterwards, in KiB.
+    /// Before the first scrape of all and after the last of these, in KiB.
+    rss_at_rest: u64,
     pub(crate) rss: u64,
 }
 
-/// The processor time that the exporter takes in a second.
-pub(crate) struct Background {
-    pub(crate) users: usize,
-    /// While nobody scrapes it.
-    pub(crate) at_rest: Duration,
-    /// While it is scraped a little less than once a second.
-    pub(crate) scraped: Vec<(Encoding, Duration)>,
-}
-
-pub(crate) fn print(rows: &[Row], ours: &str, nginx: &str) {
+pub(crate) fn print(rows: &[Row], ours: &str) {
     for encoding in [Encoding::Identity, Encoding::Gzip] {
         let rows: Vec<&Row> = rows.iter().filter(|row| row.encoding == encoding).collect();
         if rows.is_empty() {
             continue;
         }
-        println!("\n### {encoding:?}\n");
+        println!("\n#### {encoding:?}\n");
         println!(
-            "| users | server | bytes | wall ms, median | p99 | CPU ms | RSS MiB | wall, times ours | nginx's | \
-             CPU, times ours | nginx's | scrapes |"
+            "| users | accounts | server | bytes | wall ms, median | p95 | CPU ms | RSS MiB at rest | after | \
+             wall, times ours | CPU, times ours |"
         );
-        println!("|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+        println!("|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|");
         for row in &rows {
-            let find = |server: &str, pace: Pace| {
-                let wanted = |other: &&&Row| (other.users, other.server, other.pace) == (row.users, server, pace);
-                rows.iter().find(wanted).copied()
-            };
-            // Who has no row of that pace makes everything new at each scrape.
-            let pace = find(row.server, Pace::Fresh).map_or(Pace::Fresh, |_| row.pace);
-            println!("{}", row.cells(find(ours, pace), find(nginx, pace)));
+            let same = |other: &&&Row| (other.users, other.accounts, other.server) == (row.users, row.accounts, ours);
+            println!("{}", row.cells(rows.iter().find(same).copied()));
         }
-    }
-}
-
-pub(crate) fn print_background(background: &[Background]) {
-    println!("\n### This exporter's CPU ms a second\n");
-    println!("| users | at rest | scraped every 1.1 s |\n|--:|--:|---|");
-    for Background { users, at_rest, scraped } in background {
-        let scraped: Vec<String> =
-            scraped.iter().map(|(encoding, cpu)| format!("{encoding:?}: {:.2}", millis(*cpu))).collect();
-        println!("| {users} | {:.2} | {} |", millis(*at_rest), scraped.join(", "));
     }
 }
 
 // === impl Row ===
 
 impl Row {
-    pub(crate) fn new(users: usize, encoding: Encoding, pace: Pace, server: &'static str) -> Self {
-        Self { users, encoding, pace, server, bytes: 0, walls: vec![], cpu: Duration::ZERO, rss: 0 }
+    pub(crate) fn new(users: &Users, encoding: Encoding, server: &Server) -> Self {
+        Self {
+            users: users.number(),
+            accounts: users.accounts(),
+            encoding,
+            server: server.name,
+            bytes: 0,
+            walls: vec![],
+            cpu: Duration::ZERO,
+            rss_at_rest: server.rss_at_rest,
+            rss: 0,
+        }
     }
 
     pub(crate) fn note(&mut self, scrape: &Scrape) {
@@ -99,28 +77,22 @@ impl Row {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers of KiB are far below 2^52")]
-    fn cells(&self, ours: Option<&Self>, nginx: Option<&Self>) -> String {
-        let ratio = |of: fn(&Self) -> f64, other: Option<&Self>| {
-            other.map_or("-".to_owned(), |other| format!("{:.2}", of(self) / of(other)))
-        };
-        let pace = match self.pace {
-            Pace::Turns => "",
-            Pace::Fresh => ", every 1.1 s",
-        };
+    fn cells(&self, ours: Option<&Self>) -> String {
+        let times = |of: fn(&Self) -> f64| ours.map_or("-".to_owned(), |ours| format!("{:.2}", of(self) / of(ours)));
+        let mebibytes = |kibibytes: u64| kibibytes as f64 / 1024.0;
         format!(
-            "| {} | {}{pace} | {} | {:.3} | {:.3} | {:.3} | {:.1} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {} | {} |",
             self.users,
+            self.accounts,
             self.server,
             self.bytes,
             self.median(),
-            self.quantile(99, 100),
+            self.quantile(19, 20),
             self.cpu(),
-            self.rss as f64 / 1024.0,
-            ratio(Self::median, ours),
-            ratio(Self::median, nginx),
-            ratio(Self::cpu, ours),
-            ratio(Self::cpu, nginx),
-            self.walls.len(),
+            mebibytes(self.rss_at_rest),
+            mebibytes(self.rss),
+            times(Self::median),
+            times(Self::cpu),
         )
     }
 }

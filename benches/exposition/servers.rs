@@ -1,6 +1,7 @@
 //! The servers that are measured.
 
 use std::{
+    fmt::Write,
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
@@ -12,13 +13,17 @@ use std::{
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use tencentcloud_cam_exporter::simulator::Population;
 use tokio::time::Instant;
 
-use crate::{Encoding, check::Body, population::Users, process::Process};
+use crate::{
+    Encoding,
+    check::Body,
+    population::{self, Users},
+    process::Process,
+};
 
-/// Polls a second of ours, whatever the number of users.
-pub(crate) const POLLS: usize = 18;
+/// Polls a second of ours, whatever the number of users and accounts.
+const POLLS: usize = 18;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
+    /// Before the first scrape, in KiB.
+    pub(crate) rss_at_rest: u64,
     _folder: TempDir,
 }
 
@@ -36,29 +43,36 @@ impl Server {
     /// The exporter, which knows all of `users` already and polls them at its budget, of the API at `api`.
     pub(crate) fn exporter(users: &Users, api: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let [config, list, state] = ["config.yaml", "uins", "state"].map(|name| folder.path().join(name));
+        let write = |name: String, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let state = folder.path().join("state");
         users.save(state.clone());
-        let uins: Vec<String> = users.uins().map(|uin| uin.to_string()).collect();
-        fs::write(&list, uins.join("\n")).unwrap();
-        let seconds = users.number().div_ceil(POLLS);
-        let text = format!(
-            "accounts: [{{name: prod, uins_file: {}, endpoint: 'http://{api}', credentials: {{env: {{}}}}}}]\n\
-             poll: {{interval: {seconds}s, timeout: 1s, rate_limit: {POLLS}}}\n\
-             keys: {{id_label: full}}\n\
-             state_file: {}\n",
-            list.display(),
-            state.display()
+        let mut text = format!(
+            "poll: {{interval: {}s, timeout: 1s, rate_limit: {POLLS}}}\nkeys: {{id_label: full}}\nstate_file: {}\naccounts:\n",
+            users.number().div_ceil(POLLS),
+            state.display(),
         );
-        fs::write(&config, text).unwrap();
-        let credential = Population::demo_credential();
+        for account in 0..users.accounts() {
+            let uins: Vec<String> = users.uins(account).map(|uin| uin.to_string()).collect();
+            let credential = population::credential(account);
+            writeln!(
+                text,
+                "- {{name: {}, uins_file: {}, endpoint: 'http://{api}', credentials: {{file: {{secret_id_path: {}, \
+                 secret_key_path: {}}}}}}}",
+                population::name(account),
+                write(format!("uins-{account}"), &uins.join("\n")),
+                write(format!("id-{account}"), credential.secret_id.expose_secret()),
+                write(format!("key-{account}"), credential.secret_key.expose_secret()),
+            )
+            .unwrap();
+        }
+        let config = write("config.yaml".to_owned(), &text);
         Self::start("this exporter", folder, |address| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
-            command
-                .arg(format!("--config.file={}", config.display()))
-                .arg(format!("--web.listen-address={address}"))
-                .env_clear()
-                .env("TENCENTCLOUD_SECRET_ID", credential.secret_id.expose_secret())
-                .env("TENCENTCLOUD_SECRET_KEY", credential.secret_key.expose_secret());
+            command.arg(format!("--config.file={config}")).arg(format!("--web.listen-address={address}")).env_clear();
             command
         })
     }
@@ -114,7 +128,8 @@ impl Server {
             assert!(started.elapsed() < PATIENCE, "it does not listen on {address}: {command:?}");
             sleep(Duration::from_millis(10));
         }
-        Self { name, address, process, _folder: folder }
+        let rss_at_rest = process.rss();
+        Self { name, address, process, rss_at_rest, _folder: folder }
     }
 }
 

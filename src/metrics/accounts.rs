@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::family::Family;
+use super::family::{Family, Kind};
 use crate::inventory::{Account, Facts, Progress};
 
 /// A family whose series have the label `account`.
@@ -33,6 +33,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_access_keys_limit",
             help: "Access keys a user may have, as configured.",
+            kind: Kind::Gauge,
         },
         value: |view| Some(view.facts.key_limit.into()),
     },
@@ -40,6 +41,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_access_key_max_age_seconds",
             help: "Age from which an access key is called stale, as configured.",
+            kind: Kind::Gauge,
         },
         value: |view| Some(view.facts.key_max_age.as_secs_f64()),
     },
@@ -47,17 +49,19 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_up",
             help: "Whether the last poll of at least one of the account's users succeeded.",
+            kind: Kind::Gauge,
         },
         value: |view| view.up.map(truth),
     },
     AccountFamily {
-        family: Family { name: "tencentcloud_cam_account_users", help: "Users polled." },
+        family: Family { name: "tencentcloud_cam_account_users", help: "Users polled.", kind: Kind::Gauge },
         value: |view| Some(count(view.users)),
     },
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_poll_interval_seconds",
             help: "Interval at which each user is polled, as configured.",
+            kind: Kind::Gauge,
         },
         value: |view| Some(view.facts.poll_interval.as_secs_f64()),
     },
@@ -65,6 +69,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_shortest_poll_interval_seconds",
             help: "Shortest interval at which each user can be polled within the rate limit.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.rate_limit.map(|limit| count(view.users) / limit),
     },
@@ -72,6 +77,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_rate_limit_requests_per_second",
             help: "Requests a second that the account makes at most; less than configured after the API has throttled it.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.rate,
     },
@@ -79,6 +85,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_schedule_lag_seconds",
             help: "Time that the poll which goes next is overdue at the scrape.",
+            kind: Kind::Gauge,
         },
         value: View::lag,
     },
@@ -86,6 +93,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_last_sweep_duration_seconds",
             help: "Time that the last whole sweep over the users took, first poll to last.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.last_sweep.map(|sweep| sweep.as_secs_f64()),
     },
@@ -93,6 +101,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_uins_file_up",
             help: "Whether the file of the account's users was good when it was last looked at.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.uins_file_up.map(truth),
     },
@@ -100,6 +109,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_caller_up",
             help: "Whether the API named the user that asks, whose keys are included, when it was last asked.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.caller_up.map(truth),
     },
@@ -107,6 +117,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_user_discovery_up",
             help: "Whether the last listing of the account's users succeeded and was believed.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.discovery_up.map(truth),
     },
@@ -114,6 +125,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_user_discovery_last_success_timestamp_seconds",
             help: "Unix time at which the account's users were last listed.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.discovered.map(seconds),
     },
@@ -121,6 +133,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_organization_up",
             help: "Whether the last listing of the organization's members succeeded and was believed.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.organization_up.map(truth),
     },
@@ -128,6 +141,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_organization_last_success_timestamp_seconds",
             help: "Unix time at which the organization's members were last listed.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.members_listed.map(seconds),
     },
@@ -135,6 +149,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_organization_members",
             help: "Members of the organization that are to be polled, here or by another shard.",
+            kind: Kind::Gauge,
         },
         value: |view| view.members.map(count),
     },
@@ -142,6 +157,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_account_last_used_up",
             help: "Whether the last request for the last uses of access keys succeeded.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.last_used_up.map(truth),
     },
@@ -149,6 +165,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_credential_expiry_timestamp_seconds",
             help: "Unix time at which the temporary credential in use ends.",
+            kind: Kind::Gauge,
         },
         value: |view| view.progress.credential_expires.map(seconds),
     },
@@ -156,6 +173,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
         family: Family {
             name: "tencentcloud_cam_clock_skew_seconds",
             help: "The API's clock less the exporter's, by the Date header of the last answer, to the second.",
+            kind: Kind::Gauge,
         },
         // The header is exact to the second, and half a second late on average. Nothing is added to a negative zero.
         value: |view| view.skew.map(|skew| skew.as_secs_f64().round() + 0.0),

@@ -1,19 +1,17 @@
-//! A family of metrics: its name, what it says of itself, and its kind.
+//! A family of metrics: its name, its help text and its type.
 
-/// A family of gauges.
+/// A family of gauges or counters.
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) name: &'static str,
-    /// Neither a backslash, nor a quote, nor a line feed: it is written as it stands in every format.
+    /// Has no backslash, quote or line feed: it is written as it is in every format.
     pub(super) help: &'static str,
+    pub(super) kind: Kind,
 }
 
-// === impl Family ===
-
-impl Family {
-    /// The two lines that begin it, the same in Prometheus's text format and in `OpenMetrics`.
-    pub(super) fn head(&self) -> String {
-        let Self { name, help } = self;
-        format!("# HELP {name} {help}\n# TYPE {name} gauge\n")
-    }
+/// The type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
 }

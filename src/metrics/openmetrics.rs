@@ -1,25 +1,25 @@
-//! Writes gathered families as `OpenMetrics` 1.0.0, and ends the exposition.
+//! Writes the library's families as `OpenMetrics` 1.0.0, and what ends the exposition.
 //!
 //! Source: <https://prometheus.io/docs/specs/om/open_metrics_spec/>. A counter's family is named without `_total`, and the
 //! bounds of buckets are always written as floating point numbers.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 
 use super::text::escape;
 
 /// Appends the `families`, which are counters, gauges and histograms, and what ends the exposition.
-pub(super) fn encode(families: &[MetricFamily], out: &mut String) {
+pub(super) fn encode(families: &[MetricFamily], out: &mut Vec<u8>) {
     for family in families {
         let kind = family.get_field_type();
         let name = match kind {
             MetricType::COUNTER => family.name().trim_end_matches("_total"),
             _ => family.name(),
         };
-        out.push_str("# HELP ");
-        out.push_str(name);
-        out.push(' ');
+        out.extend_from_slice(b"# HELP ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b' ');
         escape(out, family.help());
         let kind_name = match kind {
             MetricType::COUNTER => "counter",
@@ -50,27 +50,27 @@ pub(super) fn encode(families: &[MetricFamily], out: &mut String) {
             }
         }
     }
-    out.push_str("# EOF\n");
+    out.extend_from_slice(b"# EOF\n");
 }
 
-fn sample(out: &mut String, name: &str, suffix: &str, labels: &[LabelPair], bound: Option<&str>, value: f64) {
-    out.push_str(name);
-    out.push_str(suffix);
+fn sample(out: &mut Vec<u8>, name: &str, suffix: &str, labels: &[LabelPair], bound: Option<&str>, value: f64) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(suffix.as_bytes());
     let bound = bound.map(|bound| ("le", bound));
     for (index, (name, value)) in labels.iter().map(|pair| (pair.name(), pair.value())).chain(bound).enumerate() {
-        out.push(if index == 0 { '{' } else { ',' });
-        out.push_str(name);
-        out.push_str("=\"");
+        out.push(if index == 0 { b'{' } else { b',' });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"=\"");
         escape(out, value);
-        out.push('"');
+        out.push(b'"');
     }
     if !labels.is_empty() || bound.is_some() {
-        out.push('}');
+        out.push(b'}');
     }
     line(out, format_args!(" {value}"));
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
+fn line(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Writing to a vector does not fail.
     let _ = writeln!(out, "{text}");
 }

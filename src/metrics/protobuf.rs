@@ -2,40 +2,56 @@
 //!
 //! Source: `io/prometheus/client/metrics.proto` of `prometheus/client_model`, whose field numbers these are.
 
-use bytes::Bytes;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use super::family::Family;
+use super::{
+    family::{Family, Kind},
+    snapshot::Labels,
+};
 
 /// The wire's kinds of values.
 const VARINT: u64 = 0;
 const FIXED64: u64 = 1;
 const LENGTH_DELIMITED: u64 = 2;
 
-/// Gauges of one family.
-#[derive(Debug, Default)]
-pub(super) struct Gauges(Vec<u8>);
+/// The length of a message that has one double, in field 1.
+const VALUE_LENGTH: usize = 9;
 
-// === impl Gauges ===
-
-impl Gauges {
-    pub(super) fn add(&mut self, labels: &[(&str, &str)], value: f64) {
-        message(&mut self.0, 4, |out| {
-            for (name, text) in labels {
-                label(out, name, text);
-            }
-            message(out, 2, |out| double(out, 1, value));
-        });
-    }
-
-    /// The whole family, unless it is empty.
-    pub(super) fn end(self, family: &Family) -> Option<Bytes> {
-        (!self.0.is_empty()).then(|| delimited(family.name, family.help, MetricType::GAUGE, &self.0))
-    }
+/// Appends what begins a family whose samples take `samples` bytes.
+pub(super) fn head(out: &mut Vec<u8>, family: &Family, samples: usize) {
+    let kind = match family.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Gauge => MetricType::GAUGE,
+    };
+    begin(out, family.name, family.help, kind, samples);
 }
 
-/// A family of the library's: counters, gauges or histograms.
-pub(super) fn gathered(family: &MetricFamily) -> Bytes {
+/// How many bytes [`sample`] appends.
+pub(super) fn sample_length(labels: Labels<'_>) -> usize {
+    field_length(metric_length(labels))
+}
+
+/// Appends a sample of a counter or a gauge.
+pub(super) fn sample(out: &mut Vec<u8>, kind: Kind, labels: Labels<'_>, value: f64) {
+    begin_field(out, 4, metric_length(labels));
+    for (name, value) in labels.iter() {
+        label(out, name, value);
+    }
+    let field = match kind {
+        Kind::Counter => 3,
+        Kind::Gauge => 2,
+    };
+    begin_field(out, field, VALUE_LENGTH);
+    double(out, 1, value);
+}
+
+fn metric_length(labels: Labels<'_>) -> usize {
+    labels.iter().map(|(name, value)| field_length(label_length(name, value))).sum::<usize>()
+        + field_length(VALUE_LENGTH)
+}
+
+/// Appends a family of the library's: counters, gauges or histograms.
+pub(super) fn gathered(out: &mut Vec<u8>, family: &MetricFamily) {
     let kind = family.get_field_type();
     let mut metrics = vec![];
     for metric in family.get_metric() {
@@ -50,7 +66,8 @@ pub(super) fn gathered(family: &MetricFamily) -> Bytes {
             }
         });
     }
-    delimited(family.name(), family.help(), kind, &metrics)
+    begin(out, family.name(), family.help(), kind, metrics.len());
+    out.extend_from_slice(&metrics);
 }
 
 fn histogram(out: &mut Vec<u8>, metric: &Metric) {
@@ -65,10 +82,7 @@ fn histogram(out: &mut Vec<u8>, metric: &Metric) {
     }
 }
 
-fn delimited(name: &str, help: &str, kind: MetricType, metrics: &[u8]) -> Bytes {
-    let mut head = vec![];
-    text(&mut head, 1, name);
-    text(&mut head, 2, help);
+fn begin(out: &mut Vec<u8>, name: &str, help: &str, kind: MetricType, metrics: usize) {
     let kind = match kind {
         MetricType::COUNTER => 0,
         MetricType::GAUGE => 1,
@@ -76,33 +90,45 @@ fn delimited(name: &str, help: &str, kind: MetricType, metrics: &[u8]) -> Bytes 
         MetricType::UNTYPED => 3,
         MetricType::HISTOGRAM => 4,
     };
+    let mut head = vec![];
+    text(&mut head, 1, name);
+    text(&mut head, 2, help);
     integer(&mut head, 3, kind);
-    let mut out = vec![];
-    varint(&mut out, length(head.len() + metrics.len()));
-    [out, head, metrics.to_vec()].concat().into()
+    varint(out, length(head.len() + metrics));
+    out.extend_from_slice(&head);
 }
 
 fn label(out: &mut Vec<u8>, name: &str, value: &str) {
-    message(out, 1, |out| {
-        text(out, 1, name);
-        text(out, 2, value);
-    });
+    begin_field(out, 1, label_length(name, value));
+    text(out, 1, name);
+    text(out, 2, value);
+}
+
+fn label_length(name: &str, value: &str) -> usize {
+    field_length(name.len()) + field_length(value.len())
+}
+
+/// Of a field with such a number of bytes, whose own number is below 16.
+fn field_length(bytes: usize) -> usize {
+    let digits = usize::BITS - (bytes | 1).leading_zeros();
+    1 + digits.div_ceil(7) as usize + bytes
 }
 
 fn message(out: &mut Vec<u8>, field: u64, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut inner = Vec::with_capacity(128);
+    let mut inner = vec![];
     write(&mut inner);
-    bytes(out, field, &inner);
+    begin_field(out, field, inner.len());
+    out.extend_from_slice(&inner);
 }
 
 fn text(out: &mut Vec<u8>, field: u64, text: &str) {
-    bytes(out, field, text.as_bytes());
+    begin_field(out, field, text.len());
+    out.extend_from_slice(text.as_bytes());
 }
 
-fn bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
+fn begin_field(out: &mut Vec<u8>, field: u64, bytes: usize) {
     varint(out, field << 3 | LENGTH_DELIMITED);
-    varint(out, length(bytes.len()));
-    out.extend_from_slice(bytes);
+    varint(out, length(bytes));
 }
 
 fn double(out: &mut Vec<u8>, field: u64, value: f64) {

@@ -1,345 +1,248 @@
-//! The prepared exposition against one that is written naively, through any history.
-
-use std::{collections::BTreeSet, fmt::Write, io::Read, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use flate2::read::GzDecoder;
+use http_body::Body;
 use jiff::Timestamp;
-use parking_lot::Mutex;
-use proptest::{prelude::*, sample::select};
-use tokio::runtime::{Builder, Runtime};
 
-use super::{Format, Metrics, Own};
+use super::{Format, Metrics, Own, Scrape, scrape::PIECE};
 use crate::{
     clock::Clock,
-    inventory::{Account, Facts, IdLabel, Inventory, Key, User},
-    tencent::{AccessKey, KeyStatus, LastUse, Reason, Uin},
+    inventory::{Account, Facts, IdLabel, Inventory},
+    tencent::{AccessKey, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin},
 };
 
 const FIRST: u64 = 100_013_000_000;
+const FORMATS: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::Protobuf];
 
-#[derive(Clone, Debug)]
-enum Step {
-    /// The account and the user, by number, and which of a few lists of keys.
-    Listed(usize, u64, u64),
-    NotFound(usize, u64),
-    Failed(usize, u64),
-    /// Which of the keys of such a list were last used, and when.
-    Used(usize, u64, u64, Option<i64>),
-    /// From which user on as many have names, which end like that.
-    Found(usize, u64, u64, u64),
-    ForgetLastUse(usize),
-    /// From which user on the account has how many.
-    Users(usize, u64, u64),
-    Label(usize, IdLabel),
-    /// Only this account, all in order, or all the other way round.
-    Accounts(Option<usize>, bool),
-    Passes(i64),
-    Scraped,
-}
-
+/// The first second of 2026.
 #[derive(Debug)]
-struct Hands(Mutex<Timestamp>);
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        second(1_767_225_600)
+    }
+}
 
 struct World {
     accounts: [Arc<Account>; 2],
-    inventory: Arc<Inventory>,
-    clock: Arc<Hands>,
+    own: Own,
     metrics: Metrics,
-    runtime: Runtime,
 }
 
 // === impl World ===
 
 impl World {
-    fn new() -> Self {
+    /// Two accounts, the first with so many users.
+    fn new(users: u64) -> Self {
         let facts = Facts {
             key_limit: 2,
-            key_max_age: Duration::from_secs(9),
+            key_max_age: Duration::from_millis(9_500),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_secs(1),
         };
-        let accounts = ["prod", "test-1"].map(|name| Arc::new(Account::new(name.parse().unwrap(), facts, [])));
+        let account =
+            |name: &str, users: u64| Arc::new(Account::new(name.parse().unwrap(), facts, (0..users).map(uin)));
+        let accounts = [account("prod", users), account("test-1", 1)];
         let inventory = Arc::new(Inventory::new(accounts.to_vec()));
-        let clock = Arc::new(Hands(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
         let own = Own::new().unwrap();
-        let metrics = Metrics::new(Arc::clone(&inventory), &own, Arc::<Hands>::clone(&clock)).unwrap();
-        Self { accounts, inventory, clock, metrics, runtime: Builder::new_current_thread().build().unwrap() }
+        let metrics = Metrics::new(inventory, &own, Arc::new(Stopped)).unwrap();
+        Self { accounts, own, metrics }
     }
 
-    fn take(&self, step: &Step) {
-        match step {
-            Step::Listed(account, user, list) => {
-                self.accounts[*account].listed(uin(*user), &keys(*user, *list), self.clock.now());
-            }
-            Step::NotFound(account, user) => self.accounts[*account].not_found(uin(*user), self.clock.now()),
-            Step::Failed(account, user) => {
-                self.accounts[*account].failed(uin(*user), Reason::Timeout, None, self.clock.now());
-            }
-            Step::Used(account, user, list, at) => {
-                let last_use = at.map_or(LastUse::Never, |at| LastUse::At(Timestamp::from_second(at).unwrap()));
-                let ids: Vec<_> = keys(*user, *list).into_iter().map(|key| key.id).collect();
-                // Of every other key nothing is told.
-                let told = ids.iter().step_by(2).cloned().collect::<BTreeSet<_>>();
-                self.accounts[*account].used(uin(*user), &ids, |id| told.contains(id).then_some(last_use));
-            }
-            Step::Found(account, from, number, end) => {
-                let name = |user: u64| format!("é\"\\\n{user}-{end}").into();
-                self.accounts[*account].set_found((*from..from + number).map(|user| (uin(user), name(user))).collect());
-            }
-            Step::ForgetLastUse(account) => self.accounts[*account].forget_last_use(),
-            Step::Users(account, from, number) => {
-                self.accounts[*account].set_users(&(*from..from + number).map(uin).collect::<BTreeSet<Uin>>());
-            }
-            Step::Label(account, id_label) => {
-                let account = &self.accounts[*account];
-                account.set_facts(Facts { id_label: *id_label, ..account.facts() });
-            }
-            Step::Accounts(only, reversed) => {
-                let mut accounts = self.accounts.to_vec();
-                if *reversed {
-                    accounts.reverse();
-                }
-                self.inventory.set_accounts(only.map_or(accounts, |only| vec![Arc::clone(&self.accounts[only])]));
-            }
-            Step::Passes(seconds) => {
-                let mut now = self.clock.0.lock();
-                *now = Timestamp::from_second(now.as_second() + seconds).unwrap();
-            }
-            Step::Scraped => self.compare(),
-        }
+    fn scrape(&self, format: Format, gzip: bool) -> Scrape {
+        self.metrics.scrape(format, gzip).unwrap()
     }
 
-    /// Every format says what the naive exposition says.
-    fn compare(&self) {
-        let naive = naive(&self.inventory, self.clock.now());
-        let text = self.scrape(Format::Text);
-        let (users, rest) = text.split_once("# HELP tencentcloud_cam_access_keys_limit").unwrap();
-        assert!(users == naive, "\n{}", first_difference(users, &naive));
-        assert!(rest.contains("\ntencentcloud_cam_polls_total") || rest.contains("_exporter_build_info"));
-        let open = self.scrape(Format::OpenMetrics);
-        assert!(open.starts_with(&naive) && open.ends_with("\n# EOF\n"));
-    }
-
-    /// The body as text, which is the same with gzip.
-    fn scrape(&self, format: Format) -> String {
-        let body = |gzip| self.runtime.block_on(self.metrics.scrape(format, gzip)).unwrap().chunks().concat();
-        let (plain, zipped) = (body(false), body(true));
-        let (mut member, mut unzipped) = (GzDecoder::new(&zipped[..]), String::new());
-        member.read_to_string(&mut unzipped).unwrap();
-        assert!(member.into_inner().is_empty());
-        let plain = String::from_utf8(plain).unwrap();
-        let timeless = |text: &str| {
-            let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("process_")).collect();
-            lines.join("\n")
-        };
-        assert_eq!(timeless(&plain), timeless(&unzipped));
-        plain
+    /// The body without what differs from one process to the next.
+    fn text(&self, format: Format) -> String {
+        let text = String::from_utf8(rest(self.scrape(format, false)).concat()).unwrap();
+        let volatile = ["process_", "tencentcloud_cam_exporter_build_info", "tencentcloud_cam_api_request_duration"];
+        let steady = text.split_inclusive('\n').filter(|line| {
+            let name = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE ")).unwrap_or(line);
+            !volatile.iter().any(|volatile| name.starts_with(volatile))
+        });
+        steady.collect()
     }
 }
 
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        *self.0.lock()
-    }
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
 }
 
 fn uin(number: u64) -> Uin {
     (FIRST + number).try_into().unwrap()
 }
 
-fn keys(user: u64, list: u64) -> Vec<AccessKey> {
-    let statuses = [KeyStatus::Active, KeyStatus::Inactive, KeyStatus::Unknown];
-    let key = |number: u64| AccessKey {
-        id: format!("AKID{user}-{number}\"\\\né{}", "x".repeat(20)).as_str().into(),
-        status: statuses[usize::try_from(list + number).unwrap() % 3],
-        // Some are young, some are not made yet, and some are very old.
-        created: Timestamp::from_second(
-            1_767_225_600 - [3, 95, 999, -20, 86_400_000, 1_800_000_000][usize::try_from(user + number).unwrap() % 6],
-        )
-        .unwrap(),
-    };
-    (0..list % 4).map(key).collect()
+fn key(id: &str, created: i64) -> AccessKey {
+    AccessKey { id: id.into(), status: KeyStatus::Active, created: second(created) }
 }
 
-/// A line at a time, from the definition of the families.
-fn naive(inventory: &Inventory, local: Timestamp) -> String {
-    type Lines<'a> = Box<dyn Fn(&User) -> Vec<(String, i64)> + 'a>;
-    let status = |status: KeyStatus| format!(r#",status="{}""#, status.label());
-    let escaped = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', "\\n");
-    let id = |label: &str| format!(r#",access_key_id="{}""#, escaped(label));
-    let of_keys = |user: &User| user.keys.as_deref().map(<[_]>::to_vec).unwrap_or_default();
-    let statuses = [KeyStatus::Active, KeyStatus::Inactive, KeyStatus::Unknown];
-    let families: [(&str, &str, Lines<'_>); 9] = [
-        (
-            "access_keys",
-            "Access keys of the user by status, as last answered by the API, which is polled once every poll interval.",
-            Box::new(move |user| {
-                let number = |status| of_keys(user).iter().filter(|key| key.status == status).map(|_| 1).sum();
-                let known = user.keys.is_some();
-                statuses.iter().filter(|_| known).map(|each| (status(*each), number(*each))).collect()
-            }),
-        ),
-        (
-            "access_key_created_timestamp_seconds",
-            "Unix time at which the access key was created.",
-            Box::new(move |user| of_keys(user).iter().map(|key| (id(&key.label), key.created.as_second())).collect()),
-        ),
-        (
-            "access_key_age_seconds",
-            "Age of the access key at the scrape, by the exporter's clock.",
-            Box::new(move |user| {
-                let age = |created: Timestamp| (local.as_second() - created.as_second()).max(0);
-                of_keys(user).iter().map(|key| (id(&key.label), age(key.created))).collect()
-            }),
-        ),
-        (
-            "access_key_status",
-            "Status of the access key as last polled: 1 for the status it has, 0 for the others.",
-            Box::new(move |user| {
-                let keys = of_keys(user);
-                let each = keys.iter().flat_map(|key| statuses.map(|each| (key, each)));
-                each.map(|(key, each)| (id(&key.label) + &status(each), i64::from(key.status == each))).collect()
-            }),
-        ),
-        (
-            "access_key_last_used_timestamp_seconds",
-            "Unix time at which the access key was last used, or the start of that day in keys.time_zone, told about a day late.",
-            Box::new(move |user| {
-                let at = |key: &Key| match key.last_use? {
-                    LastUse::Never => None,
-                    LastUse::At(time) => Some((id(&key.label), time.as_second())),
-                };
-                of_keys(user).iter().filter_map(at).collect()
-            }),
-        ),
-        (
-            "access_key_never_used",
-            "Whether the access key was never used, as far as the API knows.",
-            Box::new(move |user| {
-                let never = |key: &Key| Some((id(&key.label), i64::from(key.last_use? == LastUse::Never)));
-                of_keys(user).iter().filter_map(never).collect()
-            }),
-        ),
-        (
-            "user_info",
-            "What the account calls the user that discovery found; always 1.",
-            Box::new(move |user| {
-                user.name.iter().map(|name| (format!(r#",user_name="{}""#, escaped(name)), 1)).collect()
-            }),
-        ),
-        (
-            "user_up",
-            "Whether the last poll brought the user's access keys.",
-            Box::new(|user| user.up.iter().map(|up| (String::new(), i64::from(*up))).collect()),
-        ),
-        (
-            "user_last_success_timestamp_seconds",
-            "Unix time at which the API last answered about the user.",
-            Box::new(|user| user.answered.iter().map(|at| (String::new(), at.as_second())).collect()),
-        ),
-    ];
-    let mut out = String::new();
-    for (name, help, lines) in families {
-        let mut samples = String::new();
-        for account in inventory.accounts() {
-            for (uin, user) in &*account.users() {
-                for (labels, value) in lines(user) {
-                    let account = account.name();
-                    writeln!(samples, r#"tencentcloud_cam_{name}{{account="{account}",uin="{uin}"{labels}}} {value}"#)
-                        .unwrap();
-                }
+/// The pieces that have not been taken yet; whoever waits is asked again at once.
+fn rest(mut scrape: Scrape) -> Vec<Vec<u8>> {
+    let mut pieces = vec![];
+    loop {
+        match Pin::new(&mut scrape).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => {}
+            Poll::Ready(Some(frame)) => pieces.push(frame.unwrap().into_data().unwrap().to_vec()),
+            Poll::Ready(None) => {
+                assert!(scrape.is_end_stream());
+                return pieces;
             }
         }
-        if !samples.is_empty() {
-            write!(out, "# HELP tencentcloud_cam_{name} {help}\n# TYPE tencentcloud_cam_{name} gauge\n{samples}")
-                .unwrap();
-        }
-    }
-    out
-}
-
-fn first_difference(ours: &str, naive: &str) -> String {
-    let mut lines = ours.lines().zip(naive.lines());
-    lines
-        .find(|(ours, naive)| ours != naive)
-        .map_or("one is longer".to_owned(), |(ours, naive)| format!("{ours}\n{naive}"))
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    // Few users, so that they meet, or those at the ends of blocks.
-    let user = || prop_oneof![3 => 0u64..6, 1 => select(vec![510u64, 511, 512, 513, 1024, 1030])];
-    let account = || 0usize..2;
-    let step = prop_oneof![
-        6 => (account(), user(), 0u64..8).prop_map(|(account, user, list)| Step::Listed(account, user, list)),
-        1 => (account(), user()).prop_map(|(account, user)| Step::NotFound(account, user)),
-        2 => (account(), user()).prop_map(|(account, user)| Step::Failed(account, user)),
-        3 => (account(), user(), 0u64..8, prop::option::of(1_700_000_000i64..1_700_000_009))
-            .prop_map(|(account, user, list, at)| Step::Used(account, user, list, at)),
-        1 => account().prop_map(Step::ForgetLastUse),
-        2 => (account(), 0u64..4, select(vec![0u64, 2, 513]), 0u64..2)
-            .prop_map(|(account, from, number, end)| Step::Found(account, from, number, end)),
-        2 => (account(), 0u64..4, select(vec![0u64, 1, 5, 511, 512, 513, 1031]))
-            .prop_map(|(account, from, number)| Step::Users(account, from, number)),
-        1 => (account(), select(vec![IdLabel::Full, IdLabel::Masked, IdLabel::Hashed]))
-            .prop_map(|(account, label)| Step::Label(account, label)),
-        1 => (prop::option::of(account()), any::<bool>()).prop_map(|(only, reversed)| Step::Accounts(only, reversed)),
-        3 => select(vec![0i64, 1, 1, 7, 80, 900, 100_000, -5]).prop_map(Step::Passes),
-        6 => Just(Step::Scraped),
-    ];
-    prop::collection::vec(step, 1..40)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
-    #[test]
-    fn says_what_a_naive_exposition_says_through_any_history(steps in steps()) {
-        let world = World::new();
-        for account in 0..2 {
-            world.take(&Step::Users(account, 0, 600));
-        }
-        for step in &steps {
-            world.take(step);
-        }
-        world.compare();
     }
 }
 
-#[test]
-fn a_second_in_which_nothing_happens_is_written_once() {
-    let world = World::new();
-    world.take(&Step::Users(0, 0, 3));
-    let scrape = || world.runtime.block_on(world.metrics.scrape(Format::Text, false)).unwrap();
-    let first = scrape();
-    assert!(Arc::ptr_eq(&first, &scrape()));
-    world.take(&Step::Failed(0, 1));
-    let second = scrape();
-    assert!(!Arc::ptr_eq(&first, &second));
-    world.take(&Step::Passes(1));
-    assert!(!Arc::ptr_eq(&second, &scrape()));
+fn unzipped(bytes: &[u8]) -> Vec<u8> {
+    let (mut member, mut all) = (GzDecoder::new(bytes), vec![]);
+    member.read_to_end(&mut all).unwrap();
+    assert!(member.into_inner().is_empty(), "some readers stop after the first member");
+    all
 }
 
-#[test]
-fn scrapes_at_one_time_share_the_work() {
-    let world = World::new();
-    world.take(&Step::Users(0, 0, 1000));
-    let bodies = world.runtime.block_on(async {
-        let scrape = || world.metrics.scrape(Format::Text, true);
-        tokio::join!(scrape(), scrape(), scrape())
+/// Every kind of user, key, value and label.
+fn world_of_everything() -> World {
+    let world = World::new(6);
+    let [prod, _] = &world.accounts;
+    prod.set_found([(uin(1), "é\"\\\nfour".into()), (uin(7), "seven".into())].into());
+    let odd = AccessKey { status: KeyStatus::Unknown, ..key("AKID\"\\\né", 1_767_225_700) };
+    prod.listed(uin(1), &[key("AKIDb", 1_700_000_000), odd], second(1_767_225_599));
+    let inactive = AccessKey { status: KeyStatus::Inactive, ..key("AKIDc", -86_400) };
+    prod.listed(uin(2), &[key("AKIDa", 1_767_225_600), inactive], second(1_767_000_000));
+    let ids = ["AKIDa".into(), "AKIDc".into()];
+    prod.used(uin(2), &ids, |id| {
+        Some(if id.expose() == "AKIDa" { LastUse::Never } else { LastUse::At(second(1_767_139_200)) })
     });
-    let (first, second, third) = (bodies.0.unwrap(), bodies.1.unwrap(), bodies.2.unwrap());
-    assert!(Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &third));
+    prod.listed(uin(3), &[], second(1_767_225_500));
+    prod.not_found(uin(4), second(1_767_225_501));
+    prod.failed(uin(5), Reason::Timeout, None, second(1_767_225_502));
+    let (name, other) = (prod.name(), world.accounts[1].name());
+    let counted = world.own.account(name);
+    let keys = counted.action::<ListAccessKeys>();
+    let _ = counted.action::<ListUsers>();
+    counted.poll_succeeded();
+    counted.poll_failed(Reason::Timeout);
+    keys.request(Duration::from_millis(20));
+    keys.error(&Code::new("RequestLimitExceeded"));
+    keys.error(&Code::new("Undocumented"));
+    let _ = world.own.account(other);
+    world
 }
 
 #[test]
-fn a_body_that_is_being_read_does_not_change() {
-    let world = World::new();
-    world.take(&Step::Users(0, 0, 3));
-    world.take(&Step::Listed(0, 1, 3));
-    let scrape = || world.runtime.block_on(world.metrics.scrape(Format::Text, false)).unwrap();
-    let first = scrape();
-    let before = first.chunks().concat();
-    world.take(&Step::Passes(1));
-    assert_ne!(scrape().chunks().concat(), before);
-    assert_eq!(first.chunks().concat(), before);
+fn every_kind_of_series_is_written_as_the_golden_files_have_it() {
+    let world = world_of_everything();
+    for (format, golden) in [
+        (Format::Text, include_str!("../../tests/data/exposition.prom")),
+        (Format::OpenMetrics, include_str!("../../tests/data/exposition.openmetrics")),
+    ] {
+        let text = world.text(format);
+        let difference = text.lines().zip(golden.lines()).find(|(ours, golden)| ours != golden);
+        assert!(text == golden, "{difference:?}\n{text}");
+    }
+}
+
+#[test]
+fn lengths_in_protobuf_add_up() {
+    let world = world_of_everything();
+    // Some families are longer than a piece.
+    world.accounts[0].set_users(&(0..3_000).map(uin).collect());
+    for user in 10..3_000 {
+        world.accounts[0].failed(uin(user), Reason::Denied, None, Timestamp::UNIX_EPOCH);
+    }
+    let bytes = rest(world.scrape(Format::Protobuf, false)).concat();
+    let (mut left, mut families) = (&bytes[..], 0);
+    while !left.is_empty() {
+        let digits = left.iter().position(|byte| *byte < 0x80).unwrap() + 1;
+        let length = left[..digits].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+        left = &left[digits + length..];
+        assert!(left.len() < bytes.len());
+        families += 1;
+    }
+    assert!(families > 20, "{families}");
+}
+
+#[test]
+fn a_body_of_many_pieces_is_of_one_moment_though_everything_changes() {
+    let world = World::new(2_000);
+    let [prod, _] = &world.accounts;
+    let list = |created: i64| {
+        for user in 0..2_000 {
+            prod.listed(uin(user), &[key("AKIDa", created), key("AKIDb", created - 1)], second(created));
+        }
+    };
+    list(1_700_000_000);
+    for format in FORMATS {
+        for gzip in [false, true] {
+            list(1_700_000_000);
+            let before = world.scrape(format, gzip);
+            assert_eq!(before.size_hint().exact(), None);
+            list(1_600_000_000);
+            prod.set_users(&BTreeSet::from([uin(5_000)]));
+            let pieces = rest(before);
+            prod.set_users(&(0..2_000).map(uin).collect());
+            assert!(pieces.len() > 4 && pieces.iter().all(|piece| piece.len() < PIECE + PIECE / 4));
+            let bytes = if gzip { unzipped(&pieces.concat()) } else { pieces.concat() };
+            if format != Format::Protobuf {
+                is_of_one_moment(str::from_utf8(&bytes).unwrap());
+            }
+        }
+    }
+}
+
+fn is_of_one_moment(text: &str) {
+    let mut series = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(series.insert(name, value.parse::<f64>().unwrap()).is_none(), "twice: {name}");
+    }
+    let created = |family: &str| {
+        let name = format!("tencentcloud_cam_access_key_{family}_seconds{{");
+        series.iter().filter(move |(series, _)| series.starts_with(&name)).map(|(_, value)| *value)
+    };
+    assert_eq!(created("created_timestamp").count(), 4_000);
+    let moments = created("created_timestamp").zip(created("age")).map(|(created, age)| created + age);
+    assert!(moments.into_iter().all(|moment| (moment - 1_767_225_600.0).abs() < 0.5));
+}
+
+#[test]
+fn a_small_body_tells_its_length() {
+    let world = World::new(3);
+    for format in FORMATS {
+        for gzip in [false, true] {
+            let scrape = world.scrape(format, gzip);
+            let length = scrape.size_hint().exact().unwrap();
+            let pieces = rest(scrape);
+            assert_eq!((pieces.len(), pieces[0].len() as u64), (1, length));
+        }
+    }
+}
+
+#[test]
+fn a_scrape_that_is_dropped_lets_go_of_the_users() {
+    let world = World::new(2_000);
+    for user in 0..2_000 {
+        world.accounts[0].listed(uin(user), &[key("AKIDa", 0)], Timestamp::UNIX_EPOCH);
+    }
+    let held = || Arc::strong_count(&world.accounts[0].users()[&uin(0)]);
+    let scrapes = [true, false].map(|gzip| world.scrape(Format::Text, gzip));
+    assert_eq!(held(), 3);
+    drop(scrapes);
+    assert_eq!(held(), 1);
+}
+
+#[test]
+fn an_account_that_is_forgotten_has_no_counters() {
+    let world = world_of_everything();
+    let series = || world.text(Format::Text).matches("_total{account=\"prod\"").count();
+    assert!(series() > 15);
+    world.own.forget(world.accounts[0].name());
+    assert_eq!(series(), 0);
 }

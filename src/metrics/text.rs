@@ -1,50 +1,76 @@
-//! Writes lines of Prometheus's text format 0.0.4, which are lines of `OpenMetrics` 1.0.0 as well.
+//! Writes the text format 0.0.4 and the parts of `OpenMetrics` 1.0.0 that are the same.
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use crate::{inventory::AccountName, tencent::Uin};
+use std::io::Write;
 
-/// Appends a sample of a user: `further` labels come after `account` and `uin`.
-pub(super) fn user_sample(
-    out: &mut String,
-    name: &str,
-    (account, uin): (&AccountName, Uin),
-    further: &[(&str, &str)],
-    value: i64,
-) {
-    out.push_str(name);
-    // Neither needs escaping: a name is made of letters, digits, _ and -, a UIN of digits.
-    out.push_str("{account=\"");
-    out.push_str(account.as_str());
-    out.push_str("\",uin=\"");
-    out.push_str(itoa::Buffer::new().format(uin.get()));
-    for (label, text) in further {
-        out.push_str("\",");
-        out.push_str(label);
-        out.push_str("=\"");
-        escape(out, text);
-    }
-    out.push_str("\"} ");
-    out.push_str(itoa::Buffer::new().format(value));
-    out.push('\n');
+use super::{
+    Format,
+    family::{Family, Kind},
+    snapshot::Labels,
+};
+
+/// Appends the lines that begin a family.
+pub(super) fn head(out: &mut Vec<u8>, format: Format, family: &Family) {
+    let kind = match family.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+    };
+    // In OpenMetrics, the suffix belongs to a counter's samples alone.
+    let name = match format {
+        Format::OpenMetrics => family.name.trim_end_matches("_total"),
+        Format::Text | Format::Protobuf => family.name,
+    };
+    // Writing to a vector does not fail.
+    let _ = write!(out, "# HELP {name} {}\n# TYPE {name} {kind}\n", family.help);
 }
 
-/// Appends a sample of an account.
-pub(super) fn account_sample(out: &mut String, name: &str, account: &AccountName, value: f64) {
-    use std::fmt::Write;
-    // Writing to a string does not fail.
-    let _ = writeln!(out, "{name}{{account=\"{account}\"}} {value}");
+/// Appends a sample.
+pub(super) fn sample(out: &mut Vec<u8>, name: &str, labels: Labels<'_>, value: f64) {
+    out.extend_from_slice(name.as_bytes());
+    let mut separator = b'{';
+    for (label, text) in labels.plain {
+        begin_label(out, separator, label);
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        separator = b',';
+    }
+    for (label, text) in labels.further {
+        begin_label(out, separator, label);
+        escape(out, text);
+        out.push(b'"');
+        separator = b',';
+    }
+    out.extend_from_slice(b"} ");
+    number(out, value);
+    out.push(b'\n');
+}
+
+fn begin_label(out: &mut Vec<u8>, separator: u8, label: &str) {
+    out.push(separator);
+    out.extend_from_slice(label.as_bytes());
+    out.extend_from_slice(b"=\"");
+}
+
+fn number(out: &mut Vec<u8>, value: f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with the original in the next line")]
+    let whole = value as i64;
+    #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "only exact values are written as integers")]
+    if whole as f64 == value && whole.unsigned_abs() < 1 << 53 {
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    } else {
+        // Writing to a vector does not fail.
+        let _ = write!(out, "{value}");
+    }
 }
 
 /// Appends the value of a label.
-pub(super) fn escape(out: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
-        let (plain, special) = rest.split_at(at);
-        out.push_str(plain);
-        out.push('\\');
-        out.push_str(if special.starts_with('\n') { "n" } else { &special[..1] });
-        rest = &special[1..];
+pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[b'\\', if rest[at] == b'\n' { b'n' } else { rest[at] }]);
+        rest = &rest[at + 1..];
     }
-    out.push_str(rest);
+    out.extend_from_slice(rest);
 }

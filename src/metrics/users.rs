@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::family::Family;
+use super::family::{Family, Kind};
 use crate::{
     inventory::User,
     tencent::{KeyStatus, LastUse},
@@ -49,39 +49,48 @@ impl UserFamily {
                 name: "tencentcloud_cam_access_keys",
                 help: "Access keys of the user by status, as last answered by the API, which is polled once every poll \
                        interval.",
+                kind: Kind::Gauge,
             },
             Self::KeyCreated => &Family {
                 name: "tencentcloud_cam_access_key_created_timestamp_seconds",
                 help: "Unix time at which the access key was created.",
+                kind: Kind::Gauge,
             },
             Self::KeyAge => &Family {
                 name: "tencentcloud_cam_access_key_age_seconds",
                 help: "Age of the access key at the scrape, by the exporter's clock.",
+                kind: Kind::Gauge,
             },
             Self::KeyStatus => &Family {
                 name: "tencentcloud_cam_access_key_status",
                 help: "Status of the access key as last polled: 1 for the status it has, 0 for the others.",
+                kind: Kind::Gauge,
             },
             Self::KeyLastUsed => &Family {
                 name: "tencentcloud_cam_access_key_last_used_timestamp_seconds",
                 help: "Unix time at which the access key was last used, or the start of that day in keys.time_zone, told \
                        about a day late.",
+                kind: Kind::Gauge,
             },
             Self::KeyNeverUsed => &Family {
                 name: "tencentcloud_cam_access_key_never_used",
                 help: "Whether the access key was never used, as far as the API knows.",
+                kind: Kind::Gauge,
             },
             Self::Info => &Family {
                 name: "tencentcloud_cam_user_info",
                 help: "What the account calls the user that discovery found; always 1.",
+                kind: Kind::Gauge,
             },
             Self::Up => &Family {
                 name: "tencentcloud_cam_user_up",
                 help: "Whether the last poll brought the user's access keys.",
+                kind: Kind::Gauge,
             },
             Self::LastSuccess => &Family {
                 name: "tencentcloud_cam_user_last_success_timestamp_seconds",
                 help: "Unix time at which the API last answered about the user.",
+                kind: Kind::Gauge,
             },
         }
     }

@@ -1,62 +1,89 @@
-//! The body of an answer: stretches of bytes that are ready, sent one after the other.
+//! The body of an answer: bytes that are ready, or a scrape that is written as its reader takes it.
 
 use std::{
-    collections::VecDeque,
-    convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use thiserror::Error;
+use tokio::time::Instant;
 
-use crate::metrics;
+use crate::metrics::{self, Scrape};
 
-/// A body whose length is known.
-#[derive(Debug, Default)]
-pub struct Body {
-    chunks: VecDeque<Bytes>,
-    length: u64,
+/// The body of an answer.
+#[derive(Debug)]
+pub struct Body(Content);
+
+/// Why a body ends before it is whole. Its connection is closed, as nothing else tells the reader.
+#[derive(Debug, Error)]
+pub enum Incomplete {
+    /// It cannot be written.
+    #[error(transparent)]
+    Unwritten(#[from] metrics::Error),
+    /// The reader took longer than it said it would wait.
+    #[error("the scrape took longer than its timeout")]
+    Late,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Nothing is left once it is empty.
+    Ready(Bytes),
+    Scrape {
+        scrape: Box<Scrape>,
+        deadline: Option<Instant>,
+    },
 }
 
 // === impl Body ===
 
+impl Body {
+    /// The body of `scrape`, which nobody waits for after the `deadline`.
+    #[must_use]
+    pub fn of(scrape: Scrape, deadline: Option<Instant>) -> Self {
+        Self(Content::Scrape { scrape: Box::new(scrape), deadline })
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(whole: Bytes) -> Self {
-        [whole].into_iter().collect()
-    }
-}
-
-impl From<&metrics::Body> for Body {
-    fn from(body: &metrics::Body) -> Self {
-        body.chunks().iter().cloned().collect()
-    }
-}
-
-impl FromIterator<Bytes> for Body {
-    fn from_iter<I: IntoIterator<Item = Bytes>>(chunks: I) -> Self {
-        let chunks: VecDeque<Bytes> = chunks.into_iter().filter(|chunk| !chunk.is_empty()).collect();
-        let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        Self { chunks, length }
+        Self(Content::Ready(whole))
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Incomplete;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        let chunk = this.chunks.pop_front();
-        this.length -= chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Incomplete>>> {
+        match &mut self.get_mut().0 {
+            Content::Ready(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Ready(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            // What is all there is sent: it may still be in time.
+            Content::Scrape { scrape, deadline: Some(deadline) }
+                if *deadline <= Instant::now() && scrape.size_hint().exact().is_none() =>
+            {
+                Poll::Ready(Some(Err(Incomplete::Late)))
+            }
+            Content::Scrape { scrape, .. } => {
+                Pin::new(&mut **scrape).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.chunks.is_empty()
+        match &self.0 {
+            Content::Ready(bytes) => bytes.is_empty(),
+            Content::Scrape { scrape, .. } => scrape.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length)
+        match &self.0 {
+            Content::Ready(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Scrape { scrape, .. } => scrape.size_hint(),
+        }
     }
 }

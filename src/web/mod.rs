@@ -29,6 +29,7 @@
 //! - [`connections`] says how many there may be, and ends them; [`patience`] how long each may take over what it does;
 //!   [`observed`] and [`answer`] tell of that.
 //! - [`negotiation`] says in which format and encoding the metrics are wanted, [`scrape_timeout`] within which time.
+//! - [`body`] is the body of an answer.
 //! - [`reload`] is the way from `/-/reload` to whoever reloads.
 //! - [`readiness`] is the latch behind `/-/ready`.
 //! - [`config`] is what `--web.config.file` asks for: TLS, users and more.

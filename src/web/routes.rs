@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tracing::error;
 
 use super::{
@@ -71,7 +71,7 @@ impl Routes {
                 not_allowed("POST, PUT", "this path takes a POST or PUT request\n")
             }
             Method::GET | Method::HEAD if path == "/" => self.status(request.uri().query()).await,
-            Method::GET | Method::HEAD => self.page(path, request.headers()).await,
+            Method::GET | Method::HEAD => self.page(path, request.headers()),
             _ => not_allowed("GET, HEAD", "this path takes a GET or HEAD request\n"),
         }
     }
@@ -81,9 +81,9 @@ impl Routes {
         request.uri().path() == self.telemetry_path.as_str()
     }
 
-    async fn page(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
+    fn page(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
         match path {
-            path if path == self.telemetry_path.as_str() => self.exposition(headers).await,
+            path if path == self.telemetry_path.as_str() => self.exposition(headers),
             HEALTHY => self.health(),
             READY if self.readiness.is_ready() => plain(StatusCode::OK, "ready\n"),
             READY => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
@@ -132,28 +132,21 @@ impl Routes {
         }
     }
 
-    async fn exposition(&self, headers: &HeaderMap) -> Response<Body> {
+    fn exposition(&self, headers: &HeaderMap) -> Response<Body> {
         let (content_type, encoding) = (ContentType::wanted(headers), Encoding::wanted(headers));
-        let scrape = self.metrics.scrape(content_type.format(), encoding == Encoding::Gzip);
-        let scraped = match scrape_timeout::of(headers) {
-            Some(limit) => timeout(limit, scrape).await,
-            None => Ok(scrape.await),
-        };
-        match scraped {
-            Ok(Ok(body)) => {
-                let mut response = response(StatusCode::OK, content_type.value(), Body::from(&*body));
+        match self.metrics.scrape(content_type.format(), encoding == Encoding::Gzip) {
+            Ok(scrape) => {
+                let deadline = scrape_timeout::of(headers).map(|limit| Instant::now() + limit);
+                let mut response = response(StatusCode::OK, content_type.value(), Body::of(scrape, deadline));
                 // Whatever stands between must not hand one's answer to another.
                 let vary = HeaderValue::from_static("Accept, Accept-Encoding");
                 response.headers_mut().insert(header::VARY, vary);
                 response.headers_mut().extend(encoding.value().map(|encoding| (header::CONTENT_ENCODING, encoding)));
                 response
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 error!(%error, cause = error.source().map(tracing::field::display), "the metrics cannot be written down");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written down: see the log\n")
-            }
-            Err(_) => {
-                plain(StatusCode::SERVICE_UNAVAILABLE, "the metrics were not ready within the scrape's timeout\n")
             }
         }
     }

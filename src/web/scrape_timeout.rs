@@ -13,8 +13,8 @@ const WAY_BACK: Duration = Duration::from_millis(500);
 /// The most that is believed.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// How long preparing an answer may take so that whoever asked still waits for it: nine tenths of the time that the
-/// headers give, or half a second less than that. `None` if they give none, or one that is no time.
+/// How long a scrape may be written for its reader to still wait for it: nine tenths of the time that the headers give, or
+/// half a second less than that. `None` if they give none, or one that is no time.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> Option<Duration> {
     let seconds: f64 = headers.get(HEADER)?.to_str().ok()?.trim().parse().ok()?;

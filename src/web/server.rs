@@ -163,6 +163,8 @@ where
         // How long things may take is the connection's patience to say.
         .header_read_timeout(None)
         .max_header_size(MAX_HEAD_BYTES)
+        // What is read and what is to be written. An exposition's next piece is asked for when less is left.
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

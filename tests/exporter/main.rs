@@ -28,6 +28,7 @@ mod prometheus;
 mod reload;
 mod secrets;
 mod shards;
+mod slow_readers;
 mod state;
 mod status_page;
 mod terminal;

@@ -330,7 +330,23 @@ impl Answer {
     pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+        let head = head.to_ascii_lowercase();
+        let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
+        Self { status, head, body }
+    }
+}
+
+/// The content of the chunks, of which the last is there.
+fn unchunked(mut chunks: &str) -> String {
+    let mut content = String::new();
+    loop {
+        let (size, rest) = chunks.split_once("\r\n").unwrap_or_else(|| panic!("it ends early: {content:?}"));
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return content;
+        }
+        content.push_str(&rest[..size]);
+        chunks = rest[size..].strip_prefix("\r\n").unwrap();
     }
 }
 

@@ -16,11 +16,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-const account = "prod"
-
 var statuses = []string{"Active", "Inactive", "Unknown"}
 
 type user struct {
+	Account  string `json:"account"`
 	UIN      string `json:"uin"`
 	Answered int64  `json:"answered"`
 	Keys     []struct {
@@ -66,21 +65,21 @@ func (e *exporter) Collect(metrics chan<- prometheus.Metric) {
 		counts := map[string]float64{}
 		for _, key := range user.Keys {
 			counts[key.Status]++
-			gauge(e.created, float64(key.Created), account, user.UIN, key.ID)
-			gauge(e.age, float64(now-key.Created), account, user.UIN, key.ID)
+			gauge(e.created, float64(key.Created), user.Account, user.UIN, key.ID)
+			gauge(e.age, float64(now-key.Created), user.Account, user.UIN, key.ID)
 			for _, status := range statuses {
 				value := 0.0
 				if status == key.Status {
 					value = 1
 				}
-				gauge(e.status, value, account, user.UIN, key.ID, status)
+				gauge(e.status, value, user.Account, user.UIN, key.ID, status)
 			}
 		}
 		for _, status := range statuses {
-			gauge(e.counts, counts[status], account, user.UIN, status)
+			gauge(e.counts, counts[status], user.Account, user.UIN, status)
 		}
-		gauge(e.up, 1, account, user.UIN)
-		gauge(e.answered, float64(user.Answered), account, user.UIN)
+		gauge(e.up, 1, user.Account, user.UIN)
+		gauge(e.answered, float64(user.Answered), user.Account, user.UIN)
 	}
 }
 

@@ -12,7 +12,6 @@ import time
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 
-ACCOUNT = "prod"
 STATUSES = ["Active", "Inactive", "Unknown"]
 USER = ["account", "uin"]
 KEY = [*USER, "access_key_id"]
@@ -47,7 +46,7 @@ class Exporter:
             "user_last_success_timestamp_seconds", "Unix time at which the API last answered about the user.", USER
         )
         for user in self.users:
-            labels = [ACCOUNT, user["uin"]]
+            labels = [user["account"], user["uin"]]
             for key in user["keys"]:
                 of_key = [*labels, key["id"]]
                 created.add_metric(of_key, key["created"])

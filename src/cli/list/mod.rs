@@ -143,7 +143,7 @@ fn rendered(format: Format, swept: &Swept, report: &Report, look: Look) -> Resul
             json.push(b'\n');
             json
         }
-        Format::Metrics => metrics::of_inventory(&swept.inventory, swept.at)?.chunks().concat(),
+        Format::Metrics => metrics::of_inventory(&swept.inventory, swept.at),
     })
 }
 

@@ -1,0 +1,144 @@
+//! What is counted of an account.
+//!
+//! The account's counters are there from the start, at 0: those of polls, those of each reason, and those of each action
+//! that the account requests. A series of an error code begins with the first error.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::family::{Family, Kind};
+use crate::tencent::{
+    Code, Reason,
+    action::NAMES,
+    code::{DOCUMENTED, OTHER},
+};
+
+/// A counter of an account. Actions, codes and reasons are numbers, as a snapshot has a copy of all counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Counter {
+    ApiErrors { action: u8, code: u8 },
+    ApiRequests { action: u8 },
+    CredentialRefreshFailures,
+    PollFailures { reason: u8 },
+    Polls,
+}
+
+/// The counters of an account that are not 0, and those of the actions that it requests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counters(Arc<Mutex<BTreeMap<Counter, u64>>>);
+
+/// The counters of an account at one moment, in order.
+pub(super) type Counts = Box<[(Counter, u64)]>;
+
+/// A family of counters, whose series have the label `account`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CounterFamily {
+    ApiErrors,
+    ApiRequests,
+    CredentialRefreshFailures,
+    PollFailures,
+    Polls,
+}
+
+// === impl Counter ===
+
+impl Counter {
+    /// The number of an action.
+    pub(super) fn action(name: &str) -> u8 {
+        number(NAMES.iter().position(|action| *action == name))
+    }
+
+    pub(super) fn api_error(action: u8, code: &Code) -> Self {
+        let code = DOCUMENTED.iter().position(|(documented, _)| *documented == code.label());
+        Self::ApiErrors { action, code: number(code) }
+    }
+
+    pub(super) fn poll_failure(reason: Reason) -> Self {
+        Self::PollFailures { reason: number(Reason::ALL.iter().position(|each| *each == reason)) }
+    }
+}
+
+/// Of what is not in its list, which is below that number.
+fn number(position: Option<usize>) -> u8 {
+    position.and_then(|position| position.try_into().ok()).unwrap_or(u8::MAX)
+}
+
+// === impl Counters ===
+
+impl Counters {
+    pub(super) fn add(&self, counter: Counter, times: u64) {
+        *self.0.lock().entry(counter).or_default() += times;
+    }
+
+    pub(super) fn snapshot(&self) -> Counts {
+        self.0.lock().iter().map(|(counter, count)| (*counter, *count)).collect()
+    }
+}
+
+// === impl CounterFamily ===
+
+impl CounterFamily {
+    /// In the order in which they are exposed.
+    pub(super) const ALL: [Self; 5] =
+        [Self::ApiErrors, Self::ApiRequests, Self::CredentialRefreshFailures, Self::PollFailures, Self::Polls];
+
+    pub(super) fn family(self) -> &'static Family {
+        match self {
+            Self::ApiErrors => &Family {
+                name: "tencentcloud_cam_api_errors_total",
+                help: "Error answers of the API, by action and error code.",
+                kind: Kind::Counter,
+            },
+            Self::ApiRequests => &Family {
+                name: "tencentcloud_cam_api_requests_total",
+                help: "Requests sent to the API, by action.",
+                kind: Kind::Counter,
+            },
+            Self::CredentialRefreshFailures => &Family {
+                name: "tencentcloud_cam_credential_refresh_failures_total",
+                help: "Times that an account's credential could not be read or renewed; the last good one is used on.",
+                kind: Kind::Counter,
+            },
+            Self::PollFailures => &Family {
+                name: "tencentcloud_cam_poll_failures_total",
+                help: "Polls of users that did not bring the user's access keys, by reason.",
+                kind: Kind::Counter,
+            },
+            Self::Polls => &Family {
+                name: "tencentcloud_cam_polls_total",
+                help: "Polls of users that ended, well or not; each retry is one.",
+                kind: Kind::Counter,
+            },
+        }
+    }
+
+    /// Hands out the family's samples of an account: the labels after `account`, and the value.
+    pub(super) fn samples(self, counts: &Counts, mut take: impl FnMut(&[(&'static str, &str)], u64)) {
+        let name = |action: u8| NAMES.get(usize::from(action)).copied().unwrap_or(OTHER);
+        let of = |counter| counts.binary_search_by_key(&counter, |(counter, _)| *counter).map_or(0, |at| counts[at].1);
+        match self {
+            Self::CredentialRefreshFailures => take(&[], of(Counter::CredentialRefreshFailures)),
+            Self::Polls => take(&[], of(Counter::Polls)),
+            Self::PollFailures => {
+                for reason in Reason::ALL {
+                    take(&[("reason", reason.label())], of(Counter::poll_failure(reason)));
+                }
+            }
+            Self::ApiErrors | Self::ApiRequests => {
+                for (counter, count) in counts {
+                    match (self, *counter) {
+                        (Self::ApiRequests, Counter::ApiRequests { action }) => {
+                            take(&[("action", name(action))], *count);
+                        }
+                        (Self::ApiErrors, Counter::ApiErrors { action, code }) => {
+                            let code = DOCUMENTED.get(usize::from(code)).map_or(OTHER, |(code, _)| *code);
+                            take(&[("action", name(action)), ("code", code)], *count);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+}

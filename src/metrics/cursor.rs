@@ -1,0 +1,81 @@
+//! Writes a snapshot piece by piece, family after family.
+
+use super::{
+    Format, protobuf,
+    snapshot::{Place, Snapshot, Source},
+    text,
+};
+
+/// A snapshot, and how far it has been written.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    snapshot: Snapshot,
+    format: Format,
+    /// The number of the source that is being written.
+    source: usize,
+    place: Place,
+    /// Whether the head of the family has been written. A family without samples has none.
+    begun: bool,
+}
+
+// === impl Cursor ===
+
+impl Cursor {
+    pub(super) fn new(snapshot: Snapshot, format: Format) -> Self {
+        Self { snapshot, format, source: 0, place: Place::default(), begun: false }
+    }
+
+    /// Appends until `out` is `full`, but for the samples of one user more. Returns whether there is more.
+    pub(super) fn fill(&mut self, out: &mut Vec<u8>, full: usize) -> bool {
+        while let Some(source) = Source::at(self.source) {
+            if out.len() >= full {
+                return true;
+            }
+            match self.format {
+                Format::Text | Format::OpenMetrics => self.write_text(source, out, full),
+                Format::Protobuf => self.write_protobuf(source, out, full),
+            }
+        }
+        out.extend_from_slice(&self.snapshot.rest);
+        false
+    }
+
+    fn write_text(&mut self, source: Source, out: &mut Vec<u8>, full: usize) {
+        let (family, format) = (source.family(), self.format);
+        while out.len() < full {
+            let more = self.snapshot.samples(source, &mut self.place, |labels, value| {
+                if !std::mem::replace(&mut self.begun, true) {
+                    text::head(out, format, family);
+                }
+                text::sample(out, family.name, labels, value);
+            });
+            if !more {
+                return self.next_source();
+            }
+        }
+    }
+
+    fn write_protobuf(&mut self, source: Source, out: &mut Vec<u8>, full: usize) {
+        let family = source.family();
+        if !std::mem::replace(&mut self.begun, true) {
+            let (mut place, mut length) = (Place::default(), 0);
+            while self.snapshot.samples(source, &mut place, |labels, _| length += protobuf::sample_length(labels)) {}
+            if length == 0 {
+                return self.next_source();
+            }
+            protobuf::head(out, family, length);
+        }
+        while out.len() < full {
+            let more = self.snapshot.samples(source, &mut self.place, |labels, value| {
+                protobuf::sample(out, family.kind, labels, value);
+            });
+            if !more {
+                return self.next_source();
+            }
+        }
+    }
+
+    fn next_source(&mut self) {
+        (self.source, self.place, self.begun) = (self.source + 1, Place::default(), false);
+    }
+}

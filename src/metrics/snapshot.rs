@@ -1,0 +1,177 @@
+//! What a scrape shows: the inventory and the counters at one moment.
+//!
+//! A snapshot is small, since it stays for as long as its reader takes: a pointer for each user, numbers for each account,
+//! and the few families of the process as they will be sent.
+
+use std::array;
+
+use jiff::Timestamp;
+use prometheus::{Registry, TextEncoder};
+
+use super::{
+    Format,
+    accounts::{self, View},
+    counters::{CounterFamily, Counts},
+    family::Family,
+    openmetrics,
+    own::Own,
+    protobuf,
+    users::UserFamily,
+};
+use crate::inventory::{AccountName, Inventory, Snapshot as UsersSnapshot};
+
+/// The inventory and the counters at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    accounts: Vec<AccountSnapshot>,
+    counts: Vec<(AccountName, Counts)>,
+    /// The families of the process, and what ends the exposition, in its format.
+    pub(super) rest: Vec<u8>,
+}
+
+/// An account and its users.
+#[derive(Debug)]
+struct AccountSnapshot {
+    name: AccountName,
+    /// The time by the account's clock.
+    now: Timestamp,
+    users: UsersSnapshot,
+    /// By the family's number; not a number where nothing is known.
+    values: [f64; accounts::FAMILIES.len()],
+}
+
+/// Where the samples of a family come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    Users(UserFamily),
+    Accounts(usize),
+    Counters(CounterFamily),
+}
+
+/// What has been handed out of a source: so many accounts, and so many users of the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    account: usize,
+    user: usize,
+}
+
+/// The labels of a sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Labels<'a> {
+    /// Those whose values need no escaping: a name of an account is letters, digits, `_` and `-`, a UIN is digits.
+    pub(super) plain: &'a [(&'static str, &'a str)],
+    pub(super) further: &'a [(&'static str, &'a str)],
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Of the inventory alone, where the machine's clock says `local`.
+    pub(super) fn of_inventory(inventory: &Inventory, local: Timestamp) -> Self {
+        let accounts = inventory.accounts();
+        let accounts = accounts.iter().map(|account| {
+            let users = account.snapshot();
+            let up = {
+                let mut ups = users.iter().filter_map(|(_, user)| user.up);
+                ups.next().map(|up| up || ups.any(|up| up))
+            };
+            let view = View::of(account, local, users.count(), up);
+            AccountSnapshot {
+                name: account.name().clone(),
+                now: account.correct(local),
+                users,
+                values: array::from_fn(|family| (accounts::FAMILIES[family].value)(&view).unwrap_or(f64::NAN)),
+            }
+        });
+        Self { accounts: accounts.collect(), counts: vec![], rest: vec![] }
+    }
+
+    /// Of everything.
+    ///
+    /// # Errors
+    /// A family of the `registry` cannot be written.
+    pub(super) fn of(
+        inventory: &Inventory,
+        local: Timestamp,
+        own: &Own,
+        registry: &Registry,
+        format: Format,
+    ) -> prometheus::Result<Self> {
+        let (gathered, mut rest) = (registry.gather(), vec![]);
+        match format {
+            Format::Text => {
+                let mut text = String::new();
+                TextEncoder::new().encode_utf8(&gathered, &mut text)?;
+                rest = text.into_bytes();
+            }
+            Format::OpenMetrics => openmetrics::encode(&gathered, &mut rest),
+            Format::Protobuf => gathered.iter().for_each(|family| protobuf::gathered(&mut rest, family)),
+        }
+        rest.shrink_to_fit();
+        Ok(Self { counts: own.counts(), rest, ..Self::of_inventory(inventory, local) })
+    }
+
+    /// Hands out some samples of `source`, those at `place`, which moves on. Returns whether there may be more.
+    pub(super) fn samples(&self, source: Source, place: &mut Place, mut take: impl FnMut(Labels<'_>, f64)) -> bool {
+        let at = *place;
+        *place = Place { account: at.account + 1, user: 0 };
+        match source {
+            Source::Users(family) => {
+                let Some(account) = self.accounts.get(at.account) else { return false };
+                if let Some((uin, user)) = account.users.get(at.user) {
+                    let mut digits = itoa::Buffer::new();
+                    let plain = &[("account", account.name.as_str()), ("uin", digits.format(uin.get()))];
+                    #[expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52")]
+                    family.samples(user, account.now, |further, value| take(Labels { plain, further }, value as f64));
+                    *place = Place { user: at.user + 1, ..at };
+                }
+            }
+            Source::Accounts(family) => {
+                let Some(account) = self.accounts.get(at.account) else { return false };
+                if !account.values[family].is_nan() {
+                    let plain = &[("account", account.name.as_str())];
+                    take(Labels { plain, further: &[] }, account.values[family]);
+                }
+            }
+            Source::Counters(family) => {
+                let Some((account, counts)) = self.counts.get(at.account) else { return false };
+                let plain = &[("account", account.as_str())];
+                #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+                family.samples(counts, |further, count| take(Labels { plain, further }, count as f64));
+            }
+        }
+        true
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    /// The sources in the order in which they are exposed.
+    pub(super) fn at(mut index: usize) -> Option<Self> {
+        if let Some(family) = UserFamily::ALL.get(index) {
+            return Some(Self::Users(*family));
+        }
+        index -= UserFamily::ALL.len();
+        if index < accounts::FAMILIES.len() {
+            return Some(Self::Accounts(index));
+        }
+        CounterFamily::ALL.get(index - accounts::FAMILIES.len()).map(|family| Self::Counters(*family))
+    }
+
+    pub(super) fn family(self) -> &'static Family {
+        match self {
+            Self::Users(family) => family.family(),
+            Self::Accounts(index) => &accounts::FAMILIES[index].family,
+            Self::Counters(family) => family.family(),
+        }
+    }
+}
+
+// === impl Labels ===
+
+impl<'a> Labels<'a> {
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.plain.iter().chain(self.further).copied()
+    }
+}
