@@ -263,7 +263,7 @@ impl App {
         let name = |listener: &TcpListener| {
             listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"))
         };
-        let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests));
+        let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests, Arc::clone(&self.own)));
         for listener in listeners.web {
             let (site, places) = (Arc::clone(&scrapes), web::server::MAX_CONNECTIONS);
             let guard = Arc::clone(&self.guard);

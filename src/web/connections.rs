@@ -1,10 +1,11 @@
-//! The connections there are: so many at the most, and none for longer than its patience lasts.
+//! The connections of a listener: a limited number of places, and a time limit for each thing that a connection does.
 //!
-//! When all places are taken, whoever comes next gets the one of a connection that can be spared (see [`Pace::worth`]).
-//! So neither connections that idle nor heads that never end keep a scraper out. There is no cap for one peer: behind a
-//! network address translation, as in a cluster, all peers look like one.
+//! When all places are taken, a new connection gets the place of the one that has kept us waiting longest, less a credit
+//! for what it has read ([`EvictionPriority`]). So neither idle connections nor unfinished heads nor readers that read
+//! nothing keep a scraper out. There is no limit for a single peer: behind an address translation, as in a cluster, all peers
+//! look like one.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::{
@@ -14,33 +15,35 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    answer::Answer,
-    patience::{HEAD, Pace},
+    response::ResponseGuard,
+    timeouts::{ConnectionTimers, EvictionPriority, HEAD_TIMEOUT},
 };
+use crate::metrics::{HttpRefused, Own};
 
 /// The connections of a listener.
 #[derive(Debug)]
 pub struct Connections {
     places: usize,
     open: Mutex<Vec<Connection>>,
-    /// A connection has gone, or can be spared.
+    /// A connection has gone, or can be evicted.
     changed: Arc<Notify>,
+    own: Arc<Own>,
 }
 
-/// A connection, for whoever tells what happens on it, and for whoever may end it.
+/// A connection: reports what happens on it, and can be closed.
 #[derive(Clone, Debug)]
 pub struct Connection(Arc<Open>);
 
 #[derive(Debug)]
 struct Open {
-    pace: Mutex<Pace>,
-    /// What goes when all that was handed to the connection has left it.
+    timers: Mutex<ConnectionTimers>,
+    /// Dropped when all that was handed to the connection has been written.
     unflushed: Mutex<Vec<Arc<()>>>,
-    cut: CancellationToken,
+    closed: CancellationToken,
     changed: Arc<Notify>,
 }
 
-/// The place of a connection, which is free again once this is dropped.
+/// The place of a connection. It is free again once this is dropped.
 #[derive(Debug)]
 pub struct Place {
     connection: Connection,
@@ -50,21 +53,13 @@ pub struct Place {
 // === impl Connections ===
 
 impl Connections {
-    /// None yet, and `places` at the most.
+    /// None yet, and at most `places`. Evictions are counted in `own`.
     #[must_use]
-    pub fn new(places: usize) -> Arc<Self> {
-        Arc::new(Self { places, open: Mutex::default(), changed: Arc::default() })
+    pub fn new(places: usize, own: Arc<Own>) -> Arc<Self> {
+        Arc::new(Self { places, open: Mutex::default(), changed: Arc::default(), own })
     }
 
-    /// Waits until there is a place, or one could be made.
-    pub async fn room(&self) {
-        while !self.has_room() {
-            self.changed.notified().await;
-        }
-    }
-
-    /// A place for a connection that has just come. Made by ending another, if need be; should there be none that can
-    /// be spared, it waits.
+    /// A place for a new connection. Evicts another if all are taken. Waits if none can be evicted.
     pub async fn admit(self: &Arc<Self>) -> Place {
         loop {
             {
@@ -74,27 +69,38 @@ impl Connections {
                     open.push(connection.clone());
                     return Place { connection, connections: Arc::clone(self) };
                 }
-                // One at a time: whoever is cut off leaves at its next turn.
-                if !open.iter().any(Connection::is_cut_off) {
-                    let spared = open.iter().filter_map(|one| Some((one.0.pace.lock().worth()?, one)));
-                    if let Some((_, spared)) = spared.min_by_key(|(worth, _)| *worth) {
-                        spared.cut_off();
-                    }
-                }
+                self.evict_from(&open);
             }
             self.changed.notified().await;
         }
     }
 
-    /// Ends every connection whose patience has ended, for ever.
-    pub async fn cut_off_the_overdue(&self) {
+    /// Evicts a connection, if one can be.
+    pub fn evict(&self) {
+        self.evict_from(&self.open.lock());
+    }
+
+    /// One at a time: a closed connection leaves at its next turn.
+    fn evict_from(&self, open: &[Connection]) {
+        if open.iter().any(Connection::is_closed) {
+            return;
+        }
+        let candidates = open.iter().filter_map(|one| Some((one.eviction_priority()?, one)));
+        if let Some((_, evicted)) = candidates.max_by_key(|(priority, _)| *priority) {
+            evicted.close();
+            self.own.http_refused(HttpRefused::Limit);
+        }
+    }
+
+    /// Closes every connection whose time has expired, for ever.
+    pub async fn close_expired(&self) {
         loop {
             let now = Instant::now();
             // What begins in the meantime has at least as long as a head; only waits that add up may be noticed later.
-            let mut next = now + HEAD;
-            for one in self.open.lock().iter().filter(|one| !one.is_cut_off()) {
-                match one.0.pace.lock().deadline() {
-                    Some(deadline) if deadline <= now => one.cut_off(),
+            let mut next = now + HEAD_TIMEOUT;
+            for one in self.open.lock().iter().filter(|one| !one.is_closed()) {
+                match one.0.timers.lock().deadline() {
+                    Some(deadline) if deadline <= now => one.close(),
                     Some(deadline) => next = next.min(deadline),
                     None => {}
                 }
@@ -102,88 +108,95 @@ impl Connections {
             sleep_until(next).await;
         }
     }
-
-    fn has_room(&self) -> bool {
-        let open = self.open.lock();
-        let can_be_spared = |one: &Connection| !one.is_cut_off() && one.0.pace.lock().worth().is_some();
-        open.len() < self.places || open.iter().any(can_be_spared)
-    }
 }
 
 // === impl Connection ===
 
 impl Connection {
     fn new(changed: Arc<Notify>) -> Self {
-        let pace = Mutex::new(Pace::new(Instant::now()));
-        Self(Arc::new(Open { pace, unflushed: Mutex::default(), cut: CancellationToken::new(), changed }))
+        let timers = Mutex::new(ConnectionTimers::new(Instant::now()));
+        Self(Arc::new(Open { timers, unflushed: Mutex::default(), closed: CancellationToken::new(), changed }))
     }
 
     /// Several requests may be under way at once from now on, as in HTTP/2.
     pub fn multiplex(&self) {
-        self.0.pace.lock().multiplex();
+        self.0.timers.lock().multiplex();
     }
 
-    /// Bytes have come.
-    pub fn heard(&self) {
-        self.0.pace.lock().heard(Instant::now());
+    /// Bytes have been read.
+    pub fn on_read(&self) {
+        self.0.timers.lock().on_read(Instant::now());
     }
 
-    /// A head is whole: its answer, which is under way until it is dropped and what it was has been flushed.
+    /// A head is complete. The response is under way until the guard is dropped and what was written is flushed.
     #[must_use]
-    pub fn answer(&self) -> Answer {
-        self.0.pace.lock().answer_begun();
-        Answer::new(self.clone())
+    pub fn on_request(&self) -> ResponseGuard {
+        let pipelined = self.0.timers.lock().on_request();
+        ResponseGuard::new(self.clone(), pipelined)
     }
 
-    /// An answer is prepared.
-    pub(super) fn answer_prepared(&self) {
-        self.0.pace.lock().answer_prepared(Instant::now());
+    /// A response is prepared.
+    pub(super) fn response_prepared(&self) {
+        self.0.timers.lock().on_response_prepared(Instant::now());
+        self.0.changed.notify_one();
     }
 
-    /// All of an answer has been handed to the connection. `token` goes once it has been flushed.
-    pub(super) fn answer_handed_over(&self, was_prepared: bool, token: Arc<()>) {
-        self.0.pace.lock().answer_handed_over(was_prepared);
+    /// All of a response has been handed to the connection. `token` is dropped once it has been flushed.
+    pub(super) fn response_handed_over(&self, was_prepared: bool, token: Arc<()>) {
+        self.0.timers.lock().on_response_handed_over(was_prepared);
         self.0.unflushed.lock().push(token);
     }
 
     /// Bytes cannot be written.
-    pub fn blocked(&self) {
-        self.0.pace.lock().blocked(Instant::now());
+    pub fn on_write_blocked(&self) {
+        self.0.timers.lock().on_write_blocked(Instant::now());
+        self.0.changed.notify_one();
     }
 
     /// So many bytes have been written.
-    pub fn took(&self, bytes: usize) {
-        self.0.pace.lock().took(bytes, Instant::now());
+    pub fn on_write(&self, bytes: usize) {
+        self.0.timers.lock().on_write(bytes, Instant::now());
     }
 
     /// All that was handed to the connection has been written.
-    pub fn flushed(&self) {
+    pub fn on_flush(&self) {
         self.0.unflushed.lock().clear();
-        if self.0.pace.lock().flushed(Instant::now()) {
-            self.0.changed.notify_one();
-        }
+        self.0.timers.lock().on_flush(Instant::now());
+        self.0.changed.notify_one();
     }
 
-    /// For how long its reader has taken nothing, if it keeps us waiting.
+    /// HTTP has ended on it. What is left is to wait until the peer closes its side.
+    pub fn on_end(&self) {
+        self.0.timers.lock().on_end(Instant::now());
+        self.0.changed.notify_one();
+    }
+
+    /// How early it makes room for another; `None` if it is us that the peer waits for.
     #[must_use]
-    pub fn waiting(&self) -> Option<Duration> {
-        self.0.pace.lock().waiting(Instant::now())
+    pub fn eviction_priority(&self) -> Option<EvictionPriority> {
+        self.0.timers.lock().eviction_priority(Instant::now())
     }
 
-    /// Ends it, whatever it does.
-    pub fn cut_off(&self) {
-        self.0.cut.cancel();
+    /// Closes it, whatever it does.
+    pub fn close(&self) {
+        self.0.closed.cancel();
     }
 
-    /// Whether it has been ended.
+    /// Whether it has been closed by us.
     #[must_use]
-    pub fn is_cut_off(&self) -> bool {
-        self.0.cut.is_cancelled()
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.is_cancelled()
     }
 
-    /// Serves it with `served` until that has ended, or the connection is cut off.
-    pub async fn until_cut_off(&self, served: impl Future<Output = ()>) {
-        self.0.cut.run_until_cancelled(served).await;
+    /// Runs `serve` until it ends, or the connection is closed.
+    pub async fn until_closed(&self, serve: impl Future<Output = ()>) {
+        self.0.closed.run_until_cancelled(serve).await;
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -199,21 +212,26 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Connection(gone) = &self.connection;
-        self.connections.open.lock().retain(|Connection(open)| !Arc::ptr_eq(open, gone));
-        gone.unflushed.lock().clear();
-        gone.changed.notify_one();
+        self.connections.open.lock().retain(|open| *open != self.connection);
+        self.connection.0.unflushed.lock().clear();
+        self.connection.0.changed.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::{advance, timeout};
 
     use super::*;
 
+    fn connections(places: usize) -> Arc<Connections> {
+        Connections::new(places, Arc::new(Own::new().unwrap()))
+    }
+
     async fn full(places: usize) -> (Arc<Connections>, Vec<Place>) {
-        let connections = Connections::new(places);
+        let connections = connections(places);
         let mut taken = vec![];
         for _ in 0..places {
             taken.push(connections.admit().await);
@@ -222,70 +240,83 @@ mod tests {
         (connections, taken)
     }
 
-    fn cut_off(places: &[Place]) -> Vec<usize> {
-        (0..places.len()).filter(|place| places[*place].connection.is_cut_off()).collect()
+    fn closed(places: &[Place]) -> Vec<usize> {
+        (0..places.len()).filter(|place| places[*place].connection.is_closed()).collect()
     }
 
-    fn idle(connection: &Connection) {
-        drop(connection.answer());
-        connection.flushed();
+    fn becomes_idle(connection: &Connection) {
+        drop(connection.on_request());
+        connection.on_flush();
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_makes_room_before_the_longest_unfinished_head() {
+    async fn the_longest_idle_is_evicted_before_the_oldest_unfinished_head() {
         let (connections, mut places) = full(5).await;
-        let mut answers = vec![places[0].connection.answer()];
+        let mut responses = vec![places[0].connection.on_request()];
         for place in [4, 3] {
-            idle(&places[place].connection);
+            becomes_idle(&places[place].connection);
             advance(Duration::from_millis(1)).await;
         }
-        for spared in [4, 3, 1, 2] {
-            connections.room().await;
-            let mut comes = std::pin::pin!(connections.admit());
-            assert!(timeout(Duration::from_secs(1), &mut comes).await.is_err(), "there are five still");
-            assert_eq!(cut_off(&places), [spared]);
-            let gone = places[spared].connection.clone();
-            let place = comes.as_mut();
-            // What was cut off leaves, and its place is taken by one that answers.
-            let leaves = async { drop(places.remove(spared)) };
-            let (came, ()) = tokio::join!(place, leaves);
-            assert!(gone.is_cut_off() && !came.connection.is_cut_off());
-            answers.push(came.connection.answer());
-            places.insert(spared, came);
+        for evicted in [4, 3, 1, 2] {
+            let mut admitted = std::pin::pin!(connections.admit());
+            assert!(timeout(Duration::from_secs(1), &mut admitted).await.is_err(), "there are five still");
+            assert_eq!(closed(&places), [evicted]);
+            let leaves = async { drop(places.remove(evicted)) };
+            let (admitted, ()) = tokio::join!(admitted.as_mut(), leaves);
+            responses.push(admitted.connection.on_request());
+            places.insert(evicted, admitted);
         }
-        assert!(timeout(Duration::from_hours(1), connections.room()).await.is_err());
+        assert!(timeout(Duration::from_hours(1), connections.admit()).await.is_err());
+        assert_eq!(closed(&places), Vec::<usize>::new(), "responses that are prepared are not evicted");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_under_way_is_not_ended_and_whoever_comes_waits_for_it() {
-        let (connections, places) = full(1).await;
-        let answer = places[0].connection.answer();
-        assert!(timeout(Duration::from_hours(1), connections.room()).await.is_err());
-        drop(answer);
-        assert!(timeout(Duration::from_hours(1), connections.room()).await.is_err(), "it has not been flushed");
-        places[0].connection.flushed();
-        timeout(Duration::from_secs(1), connections.room()).await.unwrap();
-        assert_eq!(cut_off(&places), Vec::<usize>::new(), "nobody has come");
+    async fn a_response_is_evicted_while_its_reader_takes_nothing() {
+        let (connections, places) = full(2).await;
+        let _responses = [places[0].connection.on_request(), places[1].connection.on_request()];
+        assert!(timeout(Duration::from_hours(1), connections.admit()).await.is_err());
+        for place in [1, 0] {
+            places[place].connection.on_write_blocked();
+            advance(Duration::from_millis(10)).await;
+        }
+        assert!(timeout(Duration::from_secs(1), connections.admit()).await.is_err(), "it leaves at its next turn");
+        assert_eq!(closed(&places), [1], "the one that stalled first");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_overdue_are_cut_off_on_time() {
-        let (connections, places) = full(4).await;
-        let [half_a_head, idles, slow, quick] = [0, 1, 2, 3].map(|place| places[place].connection.clone());
-        idle(&idles);
-        let answers = [slow.answer(), quick.answer()];
-        slow.blocked();
-        let sweeper = tokio::spawn({
+    async fn a_connection_that_becomes_idle_makes_room_at_once() {
+        let (connections, mut places) = full(1).await;
+        let response = places[0].connection.on_request();
+        let mut admitted = std::pin::pin!(connections.admit());
+        assert!(timeout(Duration::from_secs(1), &mut admitted).await.is_err());
+        drop(response);
+        assert!(timeout(Duration::from_secs(1), &mut admitted).await.is_err(), "it has not been flushed");
+        places[0].connection.on_flush();
+        assert!(timeout(Duration::from_secs(1), &mut admitted).await.is_err());
+        assert_eq!(closed(&places), [0]);
+        places.clear();
+        timeout(Duration::from_secs(1), admitted).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn expired_connections_are_closed_on_time() {
+        let (connections, places) = full(5).await;
+        let [half_a_head, idle, slow, fast, ended] = [0, 1, 2, 3, 4].map(|place| places[place].connection.clone());
+        becomes_idle(&idle);
+        let _responses = [slow.on_request(), fast.on_request()];
+        slow.on_write_blocked();
+        ended.on_end();
+        let closer = tokio::spawn({
             let connections = Arc::clone(&connections);
-            async move { connections.cut_off_the_overdue().await }
+            async move { connections.close_expired().await }
         });
-        for (seconds, gone) in [(4, vec![]), (2, vec![0]), (3, vec![0]), (2, vec![0, 2]), (138, vec![0, 2])] {
+        for (seconds, gone) in [(4, vec![]), (2, vec![0, 4]), (3, vec![0, 4]), (2, vec![0, 2, 4]), (138, vec![0, 2, 4])]
+        {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
-            assert_eq!(cut_off(&places), gone);
+            assert_eq!(closed(&places), gone);
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(half_a_head.is_cut_off() && idles.is_cut_off() && slow.is_cut_off() && !quick.is_cut_off());
-        sweeper.abort();
-        drop(answers);
+        assert!(half_a_head.is_closed() && idle.is_closed() && slow.is_closed() && !fast.is_closed());
+        closer.abort();
     }
 }

@@ -1,4 +1,4 @@
-//! Serves HTTP/2 on a connection that has agreed on it, within bounds.
+//! Serves HTTP/2 on a connection that has agreed on it, within limits.
 
 use std::time::Duration;
 
@@ -8,14 +8,19 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+use super::server::MAX_HEAD_BYTES;
+
 /// Requests at once on a connection. Prometheus makes one.
-const MAX_STREAMS: u32 = 16;
+const MAX_STREAMS: u32 = 4;
 
-/// The most that the head of a request may be.
-const MAX_HEAD_BYTES: u32 = 64 << 10;
+/// What a client may send before it is read. No request has a body, so it is the smallest that the protocol begins with.
+const WINDOW_BYTES: u32 = (64 << 10) - 1;
 
-/// What a client may send before it is read. No request has a body.
-const WINDOW_BYTES: u32 = 64 << 10;
+/// What of a response is buffered before it is written.
+const MAX_SEND_BUFFER_BYTES: usize = 64 << 10;
+
+/// Faulty streams of a client before its connection is closed.
+const MAX_RESET_STREAMS: usize = 32;
 
 /// How often a silent client is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -40,7 +45,9 @@ where
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD_BYTES)
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_send_buf_size(MAX_SEND_BUFFER_BYTES)
+        .max_local_error_reset_streams(MAX_RESET_STREAMS)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .keep_alive_interval(KEEP_ALIVE)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::{Body, Routes, answer::Answer, routes, site::Site};
+use super::{Body, Routes, handler::Handler, response::ResponseGuard, routes};
 
 /// The most connections at once: a kubelet needs one.
 pub const MAX_CONNECTIONS: usize = 32;
@@ -27,8 +27,8 @@ impl Probes {
     }
 }
 
-impl Site for Probes {
-    async fn respond(&self, request: &Request<Incoming>, _: &Answer) -> Response<Body> {
+impl Handler for Probes {
+    async fn respond(&self, request: &Request<Incoming>, _: &ResponseGuard) -> Response<Body> {
         match request.uri().path() {
             routes::HEALTHY | routes::READY => self.0.answer(request).await,
             _ => routes::plain(StatusCode::NOT_FOUND, "not found\n"),

@@ -103,11 +103,9 @@ impl Routes {
     }
 
     async fn status(&self, query: Option<&str>) -> Response<Body> {
-        let (status, refreshes) = (Arc::clone(&self.status), query != Some("still"));
-        // Thousands of users take milliseconds to look at: not on a thread that polls.
-        match tokio::task::spawn_blocking(move || status.page(refreshes)).await {
+        match self.status.shared_page(query != Some("still")).await {
             Ok(page) => {
-                let mut response = response(StatusCode::OK, HTML, Bytes::from(page).into());
+                let mut response = response(StatusCode::OK, HTML, page.into());
                 response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, self.status.policy());
                 response
             }

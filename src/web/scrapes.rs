@@ -1,7 +1,7 @@
-//! Bounds the scrapes that may be under way at once: what `--web.max-requests` says.
+//! Limits the scrapes under way at once: `--web.max-requests`.
 //!
-//! A scrape counts as long as there is work to do for it. One whose reader keeps it waiting does not: bodies are shared, so
-//! it costs no more than its connection, of which there is a bound, and readers that take nothing keep nobody out.
+//! A scrape counts from the end of its head until its last byte has been written. When the limit is reached, a new scrape
+//! takes the place of the one whose reader is slowest. If no reader keeps us waiting, the new one gets 503.
 
 use std::sync::Arc;
 
@@ -11,85 +11,121 @@ use parking_lot::Mutex;
 
 use super::{
     Body, Routes,
-    answer::{Answer, Watched},
+    handler::Handler,
+    response::{ResponseGuard, ResponseHandle},
     routes,
-    site::Site,
 };
+use crate::metrics::{HttpRefused, Own};
 
-/// The routes, with a bound on the scrapes under way.
+/// The routes, with a limit on the scrapes under way.
 #[derive(Debug)]
 pub struct Scrapes {
     routes: Arc<Routes>,
     limit: usize,
-    under_way: Mutex<Vec<Watched>>,
+    under_way: Mutex<Vec<ResponseHandle>>,
+    own: Arc<Own>,
 }
 
 // === impl Scrapes ===
 
 impl Scrapes {
-    /// `routes`, with `limit` scrapes under way at the most; 0 is no limit.
+    /// `routes`, with at most `limit` scrapes under way; 0 is no limit. Scrapes that are refused or end early are counted in
+    /// `own`.
     #[must_use]
-    pub fn new(routes: Arc<Routes>, limit: usize) -> Self {
-        Self { routes, limit, under_way: Mutex::default() }
+    pub fn new(routes: Arc<Routes>, limit: usize, own: Arc<Own>) -> Self {
+        Self { routes, limit, under_way: Mutex::default(), own }
     }
 
-    /// Whether `answer` may be a scrape.
-    fn admit(&self, answer: &Answer) -> bool {
-        self.limit == 0 || admit(&mut self.under_way.lock(), self.limit, answer)
+    /// Whether the response of `guard` may be a scrape.
+    fn admit(&self, guard: &ResponseGuard) -> bool {
+        if self.limit == 0 {
+            return true;
+        }
+        let (admitted, evicted) = admit(&mut self.under_way.lock(), self.limit, guard);
+        if evicted || !admitted {
+            self.own.http_refused(HttpRefused::Limit);
+        }
+        admitted
     }
 }
 
-impl Site for Scrapes {
-    async fn respond(&self, request: &Request<Incoming>, answer: &Answer) -> Response<Body> {
-        if self.routes.is_scrape(request) && !self.admit(answer) {
-            let text = format!("{} scrapes are under way, and no more may be: try again later\n", self.limit);
+impl Handler for Scrapes {
+    async fn respond(&self, request: &Request<Incoming>, guard: &ResponseGuard) -> Response<Body> {
+        if self.routes.is_scrape(request) && !self.admit(guard) {
+            let text = format!("limit of {} concurrent scrapes reached: try again later\n", self.limit);
             return routes::response(StatusCode::SERVICE_UNAVAILABLE, routes::TEXT, bytes::Bytes::from(text).into());
         }
         self.routes.answer(request).await
     }
 }
 
-fn admit(under_way: &mut Vec<Watched>, limit: usize, answer: &Answer) -> bool {
-    under_way.retain(Watched::is_under_way);
-    let admitted = under_way.iter().filter(|scrape| !scrape.waits()).count() < limit;
-    if admitted {
-        under_way.push(answer.watch());
+/// Whether there is a place for `guard`, and whether another made room.
+fn admit(under_way: &mut Vec<ResponseHandle>, limit: usize, guard: &ResponseGuard) -> (bool, bool) {
+    under_way.retain(ResponseHandle::is_under_way);
+    let mut evicted = false;
+    if under_way.len() >= limit {
+        let others = under_way.iter().enumerate().filter(|(_, scrape)| !scrape.shares_connection(guard));
+        let waiting = others.filter_map(|(index, scrape)| Some((scrape.eviction_priority()?, index)));
+        let Some((_, slowest)) = waiting.max() else { return (false, false) };
+        under_way.swap_remove(slowest).close();
+        evicted = true;
     }
-    admitted
+    under_way.push(guard.handle());
+    (true, evicted)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::web::connections::Connections;
+    use std::time::Duration;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_scrape_counts_until_it_is_flushed_or_its_connection_has_gone() {
-        let connections = Connections::new(3);
-        let mut under_way = vec![];
-        let (first, second) = (connections.admit().await, connections.admit().await);
-        let [one, two] = [&first, &second].map(|place| place.connection().answer());
-        assert!(admit(&mut under_way, 1, &one));
-        assert!(!admit(&mut under_way, 1, &two));
-        drop(one);
-        assert!(!admit(&mut under_way, 1, &two), "its last bytes have not left");
-        first.connection().flushed();
-        assert!(admit(&mut under_way, 1, &two));
-        drop(two);
-        drop(second);
-        assert!(admit(&mut under_way, 1, &first.connection().answer()));
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::web::connections::{Connections, Place};
+
+    async fn places<const N: usize>() -> [Place; N] {
+        let connections = Connections::new(N, Arc::new(Own::new().unwrap()));
+        let mut places = vec![];
+        for _ in 0..N {
+            places.push(connections.admit().await);
+        }
+        places.try_into().unwrap()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_scrape_that_waits_for_its_reader_keeps_nobody_out() {
-        let connections = Connections::new(3);
+    async fn a_scrape_counts_until_it_is_flushed_or_its_connection_has_gone() {
         let mut under_way = vec![];
-        let places = [connections.admit().await, connections.admit().await, connections.admit().await];
-        let answers = places.each_ref().map(|place| place.connection().answer());
-        assert!(admit(&mut under_way, 1, &answers[0]));
-        places[0].connection().blocked();
-        assert!(admit(&mut under_way, 1, &answers[1]));
-        places[0].connection().took(1);
-        assert!(!admit(&mut under_way, 1, &answers[2]), "it is being written again");
+        let [first, second] = places().await;
+        let [one, two] = [&first, &second].map(|place| place.connection().on_request());
+        assert_eq!(admit(&mut under_way, 1, &one), (true, false));
+        assert_eq!(admit(&mut under_way, 1, &two), (false, false));
+        drop(one);
+        assert_eq!(admit(&mut under_way, 1, &two), (false, false), "its last bytes have not left");
+        first.connection().on_flush();
+        assert_eq!(admit(&mut under_way, 1, &two), (true, false));
+        drop(two);
+        drop(second);
+        assert_eq!(admit(&mut under_way, 1, &first.connection().on_request()), (true, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_reader_makes_room_and_one_that_reads_again_does_not() {
+        let mut under_way = vec![];
+        let places: [Place; 5] = places().await;
+        let guards = places.each_ref().map(|place| place.connection().on_request());
+        for guard in &guards[..3] {
+            assert_eq!(admit(&mut under_way, 3, guard), (true, false));
+        }
+        assert_eq!(admit(&mut under_way, 3, &guards[3]), (false, false), "all are being prepared");
+        for place in &places[..3] {
+            place.connection().on_write_blocked();
+            advance(Duration::from_millis(10)).await;
+        }
+        places[0].connection().on_write(1);
+        assert_eq!(admit(&mut under_way, 3, &guards[3]), (true, true));
+        assert!(places[1].connection().is_closed(), "of those that wait, it has for longest");
+        assert_eq!(admit(&mut under_way, 3, &guards[4]), (true, true));
+        assert!(places[2].connection().is_closed());
+        assert!(!places[0].connection().is_closed() && !places[3].connection().is_closed());
     }
 }

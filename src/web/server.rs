@@ -1,86 +1,83 @@
-//! Accepts connections, and serves them within their bounds.
+//! Accepts connections, and serves them within limits.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::StatusCode;
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{HttpService, service_fn},
-};
-use hyper_util::rt::TokioIo;
+use http::{HeaderValue, StatusCode, header::CONNECTION};
+use hyper::{body::Incoming, service::service_fn};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use super::{
     Body, Guard,
-    answer::{Answer, AnswerBody},
+    accept::Acceptor,
     config::Connection as Secured,
     connections::{Connection, Connections, Place},
-    http2,
-    observed::Observed,
-    site::Site,
+    handler::Handler,
+    host, http1, http2,
+    instrumented_stream::InstrumentedStream,
+    response::{ResponseGuard, TrackedBody},
+    routes,
 };
 use crate::metrics::{HttpRefused, Own};
 
-/// The most that the head of a request may be.
-const MAX_HEAD_BYTES: usize = 64 << 10;
+/// The limit for the head of a request. Those of Prometheus are about 1 kB.
+pub(super) const MAX_HEAD_BYTES: usize = 16 << 10;
 
-/// The most connections at once, where nothing else is said.
+/// The default limit for connections at once.
 pub const MAX_CONNECTIONS: usize = 256;
 
-/// The time that answers under way have left once the exporter stops.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// What is encrypted ahead of a reader.
+const TLS_BUFFER_BYTES: usize = 16 << 10;
 
-/// How long to wait when no connection can be accepted, as when the process is out of file descriptors.
-const BREATHER: Duration = Duration::from_millis(100);
+/// The time that responses under way have left once the exporter stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
-/// What connections come to.
-struct Front<S> {
+/// What every connection of a listener is served with.
+struct ConnectionContext<S> {
     guard: Arc<Guard>,
     own: Arc<Own>,
-    site: Arc<S>,
+    handler: Arc<S>,
     shutdown: CancellationToken,
 }
 
-/// Serves `site` on `listener` to whom `guard` lets through, to `places` connections at once, until told to stop; answers
-/// under way are finished, within half a second.
-pub async fn serve<S: Site>(
+/// Serves `handler` on `listener` to those whom `guard` admits, on at most `places` connections, until `shutdown`; responses
+/// under way are finished, within half a second. What is refused is counted in `own`.
+pub async fn serve<S: Handler>(
     listener: TcpListener,
     guard: Arc<Guard>,
     own: Arc<Own>,
-    site: Arc<S>,
+    handler: Arc<S>,
     places: usize,
     shutdown: CancellationToken,
 ) {
-    let connections = Connections::new(places);
-    let front = Front { guard, own, site, shutdown: shutdown.clone() };
+    let connections = Connections::new(places, Arc::clone(&own));
+    let context = ConnectionContext { guard, own, handler, shutdown: shutdown.clone() };
     let mut tasks = JoinSet::new();
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = accept_all(&listener, &front, &connections, &mut tasks) => {}
-        () = connections.cut_off_the_overdue() => {}
+        () = accept_all(listener, &context, &connections, &mut tasks) => {}
+        () = connections.close_expired() => {}
     }
-    drop(listener);
-    let _ = timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
+    let _ = timeout(SHUTDOWN_GRACE, async { while tasks.join_next().await.is_some() {} }).await;
 }
 
-/// Goes on for ever.
-async fn accept_all<S: Site>(
-    listener: &TcpListener,
-    front: &Front<S>,
+/// Never returns.
+async fn accept_all<S: Handler>(
+    listener: TcpListener,
+    context: &ConnectionContext<S>,
     connections: &Arc<Connections>,
     tasks: &mut JoinSet<()>,
 ) {
+    let mut acceptor = Acceptor::new(listener);
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(listener, connections) => accepted,
+        let stream = tokio::select! {
+            stream = acceptor.accept(connections) => stream,
             Some(ended) = tasks.join_next() => {
                 if let Err(error) = ended {
                     error!(%error, "a connection's task died");
@@ -88,101 +85,90 @@ async fn accept_all<S: Site>(
                 continue;
             }
         };
-        if let Some(stream) = accepted {
-            let place = connections.admit().await;
-            tasks.spawn(attend(stream, place, front.clone()));
-        }
+        let place = connections.admit().await;
+        tasks.spawn(serve_connection(stream, place, context.clone()));
     }
 }
 
-async fn accept(listener: &TcpListener, connections: &Connections) -> Option<TcpStream> {
-    connections.room().await;
-    match listener.accept().await {
-        Ok((stream, _)) => Some(stream),
-        Err(error) => {
-            warn!(%error, "cannot accept a connection");
-            sleep(BREATHER).await;
-            None
-        }
-    }
-}
-
-async fn attend<S: Site>(stream: TcpStream, place: Place, front: Front<S>) {
-    // An answer is written in one go: waiting to fill a packet would only delay it.
+async fn serve_connection<S: Handler>(stream: TcpStream, place: Place, context: ConnectionContext<S>) {
+    // A response is written in one go: waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
-    let of = place.connection();
-    let stream = Observed::new(stream, of.clone(), |stream| {
+    let connection = place.connection();
+    let stream = InstrumentedStream::new(stream, connection.clone(), |stream| {
         let _ = stream.set_zero_linger();
     });
-    of.until_cut_off(async {
-        // A handshake is as good as a part of the first head, and has its time.
-        match Box::pin(front.guard.secure(stream)).await {
-            Ok(stream) => connection(stream, of.clone(), front.clone()).await,
-            Err(error) => {
-                front.own.http_refused(HttpRefused::Handshake);
-                debug!(%error, "no handshake");
+    connection
+        .until_closed(async {
+            // A handshake is a part of the first head, and has its time.
+            match Box::pin(context.guard.secure(stream)).await {
+                Ok(stream) => serve_http(stream, connection.clone(), context.clone()).await,
+                Err(error) => {
+                    context.own.http_refused(HttpRefused::Handshake);
+                    debug!(%error, "TLS handshake failed");
+                }
             }
-        }
-    })
-    .await;
-    if of.is_cut_off() {
-        debug!("a connection took too long, or made room for another");
+        })
+        .await;
+    if connection.is_closed() {
+        debug!("closed a connection that took too long, or made room for another");
     }
 }
 
-async fn connection<T, S>(stream: Secured<T>, of: Connection, front: Front<S>)
+async fn serve_http<T, S>(mut stream: Secured<T>, connection: Connection, context: ConnectionContext<S>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: Site,
+    S: Handler,
 {
-    let shutdown = front.shutdown.clone();
+    if let Secured::Secure(tls) = &mut stream {
+        tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES));
+    }
+    let shutdown = context.shutdown.clone();
     let is_http2 = stream.is_http2();
     if is_http2 {
-        of.multiplex();
+        connection.multiplex();
     }
     let service = service_fn(|request: http::Request<Incoming>| {
-        let (answer, front) = (of.answer(), front.clone());
+        let (guard, context) = (connection.on_request(), context.clone());
         async move {
-            let response = front.respond(&request, &answer).await;
-            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, answer)))
+            let mut response = context.respond(&request, &guard).await;
+            if guard.is_pipelined() {
+                // Nobody needs it, and it would let a client that reads nothing ask on.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, guard)))
         }
     });
-    let ended =
-        if is_http2 { http2::serve(stream, service, shutdown).await } else { http1(stream, service, shutdown).await };
+    let ended = if is_http2 {
+        http2::serve(&mut stream, service, shutdown.clone()).await
+    } else {
+        http1::serve(&mut stream, service, shutdown.clone()).await
+    };
     if let Err(error) = ended {
         debug!(%error, "a connection ended early");
     }
+    connection.on_end();
+    shutdown.run_until_cancelled(wait_for_peer(stream)).await;
 }
 
-async fn http1<T, S>(stream: T, service: S, shutdown: CancellationToken) -> hyper::Result<()>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-    S: HttpService<Incoming, ResBody = AnswerBody<Body>, Error = Infallible>,
-{
-    let connection = http1::Builder::new()
-        // How long things may take is the connection's patience to say.
-        .header_read_timeout(None)
-        .max_header_size(MAX_HEAD_BYTES)
-        // What is read and what is to be written. An exposition's next piece is asked for when less is left.
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// Closes our side, and waits until the peer has closed its own. Then it has read everything, or does not want it: were the
+/// stream dropped before, the system would discard the last response if more had come from the peer, and otherwise hold it
+/// for a peer that reads nothing.
+async fn wait_for_peer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let _ = stream.shutdown().await;
+    let mut discarded = [0; 512];
+    while let Ok(1..) = stream.read(&mut discarded).await {}
+}
+
+// === impl ConnectionContext ===
+
+impl<S: Handler> ConnectionContext<S> {
+    async fn respond(&self, request: &http::Request<Incoming>, guard: &ResponseGuard) -> http::Response<Body> {
+        if let Err(text) = host::check(request) {
+            return routes::plain(StatusCode::BAD_REQUEST, text);
         }
-    }
-}
-
-// === impl Front ===
-
-impl<S: Site> Front<S> {
-    async fn respond(&self, request: &http::Request<Incoming>, answer: &Answer) -> http::Response<Body> {
         match self.guard.admit(request.headers()).await {
             Ok(headers) => {
-                let mut response = self.site.respond(request, answer).await;
+                let mut response = self.handler.respond(request, guard).await;
                 response.headers_mut().extend(headers);
                 response
             }
@@ -199,12 +185,12 @@ impl<S: Site> Front<S> {
     }
 }
 
-impl<S> Clone for Front<S> {
+impl<S> Clone for ConnectionContext<S> {
     fn clone(&self) -> Self {
         Self {
             guard: Arc::clone(&self.guard),
             own: Arc::clone(&self.own),
-            site: Arc::clone(&self.site),
+            handler: Arc::clone(&self.handler),
             shutdown: self.shutdown.clone(),
         }
     }

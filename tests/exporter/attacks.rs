@@ -5,7 +5,8 @@
 use std::{
     collections::VecDeque,
     io::{ErrorKind, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +23,7 @@ use tencentcloud_cam_exporter::{
 };
 use tokio::time::Instant;
 
-use crate::world::{Exporter, World};
+use crate::world::{Exporter, SECRET_ID, SECRET_KEY, World};
 
 /// How long the exporter may take to get rid of a client. The longest that it means to is the ten seconds of a reader.
 const SOON: Duration = Duration::from_secs(20);
@@ -203,31 +204,148 @@ fn readers_of_a_byte_a_second() {
 }
 
 #[test]
-fn too_many_scrapes_at_a_time_are_told_to_come_again() {
+fn too_many_scrapes_at_a_time_end_early_or_are_refused() {
     let (_world, exporter) = exporter(4_000, &["--web.max-requests=1"]);
-    let patience = Instant::now() + Duration::from_secs(30);
-    // How many are at one time is not ours to say: they are asked for together until some are.
-    loop {
-        let mut scrapes: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(exporter.address()).unwrap()).collect();
+    let size = exporter.scrape().len();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let refused = r#"exporter_http_refused_total{reason="limit"}"#;
+    assert_eq!(exporter.metrics().get(refused), Some(0.0));
+    // How many are under way at one time is not ours to say: they are sent together until there were too many.
+    while exporter.metrics().get(refused) == Some(0.0) {
+        let mut scrapes: Vec<TcpStream> = (0..50).map(|_| connect(&exporter)).collect();
         for scrape in &mut scrapes {
             scrape.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
         }
-        let answers: Vec<String> = scrapes
-            .iter_mut()
-            .map(|scrape| {
-                let mut answer = String::new();
-                scrape.read_to_string(&mut answer).unwrap();
-                answer
-            })
-            .collect();
-        let (answered, refused): (Vec<&String>, Vec<_>) =
-            answers.iter().partition(|answer| answer.starts_with("HTTP/1.1 200"));
-        assert!(!answered.is_empty());
-        assert!(refused.iter().all(|answer| answer.starts_with("HTTP/1.1 503")), "{refused:?}");
-        if refused.first().is_some_and(|answer| answer.contains("1 scrape")) {
-            break;
+        let answers: Vec<String> = scrapes.into_iter().map(until_ended).collect();
+        assert!(answers.iter().any(|answer| answer.starts_with("HTTP/1.1 200") && answer.len() > size));
+        for answer in answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 503")) {
+            assert!(answer.contains("limit of 1 concurrent scrapes"), "{answer}");
         }
-        assert!(Instant::now() < patience, "no two scrapes were ever under way at once");
+        assert!(Instant::now() < deadline, "no two scrapes were ever under way at once");
     }
     assert_eq!(exporter.get("/metrics").status, 200);
+}
+
+/// Keeps so many connections to `address` that send `requests` and read nothing, until `over`. One that is closed or refused
+/// comes back at once. Returns how many there have been.
+fn besiege(address: SocketAddr, connections: usize, requests: &[u8], over: &AtomicBool) -> usize {
+    let mut attackers: Vec<Option<TcpStream>> = (0..connections).map(|_| None).collect();
+    let mut count = 0;
+    while !over.load(Ordering::Relaxed) {
+        for attacker in &mut attackers {
+            let is_closed = attacker.as_ref().is_none_or(|stream| {
+                let mut status = [0; 12];
+                let closed = match stream.peek(&mut status) {
+                    Ok(0) => true,
+                    Ok(_) => status.ends_with(b"503"),
+                    Err(error) => error.kind() != ErrorKind::WouldBlock,
+                };
+                closed || !matches!(stream.take_error(), Ok(None))
+            });
+            if is_closed {
+                *attacker = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok();
+                if let Some(stream) = attacker {
+                    count += 1;
+                    stream.set_nonblocking(true).unwrap();
+                    let _ = stream.write(requests);
+                }
+            }
+        }
+    }
+    count
+}
+
+/// Scrapes on new connections while so many attackers send `requests`. Every scrape must succeed, within the ten seconds that
+/// Prometheus waits.
+fn scrapes_succeed_besides(exporter: &Exporter, attackers: usize, requests: &[u8]) {
+    let over = AtomicBool::new(false);
+    let address = exporter.address();
+    thread::scope(|scope| {
+        let siege = [(); 2].map(|()| scope.spawn(|| besiege(address, attackers / 2, requests, &over)));
+        let scraped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            // The places are full from here on.
+            while sockets(exporter) < 40 {
+                thread::yield_now();
+            }
+            for _ in 0..30 {
+                let started = Instant::now();
+                let body = exporter.scrape();
+                assert!(body.contains("tencentcloud_cam_exporter_http_refused_total"), "not complete");
+                assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+            }
+        }));
+        over.store(true, Ordering::Relaxed);
+        let came: usize = siege.map(|siege| siege.join().unwrap()).iter().sum();
+        scraped.unwrap();
+        assert!(came > attackers, "nobody came back: {came}");
+    });
+}
+
+#[test]
+fn three_hundred_stalled_readers_that_reconnect_keep_no_scraper_out() {
+    let (_world, exporter) = exporter(4_000, &[]);
+    scrapes_succeed_besides(&exporter, 300, b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n");
+    let refused = exporter.metrics().get(r#"exporter_http_refused_total{reason="limit"}"#);
+    assert!(refused > Some(100.0), "{refused:?}");
+}
+
+#[test]
+fn four_hundred_pipelining_clients_that_reconnect_keep_no_scraper_out() {
+    let (_world, exporter) = exporter(1_000, &[]);
+    scrapes_succeed_besides(&exporter, 400, &b"GET / HTTP/1.1\r\nHost: test\r\n\r\n".repeat(300));
+}
+
+#[test]
+fn half_sent_heads_that_reconnect_keep_no_scraper_out() {
+    let (_world, exporter) = exporter(1_000, &[]);
+    scrapes_succeed_besides(&exporter, 400, b"GET /metrics HTTP/1.1\r\nHost: te");
+}
+
+/// The most memory that it has had, in MiB.
+fn peak_memory(exporter: &Exporter) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", exporter.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+}
+
+#[test]
+fn connections_that_send_and_do_not_read_take_little_memory() {
+    let (_world, exporter) = exporter(100, &[]);
+    exporter.scrape();
+    let before = peak_memory(&exporter);
+    for head in [60_000, 15_000, 0] {
+        let request = format!("GET / HTTP/1.1\r\nHost: test\r\nX-Long: {}\r\n\r\n", "a".repeat(head));
+        let connections: Vec<TcpStream> = (0..256)
+            .map(|_| {
+                let mut stream = connect(&exporter);
+                stream.set_nonblocking(true).unwrap();
+                while stream.write(request.as_bytes()).is_ok_and(|written| written == request.len()) {}
+                stream
+            })
+            .collect();
+        // One answer says that all that came before it has been read.
+        exporter.scrape();
+        drop(connections);
+    }
+    let after = peak_memory(&exporter);
+    assert!(after <= before + 40, "{before} MiB before, {after} MiB after");
+}
+
+#[test]
+fn without_file_descriptors_it_says_so_once_and_makes_room() {
+    let world = World::with_one_user();
+    let config = world.write("config.yaml", &world.config());
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 60 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter")]);
+    limited.env("TENCENTCLOUD_SECRET_ID", SECRET_ID).env("TENCENTCLOUD_SECRET_KEY", SECRET_KEY);
+    let exporter = Exporter::start(limited.arg(format!("--config.file={}", config.display())));
+    exporter.until_answered(1);
+    // More than there are file descriptors, and they stay.
+    let idle: Vec<TcpStream> = (0..100).map(|_| connect(&exporter)).collect();
+    for _ in 0..10 {
+        exporter.scrape();
+    }
+    let log = exporter.log();
+    assert_eq!(log.matches("cannot accept connections").count(), 1, "{log}");
+    drop(idle);
 }

@@ -44,10 +44,12 @@ fn a_head_has_bounds() {
     let world = World::with_one_user();
     let exporter = world.start();
     let with = |headers: &str| format!("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
-    let within = format!("X-Long: {}\r\n", "a".repeat(60_000));
+    let within = format!("X-Long: {}\r\n", "a".repeat(16_000));
     assert_eq!(exporter.send(&with(&within)).status, 200);
-    let long = format!("X-Long: {}\r\n", "a".repeat(66_000));
+    let long = format!("X-Long: {}\r\n", "a".repeat(17_000));
     assert_eq!(exporter.send(&with(&long)).status, 431);
+    let uri = format!("GET /{} HTTP/1.1\r\nHost: test\r\n\r\n", "a".repeat(17_000));
+    assert_eq!(exporter.send(&uri).status, 431);
     let many = "X-Many: a\r\n".repeat(200);
     assert_eq!(exporter.send(&with(&many)).status, 431);
 }
@@ -126,4 +128,86 @@ fn scrapes_one_after_the_other_are_never_too_many() {
             assert_eq!(exporter.get("/metrics").status, 200, "{limit}");
         }
     }
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    let status = |head: &str| exporter.send(&format!("{head}\r\nConnection: close\r\n\r\n")).status;
+    for valid in [
+        "GET /metrics HTTP/1.1\r\nHost: exporter",
+        "GET /metrics HTTP/1.1\r\nHost: [::1]:10047",
+        "GET /metrics HTTP/1.1\r\nHost:",
+        "GET http://exporter:10047/metrics HTTP/1.1\r\nHost: exporter:10047",
+        "GET /metrics HTTP/1.0\r\nHost: exporter",
+        "GET /metrics HTTP/1.0",
+    ] {
+        assert_eq!(status(valid), 200, "{valid}");
+    }
+    for invalid in [
+        "GET /metrics HTTP/1.1",
+        "GET http://exporter/metrics HTTP/1.1",
+        "GET /metrics HTTP/1.1\r\nHost: exporter\r\nHost: exporter",
+        "GET /metrics HTTP/1.0\r\nHost: exporter\r\nHost: other",
+        "GET /metrics HTTP/1.1\r\nHost: a b",
+        "GET /metrics HTTP/1.1\r\nHost: user@exporter",
+        "GET /metrics HTTP/1.1\r\nHost: exporter/metrics",
+        "GET /metrics HTTP/1.1\r\nHost: exporter:port",
+        "GET /-/healthy HTTP/1.1",
+    ] {
+        assert_eq!(status(invalid), 400, "{invalid}");
+    }
+}
+
+/// Wherever two readers could disagree about where a request ends, it is refused, and the connection closed.
+#[test]
+fn a_request_has_no_body_however_it_is_framed() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    // `send` reads until the connection is closed.
+    let status = |headers: &str| {
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: test\r\n{headers}\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: test\r\n\r\n"
+        );
+        let answer = exporter.send(&request);
+        assert!(!answer.body.contains("HTTP/1.1"), "{headers}: {answer:?}");
+        answer.status
+    };
+    for (headers, expected) in [
+        ("Content-Length: 5", 413),
+        ("Content-Length: 5\r\nContent-Length: 5", 413),
+        ("Content-Length: 5\r\nExpect: 100-continue", 413),
+        ("Transfer-Encoding: chunked", 413),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 5", 413),
+        ("Content-Length: 5\r\nContent-Length: 6", 400),
+        ("Content-Length: 5, 6", 400),
+        ("Content-Length: +5", 400),
+        ("Transfer-Encoding: gzip", 400),
+        ("Transfer-Encoding: chunked, identity", 400),
+    ] {
+        assert_eq!(status(headers), expected, "{headers}");
+    }
+}
+
+#[test]
+fn an_upgrade_is_not_made() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    for protocol in ["h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__", "websocket"] {
+        let request = format!(
+            "GET /-/healthy HTTP/1.1\r\nHost: test\r\nConnection: Upgrade, close\r\nUpgrade: {protocol}\r\n\r\n"
+        );
+        assert_eq!(exporter.send(&request).status, 200, "{protocol}");
+    }
+}
+
+#[test]
+fn a_pipelined_request_is_the_last_of_its_connection() {
+    let world = World::with_one_user();
+    let exporter = world.start();
+    let answer = exporter.send(&"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n".repeat(10));
+    let text = format!("{}\r\n\r\n{}", answer.head, answer.body).to_ascii_lowercase();
+    assert_eq!(text.matches("http/1.1 200 ok").count(), 2, "{text}");
+    assert_eq!(text.matches("connection: close").count(), 1, "{text}");
 }
