@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::counters::{Counter, Counters, Counts};
 use crate::{
@@ -22,10 +22,7 @@ pub struct Own {
     config_last_reload_success: Gauge,
     shard_ordinal: Gauge,
     total_shards: Gauge,
-<<<<<<< HEAD
     http_refused: IntCounterVec,
-=======
->>>>>>> 0d60dcc
 }
 
 /// Why a connection or a request was refused by the HTTP server.
@@ -89,14 +86,13 @@ impl Own {
                 "tencentcloud_cam_exporter_config_last_reload_success_timestamp_seconds",
                 "Unix time at which the configuration was last loaded successfully.",
             )?,
-<<<<<<< HEAD
-            http_refused: counters(
-                "tencentcloud_cam_exporter_http_refused_total",
-                "Total number of connections and requests refused, by reason.",
+            http_refused: IntCounterVec::new(
+                Opts::new(
+                    "tencentcloud_cam_exporter_http_refused_total",
+                    "Total number of connections and requests refused, by reason.",
+                ),
                 &["reason"],
             )?,
-=======
->>>>>>> 0d60dcc
         };
         for reason in HttpRefused::ALL {
             own.http_refused.with_label_values(&[reason.label()]);
@@ -137,21 +133,12 @@ impl Own {
         self.config_last_reload_successful.get() == 0.0
     }
 
-<<<<<<< HEAD
-    /// The HTTP server refused a connection or a request.
-    pub fn http_refused(&self, reason: HttpRefused) {
-        self.http_refused.with_label_values(&[reason.label()]).inc();
-    }
-
-    /// Those of `account`, all its series preset but for those of actions.
-=======
     /// The HTTP server refused a connection or a request.
     pub fn http_refused(&self, reason: HttpRefused) {
         self.http_refused.with_label_values(&[reason.label()]).inc();
     }
 
     /// Those of `account`.
->>>>>>> 0d60dcc
     #[must_use]
     pub fn account(&self, account: &AccountName) -> AccountMetrics {
         let counters = self.accounts.lock().entry(account.clone()).or_default().clone();
