@@ -39,6 +39,7 @@ pub struct Own {
     credential_refresh_failures: IntCounterVec,
     shard_ordinal: Gauge,
     total_shards: Gauge,
+    log_lines_dropped: IntCounter,
     changes: Changes,
 }
 
@@ -65,6 +66,17 @@ pub struct ActionMetrics {
 #[derive(Clone, Debug, Default)]
 struct Changes(Arc<AtomicU64>);
 
+/// The counter of log lines that standard error could not take, at 0.
+///
+/// # Errors
+/// A name that Prometheus does not allow.
+pub fn log_lines_dropped() -> prometheus::Result<IntCounter> {
+    IntCounter::new(
+        "tencentcloud_cam_exporter_log_lines_dropped_total",
+        "Total number of log lines dropped because standard error could not take them.",
+    )
+}
+
 // === impl Own ===
 
 impl Own {
@@ -73,6 +85,14 @@ impl Own {
     /// # Errors
     /// A name that Prometheus does not allow.
     pub fn new() -> prometheus::Result<Self> {
+        Self::with_log_lines_dropped(None)
+    }
+
+    /// As [`Self::new`], with the counter of dropped log lines where there is one already.
+    ///
+    /// # Errors
+    /// A name that Prometheus does not allow.
+    pub fn with_log_lines_dropped(log_lines_dropped: Option<IntCounter>) -> prometheus::Result<Self> {
         let counters = |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let own = Self {
             polls: counters(
@@ -125,6 +145,7 @@ impl Own {
                 "tencentcloud_cam_exporter_config_last_reload_success_timestamp_seconds",
                 "Unix time at which the configuration was last loaded successfully.",
             )?,
+            log_lines_dropped: log_lines_dropped.map_or_else(self::log_lines_dropped, Ok)?,
             changes: Changes::default(),
         };
         own.build_info
@@ -204,7 +225,8 @@ impl Own {
 
     /// A number that is another one whenever a series has changed.
     pub(super) fn changes(&self) -> u64 {
-        self.changes.0.load(Ordering::Acquire)
+        // Both only grow, so the sum changes with either.
+        self.changes.0.load(Ordering::Acquire) + self.log_lines_dropped.get()
     }
 
     pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
@@ -218,7 +240,8 @@ impl Own {
         registry.register(Box::new(self.total_shards.clone()))?;
         registry.register(Box::new(self.build_info.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
-        registry.register(Box::new(self.config_last_reload_success.clone()))
+        registry.register(Box::new(self.config_last_reload_success.clone()))?;
+        registry.register(Box::new(self.log_lines_dropped.clone()))
     }
 }
 

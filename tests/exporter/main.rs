@@ -28,6 +28,7 @@ mod prometheus;
 mod reload;
 mod secrets;
 mod shards;
+mod stalled_log;
 mod state;
 mod status_page;
 mod terminal;

@@ -3,10 +3,10 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Lines, Read, Write},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -46,6 +46,9 @@ pub(crate) struct Exporter {
     log: Arc<Mutex<String>>,
     reader: Option<thread::JoinHandle<()>>,
 }
+
+/// The lines of a log that are still to be read.
+pub(crate) type LogLines = Lines<BufReader<ChildStderr>>;
 
 /// An HTTP answer.
 #[derive(Debug)]
@@ -192,6 +195,13 @@ impl Exporter {
 
     /// Starts `command` there, and waits until it listens.
     pub(crate) fn start_at(address: SocketAddr, command: &mut Command) -> Self {
+        let (mut exporter, lines) = Self::start_unread(address, command);
+        exporter.read_on(lines);
+        exporter
+    }
+
+    /// Starts `command` there, and reads its log no further than the line that says that it listens.
+    pub(crate) fn start_unread(address: SocketAddr, command: &mut Command) -> (Self, LogLines) {
         let mut child = command
             .arg(format!("--web.listen-address={address}"))
             .stdin(Stdio::null())
@@ -209,11 +219,13 @@ impl Exporter {
             address = listening(&line);
             note(&log, &line);
         }
-        let reader = thread::spawn({
-            let log = Arc::clone(&log);
-            move || lines.map_while(Result::ok).for_each(|line| note(&log, &line))
-        });
-        Self { child, address: address.unwrap(), log, reader: Some(reader) }
+        (Self { child, address: address.unwrap(), log, reader: None }, lines)
+    }
+
+    /// Reads the rest of its log, on a thread.
+    pub(crate) fn read_on(&mut self, lines: LogLines) {
+        let log = Arc::clone(&self.log);
+        self.reader = Some(thread::spawn(move || lines.map_while(Result::ok).for_each(|line| note(&log, &line))));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -292,7 +304,9 @@ impl Exporter {
     /// Waits until the process has ended. Tells how, and all that it logged.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
-        self.reader.take().unwrap().join().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
         (status, self.log())
     }
 
