@@ -15,6 +15,8 @@ mod demo;
 mod discovery;
 mod documentation;
 mod exposition;
+#[path = "../support/faketime.rs"]
+mod faketime;
 mod faults;
 mod last_used;
 mod lifecycle;

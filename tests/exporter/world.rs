@@ -22,6 +22,8 @@ use tencentcloud_cam_exporter::{
 use tokio::{net::TcpListener, runtime::Runtime, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use crate::faketime::clock_variables;
+
 pub(crate) const SECRET_ID: &str = "AKIDtestcaller000000000000000000id00";
 pub(crate) const SECRET_KEY: &str = "testcallersecretkey0000000000key";
 
@@ -168,7 +170,7 @@ pub(crate) fn binary() -> Command {
 /// The binary, in an environment that has nothing.
 pub(crate) fn bare_binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
-    command.env_clear();
+    command.env_clear().envs(clock_variables());
     command
 }
 
