@@ -38,7 +38,7 @@ pub struct Watched<T> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("cannot read {}: {kind}: check the path, the mount and the permissions", path.display())]
+    #[error("cannot read {}: {}: check the path, the mount and the permissions", path.display(), cause(*kind))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -215,6 +215,14 @@ fn read(path: &Path, max_bytes: u64) -> Result<(Version, SecretSlice<u8>), Error
         return Err(Error::TooLarge { path: path.to_owned(), max_bytes });
     }
     Ok((version, content.into()))
+}
+
+/// What went wrong, as the system words it: Rust calls a file that is not there an entity.
+pub fn cause(kind: io::ErrorKind) -> String {
+    match kind {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {

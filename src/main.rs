@@ -9,9 +9,12 @@ use clap::Parser;
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     match arguments.carry_out() {
-        Ok(code) => code,
+        Ok(code) => {
+            cli::finish_log(None);
+            code
+        }
         Err(error) => {
-            eprintln!("{}: {error:#}", env!("CARGO_PKG_NAME"));
+            cli::finish_log(Some(&format!("{}: {error:#}", env!("CARGO_PKG_NAME"))));
             arguments.exit_code_of_errors()
         }
     }

@@ -94,7 +94,7 @@ fn the_example_loads() {
 fn files_that_cannot_be_read_are_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let absent = load(&folder.path().join("absent.yaml")).unwrap_err();
-    assert_eq!(absent, "cannot be read: entity not found: check the path, the mount and the permissions");
+    assert_eq!(absent, "cannot be read: no such file or directory: check the path, the mount and the permissions");
     let directory = load(folder.path()).unwrap_err();
     assert_eq!(directory, "cannot be read: is a directory: check the path, the mount and the permissions");
     let large = folder.path().join("large.yaml");
@@ -125,7 +125,10 @@ fn a_check_reads_the_users_in_files_and_a_start_does_not() {
         Config::check(&config, &environment, Timestamp::UNIX_EPOCH).map_err(|faults| faults.to_string())
     };
     let absent = |name: &str| {
-        format!("cannot read {}: entity not found: check the path, the mount and the permissions", path(name).display())
+        format!(
+            "cannot read {}: no such file or directory: check the path, the mount and the permissions",
+            path(name).display()
+        )
     };
     let (file, both) = (absent("file.txt"), absent("both.txt"));
     let expected = format!("accounts[0].uins_file: {file}\naccounts[1].uins_file: {both}");

@@ -21,6 +21,7 @@ mod users_file;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use prometheus::IntCounter;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -77,6 +78,8 @@ pub struct Options {
     pub config_optional: bool,
     /// Who stands before it.
     pub guard: Arc<Guard>,
+    /// Counts the log lines that were dropped, where the log can drop any.
+    pub log_lines_dropped: Option<IntCounter>,
 }
 
 /// Where the exporter is served.
@@ -117,7 +120,7 @@ pub enum Error {
     #[error("the configuration cannot be used:\n{0}")]
     Config(Faults),
     /// The state file cannot be read, and may be good.
-    #[error("{0}: mend that, move it away, or name another state_file")]
+    #[error("repair the state file, move it away, or set another state_file")]
     State(#[from] Refused),
     /// Two metrics of one name: a fault of ours.
     #[error("the metrics cannot be registered")]
@@ -158,7 +161,7 @@ impl App {
         let readiness = Arc::new(Readiness::new(stopping.clone()));
         let clock = Arc::clone(&surroundings.clock);
         let inventory = Arc::new(Inventory::new(vec![]));
-        let own = Arc::new(Own::new()?);
+        let own = Arc::new(Own::with_log_lines_dropped(options.log_lines_dropped)?);
         own.sharded(source.shard().ordinal(), source.shard().total().get());
         if config.is_some() {
             own.config_loaded(clock.now());
@@ -231,6 +234,7 @@ impl App {
             self.begin(config, &mut tasks).await?;
         }
         self.serve(listeners, &mut tasks);
+        info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
         let look_out = look_out(Arc::clone(&self.source), Arc::clone(&self.clock), self.reloader());
         let stopping = self.stopping.clone();
         tasks.spawn("the look-out for a changed configuration".to_owned(), async move {

@@ -29,7 +29,7 @@ pub(super) struct Stage {
 }
 
 pub(super) fn run(flags: &ServeFlags) -> Result<()> {
-    log::start(&flags.log);
+    let log_lines_dropped = log::start(&flags.log)?;
     exporter::in_runtime(async {
         let stage = Stage::set().await?;
         let text = stage.config();
@@ -37,7 +37,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
         let guard = exporter::guard(flags)?;
         let app = App::build(
             source,
-            exporter::options(flags, Arc::clone(&guard)),
+            exporter::options(flags, Arc::clone(&guard), log_lines_dropped),
             exporter::surroundings(Stage::environment())?,
         )?;
         let shutdown = exporter::on_signals(&app.reloader())?;

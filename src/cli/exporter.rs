@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
+use prometheus::IntCounter;
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Error, Listeners, Options, Surroundings},
     clock::SystemClock,
@@ -27,12 +28,12 @@ const FAREWELL: Duration = Duration::from_millis(100);
 
 pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> Result<()> {
     let shard = config.shard();
-    log::start(&flags.log);
+    let log_lines_dropped = log::start(&flags.log)?;
     let environment = Environment::of_this_process();
     let file = config.file();
     let source = ConfigSource::file(file.to_owned(), environment.clone(), shard);
     in_runtime(async {
-        let options = Options { config_optional: optional, ..options(flags, guard(flags)?) };
+        let options = Options { config_optional: optional, ..options(flags, guard(flags)?, log_lines_dropped) };
         let app = App::build(source, options, surroundings(environment)?).map_err(|error| match error {
             Error::Config(faults) => refused(file, &faults),
             other => other.into(),
@@ -121,13 +122,14 @@ async fn listen(address: &ListenAddress, flag: &str, message: &str) -> Result<Tc
 }
 
 /// What `flags` say of serving, behind `guard`.
-pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>) -> Options {
+pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>, log_lines_dropped: IntCounter) -> Options {
     Options {
         telemetry_path: flags.telemetry_path.clone(),
         lifecycle: flags.lifecycle,
         max_requests: flags.max_requests,
         config_optional: false,
         guard,
+        log_lines_dropped: Some(log_lines_dropped),
     }
 }
 
@@ -143,7 +145,6 @@ pub(super) fn surroundings(environment: Environment) -> Result<Surroundings, Err
 
 /// Polls and serves until `shutdown`.
 pub(super) async fn serve(app: App, listeners: Listeners, shutdown: CancellationToken) -> Result<()> {
-    info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
     app.run(listeners, shutdown).await?;
     info!("stopped");
     Ok(())

@@ -1,8 +1,21 @@
 //! What is logged, and how: to standard error, one line an event.
+//!
+//! - [`queue`] holds lines until standard error takes them.
 
-use std::io;
+mod queue;
 
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, Write as _},
+    panic,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
+use prometheus::IntCounter;
+use tencentcloud_cam_exporter::metrics;
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
@@ -10,6 +23,8 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+use queue::{Queue, bounded};
 
 #[derive(Args, Debug)]
 pub(super) struct Flags {
@@ -36,9 +51,43 @@ enum Format {
     Json,
 }
 
-/// Starts to log to standard error, for as long as the process lives.
-pub(super) fn start(flags: &Flags) {
-    start_to(flags, io::stderr);
+/// How long the end of the process waits for standard error.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a thread that panics waits for standard error.
+const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
+
+static QUEUE: OnceLock<&'static Queue> = OnceLock::new();
+
+/// Starts to log to standard error, for as long as the process lives. Returns the counter of dropped lines.
+pub(super) fn start(flags: &Flags) -> Result<IntCounter> {
+    let dropped = metrics::log_lines_dropped()?;
+    let queue = Queue::start(dropped.clone()).context("cannot start the thread that writes the log")?;
+    let queue = *QUEUE.get_or_init(|| queue);
+    panic::set_hook(Box::new(move |info| {
+        let backtrace = Backtrace::capture();
+        let text = match backtrace.status() {
+            BacktraceStatus::Captured => format!("{info}\n{backtrace}\n"),
+            _ => format!("{info}\n"),
+        };
+        queue.push(&bounded(text.as_bytes()));
+        queue.flush(PANIC_FLUSH_TIMEOUT);
+    }));
+    start_to(flags, queue);
+    Ok(dropped)
+}
+
+/// Writes what is left of the log, with `error` as its last line. Does not panic. The daemon waits only briefly for standard
+/// error; other commands wait as long as it takes.
+pub(crate) fn finish(error: Option<&str>) {
+    let line = error.map(|error| format!("{error}\n")).unwrap_or_default();
+    if let Some(queue) = QUEUE.get() {
+        queue.push_last(line.as_bytes());
+        queue.flush(FLUSH_TIMEOUT);
+    } else {
+        // Nobody is left to tell.
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
 }
 
 /// As [`start`], to where `writer` writes.

@@ -21,6 +21,8 @@ use std::{
     process::ExitCode,
 };
 
+pub(crate) use log::finish as finish_log;
+
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use tencentcloud_cam_exporter::{

@@ -41,6 +41,7 @@ use fault::Notes;
 
 use crate::{
     environment::Environment,
+    files::cause,
     inventory::{AccountName, IdLabel},
     poll::{self, Discovery},
     tencent::{Endpoint, Region, Uin},
@@ -201,7 +202,10 @@ impl Account {
 pub fn read(path: &Path) -> Result<Vec<u8>, Faults> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
-        Faults::of_file(format!("cannot be read: {}: check the path, the mount and the permissions", error.kind()))
+        Faults::of_file(format!(
+            "cannot be read: {}: check the path, the mount and the permissions",
+            cause(error.kind())
+        ))
     })?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Faults::of_file("larger than 1 MiB, which no configuration is: check the path"));

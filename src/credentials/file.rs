@@ -336,7 +336,10 @@ mod tests {
         assert!(mount.falls_back_to("good").await.contains("/key holds a blank"));
         fs::remove_file(mount.folder.path().join("key")).unwrap();
         let absent = mount.falls_back_to("good").await;
-        assert!(absent.ends_with("/key: entity not found: check the path, the mount and the permissions"), "{absent}");
+        assert!(
+            absent.ends_with("/key: no such file or directory: check the path, the mount and the permissions"),
+            "{absent}"
+        );
         mount.write_all("mended");
         mount.pass(1_000);
         mount.brings("mended").await;
@@ -346,7 +349,7 @@ mod tests {
     async fn without_a_good_credential_it_says_which_file_is_wrong_and_how() {
         let mount = Mount::new();
         let absent = mount.fetch().await.unwrap_err().to_string();
-        assert!(absent.contains("/id: entity not found: check the path"), "{absent}");
+        assert!(absent.contains("/id: no such file or directory: check the path"), "{absent}");
         mount.write_all("first");
         mount.write("id", " \n");
         let empty = mount.fetch().await.unwrap_err().to_string();

@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 use prometheus::{Registry, process_collector::ProcessCollector};
 use thiserror::Error;
 
-pub use own::{AccountMetrics, ActionMetrics, HttpRefused, Own};
+pub use own::{AccountMetrics, ActionMetrics, HttpRefused, Own, log_lines_dropped};
 pub use scrape::Scrape;
 
 use self::{cursor::Cursor, scrape::Compressor, snapshot::Snapshot};

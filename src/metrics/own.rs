@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 
 use super::counters::{Counter, Counters, Counts};
 use crate::{
@@ -23,6 +25,7 @@ pub struct Own {
     shard_ordinal: Gauge,
     total_shards: Gauge,
     http_refused: IntCounterVec,
+    log_lines_dropped: IntCounter,
 }
 
 /// Why a connection or a request was refused by the HTTP server.
@@ -51,6 +54,17 @@ pub struct ActionMetrics {
     duration: Histogram,
 }
 
+/// The counter of log lines that standard error could not take, at 0.
+///
+/// # Errors
+/// A name that Prometheus does not allow.
+pub fn log_lines_dropped() -> prometheus::Result<IntCounter> {
+    IntCounter::new(
+        "tencentcloud_cam_exporter_log_lines_dropped_total",
+        "Total number of log lines dropped because standard error could not take them.",
+    )
+}
+
 // === impl Own ===
 
 impl Own {
@@ -59,6 +73,14 @@ impl Own {
     /// # Errors
     /// A name that Prometheus does not allow.
     pub fn new() -> prometheus::Result<Self> {
+        Self::with_log_lines_dropped(None)
+    }
+
+    /// As [`Self::new`], with the counter of dropped log lines where there is one already.
+    ///
+    /// # Errors
+    /// A name that Prometheus does not allow.
+    pub fn with_log_lines_dropped(log_lines_dropped: Option<IntCounter>) -> prometheus::Result<Self> {
         let own = Self {
             accounts: Arc::default(),
             api_request_duration: HistogramVec::new(
@@ -93,6 +115,7 @@ impl Own {
                 ),
                 &["reason"],
             )?,
+            log_lines_dropped: log_lines_dropped.map_or_else(self::log_lines_dropped, Ok)?,
         };
         for reason in HttpRefused::ALL {
             own.http_refused.with_label_values(&[reason.label()]);
@@ -162,7 +185,8 @@ impl Own {
         registry.register(Box::new(self.http_refused.clone()))?;
         registry.register(Box::new(self.build_info.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
-        registry.register(Box::new(self.config_last_reload_success.clone()))
+        registry.register(Box::new(self.config_last_reload_success.clone()))?;
+        registry.register(Box::new(self.log_lines_dropped.clone()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Logs what fails, and when it is over: once, not once a poll.
 //!
-//! What is wrong with one user is told for each. What is wrong with the account or the way to the API befalls all of its
-//! users alike, and is told for the first of them.
+//! An error of one user is logged for each user. An error of the account, or of the connection to the API, fails all polls of
+//! the account: it is logged for the first two users.
 
 use std::{collections::HashMap, fmt};
 
@@ -43,10 +43,17 @@ impl Outages {
         *users += 1;
         if reason.is_the_user_s() {
             warn!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed");
-        } else if *users == 1 {
-            warn!(account = %self.account, %uin, reason = reason.label(), %error, "polling the account fails");
         } else {
-            debug!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed too");
+            match *users {
+                1 => warn!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed"),
+                2 => warn!(
+                    account = %self.account, %uin, reason = reason.label(), %error,
+                    "polling more users of the account fails for the same reason: further ones are logged at level debug"
+                ),
+                _ => {
+                    debug!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed too")
+                }
+            }
         }
     }
 
@@ -57,7 +64,7 @@ impl Outages {
         if reason.is_the_user_s() {
             info!(account = %self.account, %uin, reason = reason.label(), "polling the user succeeds again");
         } else if left == 0 {
-            info!(account = %self.account, reason = reason.label(), "polling the account succeeds again");
+            info!(account = %self.account, %uin, reason = reason.label(), "no poll of the account fails for the reason any more");
         }
     }
 

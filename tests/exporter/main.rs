@@ -15,6 +15,8 @@ mod demo;
 mod discovery;
 mod documentation;
 mod exposition;
+#[path = "../support/faketime.rs"]
+mod faketime;
 mod faults;
 mod last_used;
 mod lifecycle;
@@ -29,6 +31,7 @@ mod reload;
 mod secrets;
 mod shards;
 mod slow_readers;
+mod stalled_log;
 mod state;
 mod status_page;
 mod terminal;

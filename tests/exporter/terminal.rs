@@ -2,11 +2,14 @@
 
 use std::process::{Command, Stdio};
 
+use crate::faketime::clock_variables;
+
 /// What `command`, for a shell, leaves on a terminal of so many columns, with its control sequences; and its exit code.
 pub(crate) fn shown(columns: u16, command: &str, environment: &[(&str, &str)]) -> (String, Option<i32>) {
     let output = Command::new("script")
         .args(["-qec", &format!("stty cols {columns} rows 60; {command}"), "/dev/null"])
         .env_clear()
+        .envs(clock_variables())
         .env("PATH", "/usr/bin:/bin")
         .env("TERM", "xterm-256color")
         .envs(environment.iter().copied())

@@ -3,10 +3,10 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Lines, Read, Write},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -21,6 +21,8 @@ use tencentcloud_cam_exporter::{
 };
 use tokio::{net::TcpListener, runtime::Runtime, time::Instant};
 use tokio_util::sync::CancellationToken;
+
+use crate::faketime::clock_variables;
 
 pub(crate) const SECRET_ID: &str = "AKIDtestcaller000000000000000000id00";
 pub(crate) const SECRET_KEY: &str = "testcallersecretkey0000000000key";
@@ -46,6 +48,9 @@ pub(crate) struct Exporter {
     log: Arc<Mutex<String>>,
     reader: Option<thread::JoinHandle<()>>,
 }
+
+/// The lines of a log that are still to be read.
+pub(crate) type LogLines = Lines<BufReader<ChildStderr>>;
 
 /// An HTTP answer.
 #[derive(Debug)]
@@ -165,7 +170,7 @@ pub(crate) fn binary() -> Command {
 /// The binary, in an environment that has nothing.
 pub(crate) fn bare_binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
-    command.env_clear();
+    command.env_clear().envs(clock_variables());
     command
 }
 
@@ -192,6 +197,13 @@ impl Exporter {
 
     /// Starts `command` there, and waits until it listens.
     pub(crate) fn start_at(address: SocketAddr, command: &mut Command) -> Self {
+        let (mut exporter, lines) = Self::start_unread(address, command);
+        exporter.read_on(lines);
+        exporter
+    }
+
+    /// Starts `command` there, and reads its log no further than the line that says that it listens.
+    pub(crate) fn start_unread(address: SocketAddr, command: &mut Command) -> (Self, LogLines) {
         let mut child = command
             .arg(format!("--web.listen-address={address}"))
             .stdin(Stdio::null())
@@ -209,11 +221,13 @@ impl Exporter {
             address = listening(&line);
             note(&log, &line);
         }
-        let reader = thread::spawn({
-            let log = Arc::clone(&log);
-            move || lines.map_while(Result::ok).for_each(|line| note(&log, &line))
-        });
-        Self { child, address: address.unwrap(), log, reader: Some(reader) }
+        (Self { child, address: address.unwrap(), log, reader: None }, lines)
+    }
+
+    /// Reads the rest of its log, on a thread.
+    pub(crate) fn read_on(&mut self, lines: LogLines) {
+        let log = Arc::clone(&self.log);
+        self.reader = Some(thread::spawn(move || lines.map_while(Result::ok).for_each(|line| note(&log, &line))));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -292,7 +306,9 @@ impl Exporter {
     /// Waits until the process has ended. Tells how, and all that it logged.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
-        self.reader.take().unwrap().join().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
         (status, self.log())
     }
 

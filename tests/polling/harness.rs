@@ -144,6 +144,7 @@ pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transp
         max_requests: 0,
         config_optional: false,
         guard,
+        log_lines_dropped: None,
     };
     App::build(source, options, surroundings).unwrap_or_else(|error| panic!("{error}"))
 }

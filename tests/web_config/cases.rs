@@ -117,7 +117,7 @@ fn the_file_as_a_whole(case: Add<'_>) {
             "http_server_config.headers.Server: unknown field: expected Content-Security-Policy, X-Frame-Options, \
              X-Content-Type-Options, X-XSS-Protection, Strict-Transport-Security",
             &format!("basic_auth_users.alice: {NOT_A_HASH}"),
-            "tls_server_config.cert_file: cannot read DIR/absent.pem: entity not found: check the path, the mount and the \
+            "tls_server_config.cert_file: cannot read DIR/absent.pem: no such file or directory: check the path, the mount and the \
              permissions",
         ],
     );

@@ -101,7 +101,7 @@ fn a_file_that_cannot_be_read_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let load = |path: &Path| Guard::load(path, Arc::new(SystemClock)).unwrap_err().to_string();
     let absent = folder.path().join("absent.yml");
-    let kind = "entity not found: check the path, the mount and the permissions";
+    let kind = "no such file or directory: check the path, the mount and the permissions";
     assert_eq!(load(&absent), format!("cannot read {}: {kind}", absent.display()));
     assert_eq!(load(folder.path()), format!("cannot read {}: not a file: check the path", folder.path().display()));
 }

@@ -124,7 +124,7 @@ pub(crate) fn clients(case: Add<'_>) {
         Agrees,
         &tls("client_ca_file: absent, client_auth_type: RequireAndVerifyClientCert"),
         &[
-            "tls_server_config.client_ca_file: cannot read DIR/absent: entity not found: check the path, the mount and the \
+            "tls_server_config.client_ca_file: cannot read DIR/absent: no such file or directory: check the path, the mount and the \
          permissions",
         ],
     );
