@@ -4,6 +4,7 @@
 //! at once, with their old success times.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -19,22 +20,33 @@ use tracing::{error, info, warn};
 
 use crate::{
     config,
-    inventory::Inventory,
-    state::{Origin, Refused, State, StateFile},
+    inventory::{AccountName, Inventory},
+    state::{Origin, Refused, State, StateFile, Wanted},
     tencent::Uin,
 };
 
 /// How often it is saved, at most.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// What the file at `path` knows, if there is one and it can be used. Blocks for as long as the file does.
+/// What the file at `path` knows of these accounts, if there is one and it can be used. Blocks for as long as the file does.
 ///
 /// # Errors
 /// The file cannot be read, though it may be good: nothing must be written over it.
-pub(super) fn load(path: &Path) -> Result<Option<State>, Refused> {
-    match StateFile::new(path.to_owned()).load() {
+pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option<State>, Refused> {
+    let accounts: BTreeMap<&AccountName, &config::Account> =
+        configured.iter().map(|account| (&account.name, account)).collect();
+    let user = |name: &AccountName, uin| accounts.get(name).is_some_and(|account| may_have(account, uin));
+    let members = |name: &AccountName| accounts.get(name).is_some_and(|account| account.organization.is_some());
+    match StateFile::new(path.to_owned()).load_wanted(&Wanted { user: &user, members: &members }) {
         Ok(None) => info!(path = %path.display(), "no state file yet"),
-        Ok(Some(state)) => return Ok(Some(state)),
+        Ok(Some(mut state)) => {
+            state.drop_impossible();
+            if state.skipped() > 0 {
+                let rows = state.skipped();
+                warn!(path = %path.display(), rows, "rows of the state file cannot be used and are skipped: their keys appear as they are polled");
+            }
+            return Ok(Some(state));
+        }
         Err(refused @ Refused::Unreadable { .. }) => return Err(refused),
         Err(refused) => warn!("{refused}"),
     }
@@ -48,6 +60,12 @@ pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::
         account.is_some_and(|account| admits(account, uin, origin))
     });
     info!(users, "took up what was known before the restart");
+}
+
+/// Whether the account may have the user, as far as can be told before its users are known.
+fn may_have(account: &config::Account, uin: Uin) -> bool {
+    let finds_users = account.uins_file.is_some() || account.discover.is_some() || account.include_self;
+    account.owns(uin) && (finds_users || account.uins.contains(&uin))
 }
 
 fn admits(account: &config::Account, uin: Uin, origin: Origin<'_>) -> bool {

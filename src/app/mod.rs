@@ -290,7 +290,10 @@ impl App {
     async fn begin(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
         let state = match config.state_file.clone() {
             // One that panics has loaded nothing.
-            Some(path) => spawn_blocking(move || memory::load(&path)).await.unwrap_or(Ok(None))?,
+            Some(path) => {
+                let configured = config.accounts.clone();
+                spawn_blocking(move || memory::load(&path, &configured)).await.unwrap_or(Ok(None))?
+            }
             None => None,
         };
         self.fleet.set_accounts(config.accounts.clone(), tasks).await;

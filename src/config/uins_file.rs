@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     files::{self, Watched},
-    tencent::Uin,
+    tencent::{Uin, list_users::MAX_USERS},
 };
 
 /// Some million users.
@@ -45,6 +45,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// More than any account has.
+    #[error("{} holds more than {MAX_USERS} UINs: check the path", .0.display())]
+    TooMany(PathBuf),
     /// Each wrong line, with its number, on a line of its own. Nothing is taken from such a file.
     #[error("{0}")]
     WrongLines(String),
@@ -94,6 +97,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<BTreeSet<Uin>, Error> {
     }
     match wrong.as_slice() {
         [] if uins.is_empty() => Err(Error::NoUin { path: path.to_owned() }),
+        [] if uins.len() > MAX_USERS => Err(Error::TooMany(path.to_owned())),
         [] => Ok(uins),
         wrong => Err(Error::WrongLines(wrong.join("\n"))),
     }

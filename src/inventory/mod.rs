@@ -285,7 +285,7 @@ impl Account {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
             let known = user.keys.clone();
-            let uses: HashMap<(&str, Timestamp), LastUse> = known
+            let last_uses: HashMap<(&str, Timestamp), LastUse> = known
                 .iter()
                 .flat_map(|keys| &**keys)
                 .filter_map(|key| Some(((&*key.label, key.created), key.last_use?)))
@@ -294,7 +294,7 @@ impl Account {
                 .iter()
                 .zip(labels)
                 .map(|(key, label)| {
-                    let last_use = uses.get(&(&*label, key.created)).copied();
+                    let last_use = last_uses.get(&(&*label, key.created)).copied();
                     Key { label, status: key.status, created: key.created, last_use }
                 })
                 .collect();

@@ -1,7 +1,7 @@
 //! What may go wrong on purpose.
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response};
 
 use super::Rejection;
 
@@ -12,6 +12,8 @@ pub enum Fault {
     Error(Rejection),
     /// Any other answer: another HTTP status, a proxy's page, JSON that is wrong. It gets a `Date` if it has none.
     Answer(Response<Bytes>),
+    /// The answer, with this `Date`.
+    Date(HeaderValue),
     /// The connection is reset before a byte is answered.
     Reset,
     /// The connection is closed before a byte is answered.

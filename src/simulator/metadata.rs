@@ -71,6 +71,10 @@ impl State {
         match self.faults.take("", None, None, request.extensions().get::<super::Reused>().is_some()) {
             None => Reply::Response(response),
             Some(Fault::Answer(other)) => Reply::Response(other),
+            Some(Fault::Date(date)) => {
+                response.headers_mut().insert(header::DATE, date);
+                Reply::Response(response)
+            }
             // It knows no errors of the API.
             Some(Fault::Error(_)) => Reply::Response(status(StatusCode::INTERNAL_SERVER_ERROR)),
             Some(Fault::Truncate) => Reply::Truncated(response),

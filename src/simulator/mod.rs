@@ -28,8 +28,8 @@ mod window;
 use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use jiff::Timestamp;
+use http::{Request, Response, header};
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -96,6 +96,9 @@ struct State {
     faults: fault::Faults,
     log: arrival::Log,
     latency: Range<Duration>,
+    /// How far the clock of each backend is ahead. Requests go to one after the other.
+    backends: Vec<SignedDuration>,
+    arrived: usize,
     /// How often each user was asked about.
     asked: HashMap<u64, u64>,
 }
@@ -115,6 +118,8 @@ impl Simulator {
             faults: fault::Faults::default(),
             log: arrival::Log::default(),
             latency: Duration::ZERO..Duration::ZERO,
+            backends: vec![],
+            arrived: 0,
             asked: HashMap::new(),
         };
         Self { clock, state: Mutex::new(state) }
@@ -122,8 +127,10 @@ impl Simulator {
 
     /// Answers a request, which arrives now.
     pub fn handle(&self, request: &Request<Bytes>) -> Reply {
-        let now = self.clock.now();
         let mut state = self.state.lock();
+        let ahead = state.next_backend();
+        let now = self.clock.now();
+        let now = now.checked_add(ahead).unwrap_or(now);
         let at = Instant::now();
         let (reply, target, outcome) = state.reply(request, now, at);
         let action = request::single(request.headers(), "x-tc-action").unwrap_or_default().to_owned();
@@ -164,6 +171,12 @@ impl Simulator {
     /// anywhere in the range, at random. At first they take no time.
     pub fn set_latency(&self, latency: Range<Duration>) {
         self.state.lock().latency = latency;
+    }
+
+    /// From now on requests go to so many backends, one after the other. The clock of each is so far ahead of the
+    /// simulator's, and it judges signatures by that.
+    pub fn set_backends(&self, ahead: &[SignedDuration]) {
+        self.state.lock().backends = ahead.to_vec();
     }
 
     /// Changes the population.
@@ -230,6 +243,12 @@ impl Simulator {
 // === impl State ===
 
 impl State {
+    /// How far the clock is ahead of the backend that the next request goes to.
+    fn next_backend(&mut self) -> SignedDuration {
+        self.arrived = self.arrived.wrapping_add(1);
+        self.backends.get(self.arrived % self.backends.len().max(1)).copied().unwrap_or_default()
+    }
+
     /// The reply, whom the request is about as far as can be told, and what became of it.
     fn reply(&mut self, request: &Request<Bytes>, now: Timestamp, at: Instant) -> (Reply, Option<u64>, Outcome) {
         let id = answer::request_id();
@@ -250,6 +269,11 @@ impl State {
             Some(Fault::Answer(mut other)) => {
                 answer::date(other.headers_mut(), now);
                 Reply::Response(other)
+            }
+            Some(Fault::Date(date)) => {
+                let mut response = response;
+                response.headers_mut().insert(header::DATE, date);
+                return (Reply::Response(response), target, Outcome::of(&answer));
             }
             Some(Fault::Truncate) => Reply::Truncated(response),
             Some(Fault::Flood { bytes, chunked }) => Reply::Flood { bytes, chunked },

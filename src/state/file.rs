@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -11,10 +11,13 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::{
-    State,
-    format::{self, Fault, MAX_BYTES},
+    State, Wanted,
+    format::{self, Fault, MAX_BYTES, Unread},
 };
 use crate::replacement::Replacement;
+
+/// What is read or written at a time.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// Nobody else needs to know who has keys.
 const MODE: u32 = 0o600;
@@ -90,10 +93,19 @@ impl StateFile {
     /// # Errors
     /// Why there is no state, and what has become of the file.
     pub fn load(&self) -> Result<Option<State>, Refused> {
-        match self.read() {
-            Ok(bytes) => format::read(&bytes).map(Some).map_err(|fault| self.put_aside(fault)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Refused::Unreadable { path: self.path.clone(), error }),
+        self.load_wanted(&Wanted { user: &|_, _| true, members: &|_| true })
+    }
+
+    /// As [`Self::load`], and keeps only what is wanted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_wanted(&self, wanted: &Wanted<'_>) -> Result<Option<State>, Refused> {
+        match self.read(wanted) {
+            Ok(state) => Ok(Some(state)),
+            Err(Unread::Fault(fault)) => Err(self.put_aside(fault)),
+            Err(Unread::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(Unread::Io(error)) => Err(Refused::Unreadable { path: self.path.clone(), error }),
         }
     }
 
@@ -105,18 +117,24 @@ impl StateFile {
     pub fn save(&self, state: &State) -> io::Result<()> {
         let _one = self.saving.lock();
         let mut replacement = Replacement::begin(&self.path, self.sibling(".", ".tmp"), MODE)?;
-        format::write(state, &mut replacement)?;
+        let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, &mut replacement);
+        format::write(state, &mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
         replacement.finish()
     }
 
-    fn read(&self) -> io::Result<Vec<u8>> {
+    fn read(&self, wanted: &Wanted<'_>) -> Result<State, Unread> {
         // A pipe would be waited for, and a device must not be put aside.
-        if !fs::metadata(&self.path)?.is_file() {
-            return Err(io::Error::other("not a file"));
+        let metadata = fs::metadata(&self.path)?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a file").into());
         }
-        let mut bytes = Vec::new();
-        File::open(&self.path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let state = format::read(BufReader::with_capacity(BUFFER_BYTES, File::open(&self.path)?), wanted);
+        match state {
+            Err(Unread::Fault(Fault::Damaged)) if metadata.len() > MAX_BYTES => Err(Fault::TooLarge.into()),
+            other => other,
+        }
     }
 
     fn put_aside(&self, fault: Fault) -> Refused {
@@ -233,6 +251,21 @@ mod tests {
         assert!(stuck.contains("It cannot be moved to") && stuck.contains("Is a directory"), "{stuck}");
         file.save(&state("k")).unwrap();
         assert_eq!(file.load().unwrap(), Some(state("k")));
+    }
+
+    #[test]
+    fn a_large_file_is_judged_by_its_first_bytes() {
+        let (folder, file) = place();
+        for (head, what) in
+            [("", "is not a state file"), ("tencentcloud-cam-exporter state 3 x\n", "is larger than 256 MiB")]
+        {
+            fs::write(file.path(), head).unwrap();
+            let opened = File::options().write(true).open(file.path()).unwrap();
+            opened.set_len(MAX_BYTES + 1).unwrap();
+            let refused = file.load().unwrap_err().to_string();
+            assert!(refused.contains(what), "{refused}");
+            fs::remove_file(folder.path().join("state.unusable")).unwrap();
+        }
     }
 
     #[test]

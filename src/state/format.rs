@@ -13,7 +13,7 @@
 use std::{
     borrow::Cow,
     collections::HashSet,
-    io::{self, Write},
+    io::{self, BufRead, Read as _, Write},
     sync::Arc,
 };
 
@@ -22,14 +22,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Saved, State};
+use super::{Saved, State, Wanted};
 use crate::{
     inventory::{AccountName, IdLabel, Key, User},
-    tencent::{KeyStatus, LastUse, Uin, list_users::MAX_NAME_CHARS},
+    tencent::{
+        KeyStatus, LastUse, Uin,
+        list_users::{MAX_NAME_CHARS, MAX_USERS},
+    },
 };
 
 /// No more is read, or written: some million users. Whatever is larger is not ours.
-pub(super) const MAX_BYTES: usize = 256 << 20;
+pub(super) const MAX_BYTES: u64 = 256 << 20;
+
+/// Longer than any first line.
+const MAX_HEADER_BYTES: u64 = 256;
+
+/// Longer than the line of a user with as many keys as are taken. What is longer is skipped.
+const MAX_LINE_BYTES: u64 = 2 << 20;
 
 const MAGIC: &[u8] = b"tencentcloud-cam-exporter state ";
 const VERSION: u32 = 3;
@@ -53,14 +62,28 @@ pub enum Fault {
     /// There are more than are read.
     #[error("is larger than {} MiB", MAX_BYTES >> 20)]
     TooLarge,
-    /// A value that nothing here has written.
-    #[error("is unusable: line {line}: {what}")]
-    Wrong {
-        /// Counted from 1, the header.
-        line: usize,
-        /// What is wrong with it.
-        what: &'static str,
-    },
+}
+
+/// Why there is no state.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// What the file holds is none.
+    Fault(Fault),
+    /// The file cannot be read.
+    Io(io::Error),
+}
+
+/// The lines of a state file, a piece of bounded length at a time.
+struct Lines<R> {
+    from: R,
+    line: Vec<u8>,
+    bytes: u64,
+}
+
+/// Counts and hashes what is written.
+struct Checksum {
+    sum: Sha256,
+    bytes: u64,
 }
 
 #[derive(Deserialize)]
@@ -135,76 +158,153 @@ enum KeyStatusName {
 
 /// Writes a state file. More than could be read again is an error.
 pub(super) fn write(state: &State, mut to: impl Write) -> io::Result<()> {
-    // In memory first, for the checksum comes before what it covers. Next to the exposition of as many users it is little.
-    let mut body = Vec::new();
+    // Twice, for the checksum comes before what it covers.
+    let mut checksum = Checksum::new(VERSION);
+    write_rows(state, &mut checksum)?;
+    let bytes = checksum.bytes;
+    let header = [MAGIC, format!("{VERSION} {}\n", checksum.text()).as_bytes()].concat();
+    if header.len() as u64 + bytes > MAX_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    to.write_all(&header)?;
+    write_rows(state, &mut to)
+}
+
+fn write_rows(state: &State, to: &mut impl Write) -> io::Result<()> {
     for (organization, members) in &state.members {
         for (uin, name) in &**members {
             let row =
                 MemberRow { organization: organization.as_str().into(), member: uin.get(), name: Cow::from(&**name) };
-            serde_json::to_writer(&mut body, &row)?;
-            body.push(b'\n');
+            serde_json::to_writer(&mut *to, &row)?;
+            to.write_all(b"\n")?;
         }
     }
     for (account, users) in &state.accounts {
         for (uin, saved) in users {
-            serde_json::to_writer(&mut body, &Row::of(account.as_str(), *uin, saved))?;
-            body.push(b'\n');
+            serde_json::to_writer(&mut *to, &Row::of(account.as_str(), *uin, saved))?;
+            to.write_all(b"\n")?;
         }
     }
-    let header = [MAGIC, format!("{VERSION} {}\n", checksum(VERSION, &body)).as_bytes()].concat();
-    if header.len() + body.len() > MAX_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    to.write_all(&header)?;
-    to.write_all(&body)
+    Ok(())
 }
 
-/// Reads a state file, or says why it is none.
-pub(super) fn read(bytes: &[u8]) -> Result<State, Fault> {
-    if bytes.len() > MAX_BYTES {
-        return Err(Fault::TooLarge);
-    }
-    let bytes = bytes.strip_prefix(MAGIC).ok_or(Fault::Foreign)?;
-    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(Fault::Damaged)?;
-    let (header, body) = (&bytes[..end], &bytes[end + 1..]);
+/// Reads a state file, or says why it is none. Keeps what is wanted: memory follows that, and not the file. Rows that
+/// cannot be used are skipped and counted.
+pub(super) fn read(mut from: impl BufRead, wanted: &Wanted<'_>) -> Result<State, Unread> {
+    let mut head = Vec::new();
+    from.by_ref().take(MAX_HEADER_BYTES).read_until(b'\n', &mut head)?;
+    let header = head.strip_prefix(MAGIC).ok_or(Fault::Foreign)?;
+    let header = header.strip_suffix(b"\n").ok_or(Fault::Damaged)?;
     let (version, sum) = str::from_utf8(header).ok().and_then(|text| text.split_once(' ')).ok_or(Fault::Damaged)?;
-    match version.parse() {
-        Ok(newer) if newer > VERSION => return Err(Fault::Newer(newer)),
-        Ok(known) if known >= OLDEST && version == known.to_string() && sum == checksum(known, body) => {}
-        _ => return Err(Fault::Damaged),
+    let known = match version.parse() {
+        Ok(newer) if newer > VERSION => return Err(Fault::Newer(newer).into()),
+        Ok(known) if known >= OLDEST && version == known.to_string() => known,
+        _ => return Err(Fault::Damaged.into()),
+    };
+    let (mut state, mut checksum) = (State::default(), Checksum::new(known));
+    let mut lines = Lines { from, line: vec![], bytes: head.len() as u64 };
+    // Whether the piece continues a line that is too long.
+    let mut continues = false;
+    while let Some(piece) = lines.next()? {
+        checksum.update(piece);
+        let ends = piece.ends_with(b"\n");
+        let is_whole = !continues && (ends || (piece.len() as u64) < MAX_LINE_BYTES);
+        let entered = if is_whole { enter(piece, wanted, &mut state) } else { Err("a line that is too long") };
+        // A line that is too long is one row, however many pieces it has.
+        state.skipped += usize::from(entered.is_err() && !continues);
+        continues = !ends && !is_whole;
     }
-    let mut state = State::default();
-    for (index, line) in body.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let entered = match serde_json::from_slice(line) {
-            Ok(Line::Member(row)) => row.enter(&mut state),
-            Ok(Line::User(row)) => row.enter(&mut state),
-            Err(_) => Err("not what is written of a member or a user"),
-        };
-        entered.map_err(|what| Fault::Wrong { line: index + 2, what })?;
-    }
-    Ok(state)
+    if sum == checksum.text() { Ok(state) } else { Err(Fault::Damaged.into()) }
 }
 
-fn checksum(version: u32, body: &[u8]) -> String {
-    let mut sum = Sha256::new();
-    // A version that is damaged must not look like an older one.
-    if version >= 3 {
-        sum.update(format!("{version}\n"));
+fn enter(line: &[u8], wanted: &Wanted<'_>, state: &mut State) -> Result<(), &'static str> {
+    match serde_json::from_slice(line) {
+        Ok(Line::Member(row)) => row.enter(wanted, state),
+        Ok(Line::User(row)) => row.enter(wanted, state),
+        Err(_) => Err("not what is written of a member or a user"),
     }
-    sum.update(body);
-    format!("sha256:{}", hex::encode(sum.finalize()))
+}
+
+// === impl Lines ===
+
+impl<R: BufRead> Lines<R> {
+    fn next(&mut self) -> Result<Option<&[u8]>, Unread> {
+        self.line.clear();
+        self.from.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut self.line)?;
+        self.bytes += self.line.len() as u64;
+        if self.bytes > MAX_BYTES {
+            return Err(Fault::TooLarge.into());
+        }
+        Ok(Some(&*self.line).filter(|line| !line.is_empty()))
+    }
+}
+
+// === impl Checksum ===
+
+impl Checksum {
+    fn new(version: u32) -> Self {
+        let mut sum = Sha256::new();
+        // A version that is damaged must not look like an older one.
+        if version >= 3 {
+            sum.update(format!("{version}\n"));
+        }
+        Self { sum, bytes: 0 }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.sum.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    fn text(self) -> String {
+        format!("sha256:{}", hex::encode(self.sum.finalize()))
+    }
+}
+
+impl Write for Checksum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// === impl Unread ===
+
+impl From<Fault> for Unread {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 // === impl MemberRow ===
 
 impl MemberRow<'_> {
-    fn enter(self, state: &mut State) -> Result<(), &'static str> {
+    fn enter(self, wanted: &Wanted<'_>, state: &mut State) -> Result<(), &'static str> {
         let organization = account(&self.organization)?;
         let member = uin(self.member)?;
-        match state.insert_member(organization, member, name(self.name)?) {
-            None => Ok(()),
-            Some(_) => Err("a member for the second time"),
+        let name = name(self.name)?;
+        if !(wanted.members)(&organization) {
+            return Ok(());
         }
+        let known = state.members.get(&organization);
+        if known.is_some_and(|members| members.contains_key(&member)) {
+            return Err("a member for the second time");
+        }
+        if known.is_some_and(|members| members.len() >= MAX_USERS) {
+            return Err("one member too many");
+        }
+        state.insert_member(organization, member, name);
+        Ok(())
     }
 }
 
@@ -224,9 +324,12 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn enter(self, state: &mut State) -> Result<(), &'static str> {
+    fn enter(self, wanted: &Wanted<'_>, state: &mut State) -> Result<(), &'static str> {
         let account = account(&self.account)?;
         let uin = uin(self.uin)?;
+        if !(wanted.user)(&account, uin) && !state.is_member(&account) {
+            return Ok(());
+        }
         let keys: Option<Arc<[Key]>> =
             self.keys.map(|keys| keys.into_iter().map(KeyRow::into_key).collect()).transpose()?;
         let mut labels = HashSet::new();
@@ -235,10 +338,15 @@ impl<'a> Row<'a> {
         }
         let name = self.name.map(name).transpose()?;
         let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys, name, failure: None };
-        match state.insert(account, uin, Saved { id_label: self.id_label, user, caller: self.caller }) {
-            None => Ok(()),
-            Some(_) => Err("a user for the second time"),
+        let known = state.accounts.get(&account);
+        if known.is_some_and(|users| users.contains_key(&uin)) {
+            return Err("a user for the second time");
         }
+        if known.is_some_and(|users| users.len() >= MAX_USERS) {
+            return Err("one user too many");
+        }
+        state.insert(account, uin, Saved { id_label: self.id_label, user, caller: self.caller });
+        Ok(())
     }
 }
 
@@ -290,8 +398,18 @@ mod tests {
     const GOOD: &str = r#"{"account":"a","id_label":"full","uin":7,"up":true,"answered":1,"keys":[{"label":"k","status":"Active","created":0}]}"#;
 
     fn file(version: &str, body: &str) -> Vec<u8> {
-        let sum = checksum(version.parse().unwrap_or(VERSION), body.as_bytes());
+        let mut checksum = Checksum::new(version.parse().unwrap_or(VERSION));
+        checksum.update(body.as_bytes());
+        let sum = checksum.text();
         [MAGIC, format!("{version} {sum}\n{body}").as_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Result<State, Fault> {
+        let everything = Wanted { user: &|_, _| true, members: &|_| true };
+        super::read(bytes, &everything).map_err(|unread| match unread {
+            Unread::Fault(fault) => fault,
+            Unread::Io(error) => panic!("{error}"),
+        })
     }
 
     /// Files of this version will be read for years: a change of the writer must not go unnoticed.
@@ -353,47 +471,78 @@ mod tests {
         for foreign in ["", "{}", "tencentcloud-cam-exporter", GOOD, "\u{feff}tencentcloud-cam-exporter state 1"] {
             assert_eq!(read(foreign.as_bytes()), Err(Fault::Foreign), "{foreign:?}");
         }
-        assert_eq!(read(&vec![0; MAX_BYTES + 1]), Err(Fault::TooLarge));
     }
 
     #[test]
-    fn one_wrong_value_spoils_it_whole() {
+    fn one_wrong_value_spoils_only_its_row() {
         let long = format!(r#""label":"{}""#, "é".repeat(101));
         let named = format!(r#""up":true,"name":"{}""#, "é".repeat(MAX_NAME_CHARS + 1));
         let twice = r#""keys":[{"label":"k","status":"Inactive","created":5},"#;
-        for (right, wrong, what) in [
-            (r#""a""#, r#""a b""#, "no account's name"),
-            ("7", "0", "no UIN"),
-            ("7", "-7", "not what is written of a member or a user"),
-            (r#""answered":1"#, r#""answered":300000000000"#, "no time"),
-            (r#""created":0"#, r#""created":-9223372036854775808"#, "no time"),
-            (r#""label":"k""#, r#""label":"""#, "a label that is empty or too long"),
-            (r#""label":"k""#, &long, "a label that is empty or too long"),
-            (r#""up":true"#, &named, "a name that is too long"),
-            (r#""created":0"#, r#""created":0,"last_use":{"at":300000000000}"#, "no time"),
-            (r#""created":0"#, r#""created":0,"last_use":"soon""#, "not what is written of a member or a user"),
-            (r#""keys":["#, twice, "two keys of one label"),
-            ("full", "plain", "not what is written of a member or a user"),
-            ("Active", "active", "not what is written of a member or a user"),
-            (r#""up""#, r#""down""#, "not what is written of a member or a user"),
-            ("7", "8}", "not what is written of a member or a user"),
-            ("7", "6", "a user for the second time"),
+        for (right, wrong) in [
+            (r#""a""#, r#""a b""#),
+            ("7", "0"),
+            ("7", "-7"),
+            (r#""answered":1"#, r#""answered":300000000000"#),
+            (r#""created":0"#, r#""created":-9223372036854775808"#),
+            (r#""label":"k""#, r#""label":"""#),
+            (r#""label":"k""#, &long),
+            (r#""up":true"#, &named),
+            (r#""created":0"#, r#""created":0,"last_use":{"at":300000000000}"#),
+            (r#""created":0"#, r#""created":0,"last_use":"soon""#),
+            (r#""keys":["#, twice),
+            ("full", "plain"),
+            ("Active", "active"),
+            (r#""up""#, r#""down""#),
+            ("7", "8}"),
+            ("7", "6"),
         ] {
             let body = [&GOOD.replace('7', "6"), "\n", &GOOD.replace(right, wrong), "\n"].concat();
-            assert_eq!(read(&file("1", &body)), Err(Fault::Wrong { line: 3, what }), "{wrong}");
+            let state = read(&file("1", &body)).unwrap();
+            assert_eq!((state.skipped, state.accounts.len(), state.members.len()), (1, 1, 0), "{wrong}");
         }
         let member = r#"{"organization":"a","member":7,"name":"n"}"#;
         let long = format!(r#""name":"{}""#, "é".repeat(MAX_NAME_CHARS + 1));
-        for (right, wrong, what) in [
-            (r#""a""#, r#""a b""#, "no account's name"),
-            ("7", "0", "no UIN"),
-            (r#""name":"n""#, &long, "a name that is too long"),
-            (r#""name":"n""#, r#""name":null"#, "not what is written of a member or a user"),
-            (r#""name":"n""#, r#""name":"n","uin":7"#, "not what is written of a member or a user"),
-            ("7", "6", "a member for the second time"),
+        for (right, wrong) in [
+            (r#""a""#, r#""a b""#),
+            ("7", "0"),
+            (r#""name":"n""#, &long),
+            (r#""name":"n""#, r#""name":null"#),
+            (r#""name":"n""#, r#""name":"n","uin":7"#),
+            ("7", "6"),
         ] {
             let body = [&member.replace('7', "6"), "\n", &member.replace(right, wrong), "\n"].concat();
-            assert_eq!(read(&file("3", &body)), Err(Fault::Wrong { line: 3, what }), "{wrong}");
+            let state = read(&file("3", &body)).unwrap();
+            assert_eq!((state.skipped, state.accounts.len(), state.members.len()), (1, 0, 1), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_one_row_that_is_skipped() {
+        let long = "x".repeat(usize::try_from(5 * MAX_LINE_BYTES / 2).unwrap());
+        let exact = "x".repeat(usize::try_from(MAX_LINE_BYTES).unwrap());
+        for (body, skipped) in [
+            (format!("{long}\n{GOOD}\n"), 1),
+            (format!("{GOOD}\n{long}"), 1),
+            (format!("{exact}\n{GOOD}\n{exact}\n"), 2),
+        ] {
+            let state = read(&file("3", &body)).unwrap();
+            assert_eq!((state.skipped, state.accounts.len()), (skipped, 1));
+        }
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_kept() {
+        let body = [
+            r#"{"organization":"o","member":8,"name":"n"}"#,
+            r#"{"organization":"p","member":9,"name":"n"}"#,
+            GOOD,
+            &GOOD.replace(r#""a""#, r#""8""#),
+            &GOOD.replace(r#""a""#, r#""9""#),
+        ]
+        .join("\n");
+        let wanted = Wanted { user: &|_, _| false, members: &|name| name.as_str() == "o" };
+        let state = super::read(&*file("3", &body), &wanted).unwrap();
+        assert_eq!((state.skipped, state.members.len()), (0, 1));
+        assert!(state.accounts.keys().map(AccountName::as_str).eq(["8"]), "the users of a member are wanted");
     }
 }

@@ -9,6 +9,7 @@
 //!   an organization.
 //! - A file is replaced whole, by a rename: the folder must be writable, and in a container it is the folder that must
 //!   be mounted, not the file. Two exporters need two files.
+//! - Of a file only what is configured is kept, and a row that cannot be used is skipped.
 //! - A file that is damaged, foreign or of a newer version is put aside, and the exporter starts without it. A file
 //!   that cannot be read stays where it is.
 //!
@@ -17,14 +18,14 @@
 mod file;
 mod format;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use file::{Refused, StateFile};
 pub use format::Fault;
 
 use crate::{
     inventory::{AccountName, Found, IdLabel, Inventory, User},
-    tencent::Uin,
+    tencent::{Uin, list_access_keys::EARLIEST},
 };
 
 /// What is known of the users of every account. Of a user that is not here nothing is known.
@@ -33,6 +34,17 @@ pub struct State {
     /// Who is a member of which account's organisation.
     members: BTreeMap<AccountName, Arc<Found>>,
     accounts: BTreeMap<AccountName, BTreeMap<Uin, Saved>>,
+    /// Rows of the file that could not be used.
+    skipped: usize,
+}
+
+/// What of a state file is kept. Users of accounts that are members of an organisation are, where its members are.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whether the user of that account is.
+    pub user: &'a dyn Fn(&AccountName, Uin) -> bool,
+    /// Whether the members of that account's organisation are.
+    pub members: &'a dyn Fn(&AccountName) -> bool,
 }
 
 /// What is known of a user.
@@ -52,6 +64,14 @@ pub enum Origin<'a> {
     Found(&'a str),
     /// It is the one that asks.
     Caller,
+}
+
+// === impl Wanted ===
+
+impl fmt::Debug for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted").finish_non_exhaustive()
+    }
 }
 
 // === impl State ===
@@ -76,6 +96,26 @@ impl State {
             }
         }
         state
+    }
+
+    /// How many rows of the file could not be used.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Leaves out users with a key that was made before there were any: an earlier version took such times from the API.
+    pub fn drop_impossible(&mut self) {
+        for users in self.accounts.values_mut() {
+            let before = users.len();
+            users.retain(|_, saved| saved.user.keys.iter().flat_map(|keys| &**keys).all(|key| key.created >= EARLIEST));
+            self.skipped += before - users.len();
+        }
+    }
+
+    /// Whether the account is a member of an organisation: such an account is named by its UIN.
+    fn is_member(&self, account: &AccountName) -> bool {
+        account.as_str().parse().is_ok_and(|uin| self.members.values().any(|members| members.contains_key(&uin)))
     }
 
     /// Hands each account that `has` an organisation its members; each is an account itself, whose users

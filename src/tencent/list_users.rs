@@ -10,7 +10,7 @@ use super::{Action, Context, Uin, rows::Rows};
 pub const MAX_NAME_CHARS: usize = 128;
 
 /// The most users of an account: far above what Tencent Cloud allows without asking.
-pub const MAX_USERS: usize = 50_000;
+pub const MAX_USERS: usize = 100_000;
 
 /// Asks for the users of the caller's account.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
+use http::{HeaderValue, Response};
 use jiff::{SignedDuration, Timestamp};
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
-    simulator::Population,
+    simulator::{Fault, Outcome, Population, Times},
 };
 
 use crate::{
+    credentials::{ROLE, world_of},
     exposition::user_with_one_key,
-    world::{Metrics, UIN, World, caller},
+    world::{Exporter, Metrics, UIN, World, caller},
 };
+
+/// The last time that there is.
+const END_OF_TIME: &str = "Thu, 30 Dec 9999 22:00:00 GMT";
 
 /// The API's clock, which is right: it is the machine's that is off by so much.
 #[derive(Debug)]
@@ -65,4 +70,81 @@ fn a_few_seconds_are_nobody_s_fault() {
     assert!((age(&metrics) - SystemClock.now().as_second() as f64).abs() <= 2.0, "ages are told by our own");
     let (_, log) = exporter.stop();
     assert!(!log.contains("clock"), "{log}");
+}
+
+/// A refusal of a request for its time, which says that it is `date`.
+fn refusal(date: &str) -> Fault {
+    let body = r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureExpire","Message":"m"},"RequestId":"r"}}"#;
+    Fault::Answer(Response::builder().header("date", date).body(body.into()).unwrap())
+}
+
+fn polled_on(exporter: &Exporter, polls: f64) -> Metrics {
+    let before = exporter.metrics().get(r#"polls_total{account="prod"}"#).unwrap();
+    exporter.until("polled on", |metrics| metrics.get(r#"polls_total{account="prod"}"#).unwrap() > before + polls)
+}
+
+/// The age is that by this machine's clock, which is right.
+#[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+fn assert_right(metrics: &Metrics) {
+    let off = age(metrics) - SystemClock.now().as_second() as f64;
+    assert!(off.abs() <= 2.0, "{off}: {metrics:?}");
+}
+
+#[test]
+fn a_refusal_with_a_wrong_date_moves_no_age_and_ends_nothing() {
+    for date in [END_OF_TIME, "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 02 Jan 2026 00:00:00 GMT", "yesterday"] {
+        let world = world(SignedDuration::ZERO);
+        let exporter = world.start();
+        exporter.until_answered(2);
+        world.simulator.inject(None, refusal(date), Times::UntilCleared);
+        assert_right(&exporter.until("refused", |metrics| metrics.failures("clock_skew") > 1.0));
+        world.simulator.clear();
+        assert_right(&exporter.until("up again", |metrics| metrics.of_user("user_up") == Some(1.0)));
+        let (status, log) = exporter.stop();
+        assert!(status.success() && !log.contains("clock is wrong"), "{log}");
+    }
+}
+
+#[test]
+fn one_backend_of_three_whose_clock_is_wrong_moves_nothing() {
+    let world = World::new((0..6).map(|n| (UIN + n, user_with_one_key())));
+    let slow = [SignedDuration::ZERO, SignedDuration::ZERO, SignedDuration::from_hours(-3)];
+    world.simulator.set_backends(&slow);
+    let exporter = world.start();
+    exporter.until_answered(6);
+    for _ in 0..30 {
+        let metrics = polled_on(&exporter, 1.0);
+        assert_right(&metrics);
+        let answered = metrics.family("tencentcloud_cam_user_last_success_timestamp_seconds");
+        let now = SystemClock.now().as_second();
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+        let recent = answered.values().all(|at| (now as f64 - at).abs() < 30.0);
+        assert!(recent, "{answered:?}");
+    }
+    let failures: f64 = exporter.metrics().family("tencentcloud_cam_poll_failures_total").values().sum();
+    assert!(failures < f64::EPSILON, "{failures}");
+    let refused = world.simulator.arrivals().iter().filter(|arrival| arrival.outcome != Outcome::Answered).count();
+    assert!(refused > 0, "the slow one refuses");
+    let (_, log) = exporter.stop();
+    assert!(!log.contains("clock is"), "{log}");
+}
+
+#[test]
+fn whatever_date_sts_tells_a_credential_is_asked_for_once() {
+    let credentials = format!("assume_role: {{role_arn: '{ROLE}', duration: 1h, source: {{env: {{}}}}}}");
+    let soon = (SystemClock.now() + SignedDuration::from_secs(3_590)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let later = (SystemClock.now() + SignedDuration::from_hours(9)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    for date in [END_OF_TIME, &later, &soon] {
+        let world = world_of(3);
+        let date = HeaderValue::from_str(date).unwrap();
+        world.simulator.inject_into("AssumeRole", Fault::Date(date), Times::UntilCleared);
+        let exporter = world.start_with(&world.config_with(&credentials), &[]);
+        exporter.until_answered(3);
+        let metrics = polled_on(&exporter, 9.0);
+        let failures: f64 = metrics.family("tencentcloud_cam_poll_failures_total").values().sum();
+        assert!(failures < f64::EPSILON, "{metrics:?}");
+        let asked = world.simulator.arrivals().iter().filter(|arrival| arrival.action == "AssumeRole").count();
+        assert_eq!(asked, 1);
+        assert_right(&metrics);
+    }
 }

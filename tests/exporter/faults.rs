@@ -67,6 +67,11 @@ fn row(id: &str, status: &str, created: &str) -> String {
     format!(r#"{{"AccessKeyId":"{id}","Status":"{status}","CreateTime":"{created}","Description":""}}"#)
 }
 
+fn many_rows(number: usize) -> String {
+    let rows = (0..number).map(|n| row(&format!("k{n}"), "Active", "2024-01-01 00:00:00"));
+    rows.collect::<Vec<_>>().join(",")
+}
+
 macro_rules! codes {
     ($($test:ident: $code:literal is $reason:literal $(as $label:literal)?;)*) => {$(
         #[test]
@@ -173,6 +178,13 @@ mod wire {
         garbage_create_time: rows(&row("a", "Active", "yesterday")), "malformed";
         impossible_create_time: rows(&row("a", "Active", "2024-02-30 00:00:00")), "malformed";
         future_create_time: rows(&row("a", "Active", "2099-01-01 00:00:00")), "malformed";
+        zero_create_time: rows(&row("a", "Active", "0001-01-01 00:00:00")), "malformed";
+        create_time_before_the_cloud: rows(&row("a", "Active", "1600-02-29 00:00:00")), "malformed";
+        id_of_control_characters: rows(&row("AKID\\u001b[2J", "Active", "2024-01-01 00:00:00")), "malformed";
+        thirty_eight_thousand_keys: rows(&many_rows(38_000)), "malformed";
+        a_thousand_and_one_keys: rows(&many_rows(1_001)), "malformed";
+        nested_deeply: json(&"[".repeat(1_000_000)), "malformed";
+        nested_deeply_in_a_field: rows(&format!(r#"{{"New":{}"#, "{\"a\":".repeat(500_000))), "malformed";
         empty_id: rows(&row("", "Active", "2024-01-01 00:00:00")), "malformed";
         endless_id: rows(&row(&"a".repeat(100_000), "Active", "2024-01-01 00:00:00")), "malformed";
         one_good_row_and_one_bad: rows(&[row("a", "Active", "2024-01-01 00:00:00"), row("b", "Active", "")].join(",")), "malformed";

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::world::{Metrics, World};
+use sha2::{Digest as _, Sha256};
+use tencentcloud_cam_exporter::simulator::{Key, User};
+
+use crate::world::{Metrics, UIN, World, binary};
 
 fn config(world: &World) -> String {
     format!("{}state_file: {}\n", world.config(), world.folder.path().join("state").display())
@@ -57,4 +60,86 @@ fn a_file_is_saved_while_running_too() {
     let world = World::with_one_user();
     let exporter = world.start_with(&config(&world), &[]);
     exporter.until("saved", |_| world.folder.path().join("state").exists());
+}
+
+/// A state file of these rows, with the checksum that it must have.
+fn file_of(rows: &str) -> String {
+    let sum = hex::encode(Sha256::digest(format!("3\n{rows}")));
+    format!("tencentcloud-cam-exporter state 3 sha256:{sum}\n{rows}")
+}
+
+fn row(account: &str, uin: u64, created: i64) -> String {
+    format!(
+        r#"{{"account":"{account}","id_label":"masked","uin":{uin},"up":true,"answered":1767225600,"keys":[{{"label":"AKID****","status":"Active","created":{created}}}]}}"#
+    ) + "\n"
+}
+
+fn resident_bytes(metrics: &Metrics) -> f64 {
+    metrics.family("process_resident_memory_bytes")["process_resident_memory_bytes"]
+}
+
+#[test]
+fn keys_that_look_alike_are_two_series_before_and_after_a_restart() {
+    let key = |id: &str| Key::new(id, "Active", "2024-01-02T03:04:05Z".parse().unwrap());
+    // Both masks are the same, and the hashes of both start alike.
+    let keys = ["AKIDaaaa000000000000000018180001", "AKIDaaaa000000000000000263090001"].map(key);
+    let world = World::new([(UIN, User::with_keys(keys))]);
+    let exporter = world.start_with(&config(&world), &[]);
+    let before = exporter.until_answered(1);
+    assert_eq!(before.count("tencentcloud_cam_access_key_created_timestamp_seconds"), 2);
+    exporter.stop();
+    world.take_the_api_down();
+    let exporter = world.start_with(&config(&world), &[]);
+    assert_eq!(exporter.metrics().keys(), before.keys());
+    let (_, log) = exporter.stop();
+    assert!(!log.contains("level=warn msg=\"rows"), "{log}");
+}
+
+#[test]
+fn a_row_that_cannot_be_used_voids_no_other() {
+    let world = World::new([(UIN, User::default()), (UIN + 1, User::default())]);
+    world.take_the_api_down();
+    let rows = [row("prod", UIN, 1_700_000_000), row("prod", UIN + 1, -62_135_596_800), "{}\n".to_owned()].concat();
+    world.write("state", &file_of(&rows));
+    let exporter = world.start_with(&config(&world), &[]);
+    let metrics = exporter.metrics();
+    assert_eq!(metrics.count("tencentcloud_cam_access_key_created_timestamp_seconds"), 1);
+    assert_eq!(answered(&metrics), Some(1_767_225_600.0));
+    let (_, log) = exporter.stop();
+    assert_eq!(log.matches("rows=2").count(), 1, "{log}");
+}
+
+#[test]
+fn a_large_file_of_others_is_not_kept_in_memory() {
+    let world = World::new([(UIN, User::default())]);
+    world.take_the_api_down();
+    let rows: String = (0..200_000).map(|n| row("another", UIN + n, 1_700_000_000)).collect();
+    let state = world.write("state", &file_of(&(rows + &row("prod", UIN, 1_700_000_000))));
+    let exporter = world.start_with(&config(&world), &[]);
+    let metrics = exporter.metrics();
+    assert!(answered(&metrics).is_some());
+    assert!(resident_bytes(&metrics) < 50e6, "{} bytes", resident_bytes(&metrics));
+    exporter.stop();
+
+    std::fs::write(&state, "").unwrap();
+    std::fs::File::options().write(true).open(&state).unwrap().set_len(300 << 20).unwrap();
+    let exporter = world.start_with(&config(&world), &[]);
+    assert!(resident_bytes(&exporter.metrics()) < 50e6);
+    let (_, log) = exporter.stop();
+    assert!(log.contains("is not a state file of this exporter"), "{log}");
+}
+
+#[test]
+fn a_pipe_or_a_device_in_its_place_holds_up_no_start() {
+    let world = World::with_one_user();
+    let path = world.folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    for path in [path.as_path(), std::path::Path::new("/dev/zero")] {
+        let config = format!("{}state_file: {}\n", world.config(), path.display());
+        let config = world.write("config.yaml", &config);
+        let output = binary().arg(format!("--config.file={}", config.display())).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("not a file"), "{told}");
+    }
 }
