@@ -1,7 +1,8 @@
-//! What a large fleet costs the built binary: 100,000 users with two keys each in 100 accounts, asked every five minutes
-//! over HTTP, against the simulator.
+//! What a fleet costs the built binary: users with two keys each in many accounts, polled every five minutes over HTTP,
+//! against the simulator.
 //!
-//! `cargo bench --bench fleet` takes five minutes. It asserts nothing about speed, but fails when a request was refused.
+//! `cargo bench --bench fleet` has 100 accounts of 1,000 users; `-- 20 500` has 20 of 500, and `-- 20 500 last_used` asks
+//! when their keys were last used. It takes five minutes, asserts nothing about speed, but fails when a request was refused.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
 #![allow(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
@@ -27,8 +28,6 @@ use tokio_util::sync::CancellationToken;
 
 use process::Process;
 
-const ACCOUNTS: u64 = 100;
-const USERS: u64 = 1_000;
 const FIRST: u64 = 100_013_000_000;
 
 /// The first sweep takes a minute; then everybody waits for a place in the interval, half of one at least.
@@ -36,10 +35,14 @@ const FIRST_SWEEP: Duration = Duration::from_mins(4);
 const STEADY: Duration = Duration::from_mins(1);
 
 fn main() -> ExitCode {
-    Runtime::new().unwrap().block_on(measure())
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let number = |at: usize, default| arguments.get(at).map_or(default, |number| number.parse().unwrap());
+    let last_used = arguments.get(2).is_some_and(|argument| argument == "last_used");
+    Runtime::new().unwrap().block_on(measure(number(0, 100), number(1, 1_000), last_used))
 }
 
-async fn measure() -> ExitCode {
+/// Of so many accounts that have so many users each.
+async fn measure(accounts: u64, users: u64, last_used: bool) -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: String, text: &str| {
         let path = folder.path().join(name);
@@ -49,11 +52,11 @@ async fn measure() -> ExitCode {
     let key = |id: String| Key::new(format!("{id:x<36}"), "Active", "2025-01-01T00:00:00Z".parse().unwrap());
     let mut population = Population::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config = String::from("poll: {interval: 5m}\naccounts:\n");
-    for account in 0..ACCOUNTS {
+    let mut config = format!("poll: {{interval: 5m, last_used: {last_used}}}\naccounts:\n");
+    for account in 0..accounts {
         let (id, secret) = (format!("AKIDcaller{account}"), format!("secret{account}"));
         let mut list = String::new();
-        for uin in FIRST + account * USERS..FIRST + (account + 1) * USERS {
+        for uin in FIRST + account * users..FIRST + (account + 1) * users {
             population.users.insert(uin, User::with_keys([key(format!("AKIDa{uin}")), key(format!("AKIDb{uin}"))]));
             writeln!(list, "{uin}").unwrap();
         }
@@ -94,7 +97,7 @@ async fn measure() -> ExitCode {
         since as f64 / STEADY.as_secs_f64(),
         cpu * 1e3 / since as f64
     );
-    println!("memory: {:.1} MiB, {:.0} bytes a user", rss / 1024.0, rss * 1024.0 / (ACCOUNTS * USERS) as f64);
+    println!("memory: {:.1} MiB, {:.0} bytes a user", rss / 1024.0, rss * 1024.0 / (accounts * users) as f64);
     let refused = arrivals.iter().filter(|arrival| arrival.outcome != Outcome::Answered).count();
     println!("not answered: {refused}");
     if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -176,7 +176,7 @@ pub(super) fn response(status: StatusCode, content_type: HeaderValue, body: Body
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::Empty;
+    use http_body_util::{BodyExt, Empty};
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -184,17 +184,19 @@ mod tests {
         clock::SystemClock,
         inventory::{Account, Facts, IdLabel},
         metrics::Own,
+        web::body::Incomplete,
     };
 
-    #[tokio::test(start_paused = true)]
-    async fn a_poller_that_shows_no_life_is_not_healthy() {
+    /// The routes to an account with so many users.
+    fn routes(users: u64) -> (Routes, Arc<Account>) {
         let facts = Facts {
             key_limit: 2,
             key_max_age: Duration::ZERO,
             id_label: IdLabel::Masked,
             poll_interval: Duration::from_secs(1),
         };
-        let account = Arc::new(Account::new("prod".parse().unwrap(), facts, []));
+        let uins = (1..=users).map(|uin| uin.try_into().unwrap());
+        let account = Arc::new(Account::new("prod".parse().unwrap(), facts, uins));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
         let own = Arc::new(Own::new().unwrap());
         let clock = Arc::new(SystemClock);
@@ -202,8 +204,12 @@ mod tests {
         let readiness = Arc::new(Readiness::new(CancellationToken::new()));
         let telemetry_path: TelemetryPath = "/metrics".parse().unwrap();
         let status = Status::new(Arc::clone(&inventory), Arc::clone(&own), clock, telemetry_path.clone());
-        let routes = Routes::new(metrics, inventory, readiness, status, telemetry_path, None);
+        (Routes::new(metrics, inventory, readiness, status, telemetry_path, None), account)
+    }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_poller_that_shows_no_life_is_not_healthy() {
+        let (routes, account) = routes(0);
         let healthy = Request::get("/-/healthy").body(Empty::<Bytes>::new()).unwrap();
         tokio::time::advance(SILENCE).await;
         assert_eq!(routes.answer(&healthy).await.status(), StatusCode::OK);
@@ -211,5 +217,26 @@ mod tests {
         assert_eq!(routes.answer(&healthy).await.status(), StatusCode::SERVICE_UNAVAILABLE);
         account.note(|progress| progress.heartbeat = tokio::time::Instant::now());
         assert_eq!(routes.answer(&healthy).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scrape_is_written_for_no_longer_than_its_reader_waits() {
+        let scrape =
+            || Request::get("/metrics").header(scrape_timeout::HEADER, "1").body(Empty::<Bytes>::new()).unwrap();
+        let (large, account) = routes(5_000);
+        for uin in 1..=5_000_u64 {
+            account.listed(uin.try_into().unwrap(), &[], jiff::Timestamp::UNIX_EPOCH);
+        }
+        let mut body = large.answer(&scrape()).await.into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+        tokio::time::advance(Duration::from_millis(899)).await;
+        assert!(body.frame().await.unwrap().is_ok());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(matches!(body.frame().await, Some(Err(Incomplete::Late))), "what is cut short must not look whole");
+
+        let (small, _) = routes(1);
+        let mut body = small.answer(&scrape()).await.into_body();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(body.frame().await.unwrap().is_ok() && body.frame().await.is_none());
     }
 }

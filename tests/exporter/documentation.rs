@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tencentcloud_cam_exporter::{
     advice::{OF_CODES, advice},
+    simulator::{Fault, Rejection, Times},
     tencent::{
         Action, DescribeOrganizationMembers, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES,
         code::DOCUMENTED, sts::AssumeRole,
@@ -50,8 +51,11 @@ pub(crate) fn with_everything() -> (World, String) {
 /// The families of the exposition with their types and labels; those that a histogram adds to its series are its own.
 fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let (world, config) = with_everything();
+    // A series of an error code begins with its first error.
+    world.simulator.inject_into("ListAccessKeys", Fault::Error(Rejection::new("InternalError", "")), Times::Next(1));
     let exporter = world.start_with(&config, &[]);
     for family in [
+        "api_errors_total",
         "account_last_sweep_duration_seconds",
         "account_caller_up",
         "user_info",

@@ -102,6 +102,12 @@ fn slow_readers_cost_little_and_each_gets_a_body_of_one_moment() {
     let (_world, exporter) = exporter();
     let whole = exporter.scrape();
     assert!(whole.len() > 15 << 20, "{}: what the system buffers could be all of it", whole.len());
+    let mut head = String::new();
+    let mut stream = TcpStream::connect(exporter.address()).unwrap();
+    stream.write_all(b"HEAD /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    stream.read_to_string(&mut head).unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head:?}");
+
     let before = resident_kib(&exporter);
     let mut last = 0..=0;
     let mut readers: Vec<(TcpStream, Vec<u8>)> = vec![];

@@ -1,5 +1,5 @@
 module peer
 
-go 1.23
+go 1.26.0
 
-require github.com/prometheus/client_golang v1.23.2
+require github.com/prometheus/client_golang v1.25.0
