@@ -122,7 +122,7 @@ struct ServeFlags {
     /// Where the metrics are.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     telemetry_path: TelemetryPath,
-    /// How many scrapes may be under way at once; further ones get 503. 0 is no limit.
+    /// Maximum number of concurrent scrapes; at the limit, the slowest reader makes room, else 503. 0 is no limit.
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40)]
     max_requests: usize,
     #[command(flatten)]

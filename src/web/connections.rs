@@ -213,6 +213,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.open.lock().retain(|open| *open != self.connection);
+        // Responses over HTTP/2 have tasks of their own, which may end later: none of them is under way any more.
+        self.connection.close();
         self.connection.0.unflushed.lock().clear();
         self.connection.0.changed.notify_one();
     }

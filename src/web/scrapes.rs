@@ -103,8 +103,8 @@ mod tests {
         assert_eq!(admit(&mut under_way, 1, &two), (false, false), "its last bytes have not left");
         first.connection().on_flush();
         assert_eq!(admit(&mut under_way, 1, &two), (true, false));
-        drop(two);
         drop(second);
+        drop(two);
         assert_eq!(admit(&mut under_way, 1, &first.connection().on_request()), (true, false));
     }
 

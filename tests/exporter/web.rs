@@ -3,9 +3,10 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    process::Command,
 };
 
-use crate::world::World;
+use crate::world::{SECRET_ID, SECRET_KEY, World};
 
 #[test]
 fn the_paths_there_are() {
@@ -210,4 +211,28 @@ fn a_pipelined_request_is_the_last_of_its_connection() {
     let text = format!("{}\r\n\r\n{}", answer.head, answer.body).to_ascii_lowercase();
     assert_eq!(text.matches("http/1.1 200 ok").count(), 2, "{text}");
     assert_eq!(text.matches("connection: close").count(), 1, "{text}");
+}
+
+/// In a network namespace of its own, where the system has IPv6 sockets take IPv6 alone.
+#[test]
+#[ignore = "needs unshare, ip and bash"]
+fn a_bare_port_accepts_ipv4_where_the_system_keeps_it_from_ipv6_sockets() {
+    const SCRIPT: &str = r#"
+        ip link set lo up && echo 1 > /proc/sys/net/ipv6/bindv6only || exit 1
+        "$0" "$@" & trap "kill $!" EXIT
+        for _ in {1..300}; do
+            (exec 3<> /dev/tcp/127.0.0.1/10047 && printf 'GET /-/healthy HTTP/1.0\r\n\r\n' >&3 && cat <&3) && exit
+            sleep 0.1
+        done"#;
+    let world = World::with_one_user();
+    let config = world.write("config.yaml", &world.config());
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--net", "bash", "-c", SCRIPT, env!("CARGO_BIN_EXE_tencentcloud-cam-exporter")])
+        .arg(format!("--config.file={}", config.display()))
+        .env("TENCENTCLOUD_SECRET_ID", SECRET_ID)
+        .env("TENCENTCLOUD_SECRET_KEY", SECRET_KEY)
+        .output()
+        .unwrap();
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(answer.starts_with("HTTP/1.0 200"), "{output:?}");
 }
