@@ -33,8 +33,7 @@ const EVERY: Duration = Duration::from_mins(1);
 /// # Errors
 /// The file cannot be read, though it may be good: nothing must be written over it.
 pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option<State>, Refused> {
-    let accounts: BTreeMap<&AccountName, &config::Account> =
-        configured.iter().map(|account| (&account.name, account)).collect();
+    let accounts = by_name(configured);
     let user = |name: &AccountName, uin| accounts.get(name).is_some_and(|account| may_have(account, uin));
     let members = |name: &AccountName| accounts.get(name).is_some_and(|account| account.organization.is_some());
     match StateFile::new(path.to_owned()).load_wanted(&Wanted { user: &user, members: &members }) {
@@ -55,11 +54,15 @@ pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option
 
 /// Fills `inventory` with what `state` knows of its users, and of those that the accounts admit as `configured` now.
 pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::Account]) {
+    let accounts = by_name(configured);
     let users = state.restore(inventory, |name, uin, origin| {
-        let account = configured.iter().find(|account| account.name == *name);
-        account.is_some_and(|account| admits(account, uin, origin))
+        accounts.get(name).is_some_and(|account| admits(account, uin, origin))
     });
     info!(users, "took up what was known before the restart");
+}
+
+fn by_name(configured: &[config::Account]) -> BTreeMap<&AccountName, &config::Account> {
+    configured.iter().map(|account| (&account.name, account)).collect()
 }
 
 /// Whether the account may have the user, as far as can be told before its users are known.
