@@ -85,3 +85,54 @@ impl Outages {
         *users
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use parking_lot::Mutex;
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::fmt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged, from level info on, when so many users fail for a reason of the account and then succeed.
+    fn logged(users: u64) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        with_default(fmt().with_ansi(false).with_writer(move || writer.clone()).finish(), || {
+            let mut outages = Outages::of("prod".parse().unwrap());
+            let uins: Vec<Uin> = (1..=users).map(|uin| uin.to_string().parse().unwrap()).collect();
+            uins.iter().for_each(|uin| outages.began(*uin, Reason::Timeout, &"no answer"));
+            uins.iter().for_each(|uin| outages.over(*uin));
+        });
+        let bytes = log.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn failure_of_one_user_is_not_the_account_s() {
+        let log = logged(1);
+        assert!(log.contains("polling the user failed") && !log.contains("more users"), "{log}");
+    }
+
+    #[test]
+    fn failure_of_many_users_is_logged_for_two() {
+        let log = logged(50);
+        assert_eq!((log.matches("WARN").count(), log.matches("INFO").count()), (2, 1), "{log}");
+        assert_eq!(log.matches("polling more users of the account fails").count(), 1, "{log}");
+    }
+}

@@ -52,6 +52,8 @@ fn a_file_that_cannot_be_read_is_not_written_over() {
     let output = crate::world::binary().arg(format!("--config.file={}", path.display())).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(told.matches("cannot read the state file").count(), 1, "{told}");
+    assert!(!told.contains("started"), "it did not start: {told}");
     assert!(told.contains("/state"), "{told}");
 }
 
