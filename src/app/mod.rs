@@ -267,12 +267,18 @@ impl App {
         for listener in listeners.web {
             let (site, places) = (Arc::clone(&scrapes), web::server::MAX_CONNECTIONS);
             let guard = Arc::clone(&self.guard);
-            tasks.spawn(name(&listener), web::serve(listener, guard, site, places, self.stopping.clone()));
+            tasks.spawn(
+                name(&listener),
+                web::serve(listener, guard, Arc::clone(&self.own), site, places, self.stopping.clone()),
+            );
         }
         if let Some(listener) = listeners.probes {
             let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), web::probes::MAX_CONNECTIONS);
             let guard = Arc::new(Guard::open());
-            tasks.spawn(name(&listener), web::serve(listener, guard, site, places, self.stopping.clone()));
+            tasks.spawn(
+                name(&listener),
+                web::serve(listener, guard, Arc::clone(&self.own), site, places, self.stopping.clone()),
+            );
         }
     }
 

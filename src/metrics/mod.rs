@@ -33,7 +33,7 @@ use thiserror::Error;
 use tokio::{sync::Mutex as AsyncMutex, task::JoinError};
 
 pub use body::Body;
-pub use own::{AccountMetrics, ActionMetrics, Own};
+pub use own::{AccountMetrics, ActionMetrics, HttpRefused, Own};
 
 use self::exposition::Exposition;
 use crate::{clock::Clock, inventory::Inventory};

@@ -39,7 +39,19 @@ pub struct Own {
     credential_refresh_failures: IntCounterVec,
     shard_ordinal: Gauge,
     total_shards: Gauge,
+    http_refused: IntCounterVec,
     changes: Changes,
+}
+
+/// Why a connection or a request was refused by the HTTP server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpRefused {
+    /// The TLS handshake failed.
+    Handshake,
+    /// A limit was reached: `--web.max-requests`, the number of connections, or `rate_limit`.
+    Limit,
+    /// Too many passwords wait to be checked.
+    Overload,
 }
 
 /// Those of one account.
@@ -125,8 +137,16 @@ impl Own {
                 "tencentcloud_cam_exporter_config_last_reload_success_timestamp_seconds",
                 "Unix time at which the configuration was last loaded successfully.",
             )?,
+            http_refused: counters(
+                "tencentcloud_cam_exporter_http_refused_total",
+                "Total number of connections and requests refused, by reason.",
+                &["reason"],
+            )?,
             changes: Changes::default(),
         };
+        for reason in HttpRefused::ALL {
+            own.http_refused.with_label_values(&[reason.label()]);
+        }
         own.build_info
             .with_label_values(&[
                 env!("CARGO_PKG_VERSION"),
@@ -164,6 +184,12 @@ impl Own {
     #[must_use]
     pub fn config_is_refused(&self) -> bool {
         self.config_last_reload_successful.get() == 0.0
+    }
+
+    /// The HTTP server refused a connection or a request.
+    pub fn http_refused(&self, reason: HttpRefused) {
+        self.http_refused.with_label_values(&[reason.label()]).inc();
+        self.changes.count();
     }
 
     /// Those of `account`, all its series preset but for those of actions.
@@ -216,9 +242,24 @@ impl Own {
         registry.register(Box::new(self.credential_refresh_failures.clone()))?;
         registry.register(Box::new(self.shard_ordinal.clone()))?;
         registry.register(Box::new(self.total_shards.clone()))?;
+        registry.register(Box::new(self.http_refused.clone()))?;
         registry.register(Box::new(self.build_info.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
         registry.register(Box::new(self.config_last_reload_success.clone()))
+    }
+}
+
+// === impl HttpRefused ===
+
+impl HttpRefused {
+    const ALL: [Self; 3] = [Self::Handshake, Self::Limit, Self::Overload];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Limit => "limit",
+            Self::Overload => "overload",
+        }
     }
 }
 

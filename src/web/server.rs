@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use http::StatusCode;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -26,6 +27,7 @@ use super::{
     observed::Observed,
     site::Site,
 };
+use crate::metrics::{HttpRefused, Own};
 
 /// The most that the head of a request may be.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -42,6 +44,7 @@ const BREATHER: Duration = Duration::from_millis(100);
 /// What connections come to.
 struct Front<S> {
     guard: Arc<Guard>,
+    own: Arc<Own>,
     site: Arc<S>,
     shutdown: CancellationToken,
 }
@@ -51,12 +54,13 @@ struct Front<S> {
 pub async fn serve<S: Site>(
     listener: TcpListener,
     guard: Arc<Guard>,
+    own: Arc<Own>,
     site: Arc<S>,
     places: usize,
     shutdown: CancellationToken,
 ) {
     let connections = Connections::new(places);
-    let front = Front { guard, site, shutdown: shutdown.clone() };
+    let front = Front { guard, own, site, shutdown: shutdown.clone() };
     let mut tasks = JoinSet::new();
     tokio::select! {
         () = shutdown.cancelled() => {}
@@ -114,7 +118,10 @@ async fn attend<S: Site>(stream: TcpStream, place: Place, front: Front<S>) {
         // A handshake is as good as a part of the first head, and has its time.
         match Box::pin(front.guard.secure(stream)).await {
             Ok(stream) => connection(stream, of.clone(), front.clone()).await,
-            Err(error) => debug!(%error, "no handshake"),
+            Err(error) => {
+                front.own.http_refused(HttpRefused::Handshake);
+                debug!(%error, "no handshake");
+            }
         }
     })
     .await;
@@ -177,13 +184,26 @@ impl<S: Site> Front<S> {
                 response.headers_mut().extend(headers);
                 response
             }
-            Err(refusal) => refusal.into(),
+            Err(refusal) => {
+                let response = http::Response::from(refusal);
+                match response.status() {
+                    StatusCode::SERVICE_UNAVAILABLE => self.own.http_refused(HttpRefused::Overload),
+                    StatusCode::TOO_MANY_REQUESTS => self.own.http_refused(HttpRefused::Limit),
+                    _ => {}
+                }
+                response
+            }
         }
     }
 }
 
 impl<S> Clone for Front<S> {
     fn clone(&self) -> Self {
-        Self { guard: Arc::clone(&self.guard), site: Arc::clone(&self.site), shutdown: self.shutdown.clone() }
+        Self {
+            guard: Arc::clone(&self.guard),
+            own: Arc::clone(&self.own),
+            site: Arc::clone(&self.site),
+            shutdown: self.shutdown.clone(),
+        }
     }
 }
