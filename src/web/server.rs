@@ -1,6 +1,6 @@
 //! Accepts connections, and serves them within their bounds.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use hyper::{
@@ -21,7 +21,7 @@ use tracing::{debug, error, warn};
 use super::{
     Body, Guard,
     answer::{Answer, AnswerBody},
-    config::Connection as Secured,
+    config::{Connection as Secured, Peer},
     connections::{Connection, Connections, Place},
     http2,
     observed::Observed,
@@ -111,13 +111,14 @@ async fn attend<S: Site>(stream: TcpStream, place: Place, front: Front<S>) {
     // An answer is written in one go: waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
     let of = place.connection();
+    let peer = Peer::new(stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip()));
     let stream = Observed::new(stream, of.clone(), |stream| {
         let _ = stream.set_zero_linger();
     });
     of.until_cut_off(async {
         // A handshake is as good as a part of the first head, and has its time.
-        match Box::pin(front.guard.secure(stream)).await {
-            Ok(stream) => connection(stream, of.clone(), front.clone()).await,
+        match Box::pin(front.guard.secure(stream, &peer)).await {
+            Ok(stream) => connection(stream, of.clone(), peer, front.clone()).await,
             Err(error) => {
                 front.own.http_refused(HttpRefused::Handshake);
                 debug!(%error, "no handshake");
@@ -130,7 +131,7 @@ async fn attend<S: Site>(stream: TcpStream, place: Place, front: Front<S>) {
     }
 }
 
-async fn connection<T, S>(stream: Secured<T>, of: Connection, front: Front<S>)
+async fn connection<T, S>(stream: Secured<T>, of: Connection, peer: Arc<Peer>, front: Front<S>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
     S: Site,
@@ -141,9 +142,9 @@ where
         of.multiplex();
     }
     let service = service_fn(|request: http::Request<Incoming>| {
-        let (answer, front) = (of.answer(), front.clone());
+        let (answer, peer, front) = (of.answer(), Arc::clone(&peer), front.clone());
         async move {
-            let response = front.respond(&request, &answer).await;
+            let response = front.respond(&request, &answer, &peer).await;
             Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, answer)))
         }
     });
@@ -177,8 +178,13 @@ where
 // === impl Front ===
 
 impl<S: Site> Front<S> {
-    async fn respond(&self, request: &http::Request<Incoming>, answer: &Answer) -> http::Response<Body> {
-        match self.guard.admit(request.headers()).await {
+    async fn respond(
+        &self,
+        request: &http::Request<Incoming>,
+        answer: &Answer,
+        peer: &Arc<Peer>,
+    ) -> http::Response<Body> {
+        match self.guard.admit(request.headers(), peer).await {
             Ok(headers) => {
                 let mut response = self.site.respond(request, answer).await;
                 response.headers_mut().extend(headers);
