@@ -1,6 +1,6 @@
 //! Accepts connections, and serves them within limits.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header::CONNECTION};
 use hyper::{body::Incoming, service::service_fn};
@@ -16,7 +16,7 @@ use tracing::{debug, error};
 use super::{
     Body, Guard,
     accept::Acceptor,
-    config::Connection as Secured,
+    config::{Connection as Secured, Peer},
     connections::{Connection, Connections, Place},
     handler::Handler,
     host, http1, http2,
@@ -94,14 +94,15 @@ async fn serve_connection<S: Handler>(stream: TcpStream, place: Place, context: 
     // A response is written in one go: waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
     let connection = place.connection();
+    let peer = Peer::new(stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip()));
     let stream = InstrumentedStream::new(stream, connection.clone(), |stream| {
         let _ = stream.set_zero_linger();
     });
     connection
         .until_closed(async {
             // A handshake is a part of the first head, and has its time.
-            match Box::pin(context.guard.secure(stream)).await {
-                Ok(stream) => serve_http(stream, connection.clone(), context.clone()).await,
+            match Box::pin(context.guard.secure(stream, &peer)).await {
+                Ok(stream) => serve_http(stream, connection.clone(), peer, context.clone()).await,
                 Err(error) => {
                     context.own.http_refused(HttpRefused::Handshake);
                     debug!(%error, "TLS handshake failed");
@@ -114,8 +115,12 @@ async fn serve_connection<S: Handler>(stream: TcpStream, place: Place, context: 
     }
 }
 
-async fn serve_http<T, S>(mut stream: Secured<T>, connection: Connection, context: ConnectionContext<S>)
-where
+async fn serve_http<T, S>(
+    mut stream: Secured<T>,
+    connection: Connection,
+    peer: Arc<Peer>,
+    context: ConnectionContext<S>,
+) where
     T: AsyncRead + AsyncWrite + Unpin,
     S: Handler,
 {
@@ -128,9 +133,9 @@ where
         connection.multiplex();
     }
     let service = service_fn(|request: http::Request<Incoming>| {
-        let (guard, context) = (connection.on_request(), context.clone());
+        let (guard, peer, context) = (connection.on_request(), Arc::clone(&peer), context.clone());
         async move {
-            let mut response = context.respond(&request, &guard).await;
+            let mut response = context.respond(&request, &guard, &peer).await;
             if guard.is_pipelined() {
                 // Nobody needs it, and it would let a client that reads nothing ask on.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -162,11 +167,16 @@ async fn wait_for_peer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 // === impl ConnectionContext ===
 
 impl<S: Handler> ConnectionContext<S> {
-    async fn respond(&self, request: &http::Request<Incoming>, guard: &ResponseGuard) -> http::Response<Body> {
+    async fn respond(
+        &self,
+        request: &http::Request<Incoming>,
+        guard: &ResponseGuard,
+        peer: &Arc<Peer>,
+    ) -> http::Response<Body> {
         if let Err(text) = host::check(request) {
             return routes::plain(StatusCode::BAD_REQUEST, text);
         }
-        match self.guard.admit(request.headers()).await {
+        match self.guard.admit(request.headers(), peer).await {
             Ok(headers) => {
                 let mut response = self.handler.respond(request, guard).await;
                 response.headers_mut().extend(headers);

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, path::Path};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 /// A certificate and its key, both PEM.
@@ -38,7 +38,12 @@ impl Pair {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::named("rcgen self signed cert")
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -50,8 +55,14 @@ impl Authority {
 
     /// A certificate for servers and clients that goes by these names: hosts, addresses, mailboxes and URIs.
     pub(crate) fn issue(&self, names: &[&str]) -> Pair {
+        let purposes = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue_with(names, |params| params.extended_key_usages = purposes)
+    }
+
+    /// A certificate that goes by these names, changed by `change`.
+    pub(crate) fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let mut params = CertificateParams::default();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
         params.subject_alt_names = names.iter().map(|name| san(name)).collect();
         let key = KeyPair::generate().unwrap();
         Pair { certificate: params.signed_by(&key, &self.0).unwrap().pem(), key: key.serialize_pem() }

@@ -36,6 +36,8 @@ const NOT_A_HASH: &str = "not a bcrypt hash: expected the 60 characters that htp
     not the password";
 const COST: &str = "expected a cost of 4 to 14, which takes a second at the most";
 
+pub(crate) const BLANK: &str = "blank, which would keep nobody out: give a value, or remove the field";
+
 /// A folder with what the cases name.
 pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -75,7 +77,8 @@ fn the_file_as_a_whole(case: Add<'_>) {
     case(Agrees, "", &[]);
     case(Agrees, "# nothing\n", &[]);
     case(Agrees, "{}", &[]);
-    case(Agrees, "tls_server_config:\nhttp_server_config: ~\nbasic_auth_users: null\n", &[]);
+    case(Agrees, "tls_server_config:\nhttp_server_config: ~\n", &[]);
+    case(Agrees, "\u{feff}http_server_config: {http2: true}\n", &[]);
     let not_one = "not a configuration: expected fields at its top level, such as basic_auth_users:";
     case(Agrees, "text", &[not_one]);
     case(Agrees, "[1, 2]", &[not_one]);
@@ -100,6 +103,37 @@ fn the_file_as_a_whole(case: Add<'_>) {
         Deviates("whatever stands in a second document would be ignored"),
         "http_server_config: {}\n---\nbasic_auth_users: {}\n",
         &["line 2: a second document begins: expected one; remove the line --- or what follows it"],
+    );
+    for (code, text) in [
+        ("0000", "\0\0\0\0\0\0\0\0"),
+        ("0000", "http_server_config: {}\0\nbasic_auth_users: {alice: x}\n"),
+        ("0001", "# \u{1}\nbasic_auth_users: {}\n"),
+        ("007F", "basic_auth_users: {\u{7f}: x}\n"),
+        ("FFFE", "# \u{fffe}\n"),
+    ] {
+        let fault = format!("line 1: unexpected character U+{code}: remove it, or restore the file if it is damaged");
+        case(Agrees, text, &[&fault]);
+    }
+    case(
+        Deviates("versions of YAML differ over whether it ends a line"),
+        "# a comment\u{2028}basic_auth_users: {}\n",
+        &["line 1: unexpected character U+2028: remove it, or restore the file if it is damaged"],
+    );
+    case(
+        Deviates("a value that is not what it looks like"),
+        "http_server_config: {headers: {X-XSS-Protection: !!binary MA==}}",
+        &["line 1: tags (!name) are not accepted: write the value without it"],
+    );
+    case(
+        Deviates("a merge key hides which fields there are"),
+        "http_server_config: {<<: {http2: true}}",
+        &["line 1: merge keys (<<) are not accepted: write the fields out"],
+    );
+    case(Agrees, "http_server_config: {headers: {X-XSS-Protection: !!str 0}}", &[]);
+    case(
+        Agrees,
+        &format!("http_server_config: {}", "[".repeat(20_000)),
+        &["line 1: nested deeper than 16 levels: no field is that deep"],
     );
     // All at once, in the order of the file.
     case(
@@ -170,6 +204,14 @@ fn users(case: Add<'_>) {
     let with = |cost: &str| HASH.replace("$10$", &format!("${cost}$"));
     let user = |hash: &str| format!("basic_auth_users: {{alice: '{hash}'}}");
     case(Agrees, "basic_auth_users: {}", &[]);
+    for nothing in ["", "~", "null"] {
+        case(
+            Deviates("a template that rendered to nothing would open the door"),
+            &format!("basic_auth_users: {nothing}"),
+            &[&format!("basic_auth_users: {BLANK}")],
+        );
+    }
+    case(Agrees, "basic_auth_users: ''", &["basic_auth_users: expected fields (name: value), found a single value"]);
     for hash in [HASH, &HASH.replace("2y", "2a"), &HASH.replace("2y", "2b"), &with("04"), &with("14")] {
         case(Agrees, &user(hash), &[]);
     }

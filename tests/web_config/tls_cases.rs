@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::cases::{
-    Add,
+    Add, BLANK,
     Promtool::{Agrees, Deviates, TooOld},
 };
 
@@ -128,6 +128,29 @@ pub(crate) fn clients(case: Add<'_>) {
          permissions",
         ],
     );
+    let opens = Deviates("a template that rendered to nothing would open the door");
+    for nothing in ["", "~", "''", "\"\""] {
+        let fault = format!("tls_server_config.client_auth_type: {BLANK}");
+        case(opens, &tls(&format!("client_auth_type: {nothing}")), &[&fault]);
+        let fault = format!("tls_server_config.client_allowed_sans: {BLANK}");
+        for policy in ["RequireAnyClientCert", "RequireAndVerifyClientCert, client_ca_file: ca.pem"] {
+            let text = tls(&format!("client_allowed_sans: {nothing}, client_auth_type: {policy}"));
+            case(TooOld, &text, &[&fault]);
+        }
+    }
+    case(
+        TooOld,
+        &tls("client_allowed_sans: [a, '', ~], client_auth_type: RequireAnyClientCert"),
+        &[
+            "tls_server_config.client_allowed_sans[1]: blank: expected a host, an address, a mailbox or a URI",
+            "tls_server_config.client_allowed_sans[2]: expected a single value, found nothing",
+        ],
+    );
+    for blank in
+        ["client_ca_file: ''", "client_ca_file: ", "client_auth_type: RequireAnyClientCert, client_ca_file: ''"]
+    {
+        case(Agrees, &tls(blank), &[]);
+    }
     let sans = "client_allowed_sans: [host.example, 10.0.0.1, a@b.example, 'spiffe://a/b']";
     case(TooOld, &tls(&format!("{sans}, client_auth_type: RequireAnyClientCert")), &[]);
     case(TooOld, &tls(&format!("{sans}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem")), &[]);
@@ -170,11 +193,20 @@ pub(crate) fn versions_suites_and_curves(case: Add<'_>) {
     );
     case(Agrees, &tls("cipher_suites: []"), &[]);
     case(Agrees, &tls("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]"), &[]);
-    case(
-        Agrees,
-        &tls("cipher_suites: [TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256], prefer_server_cipher_suites: false"),
-        &[],
-    );
+    let chacha = "cipher_suites: [TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256]";
+    let http1 = "http_server_config: {http2: false}";
+    case(Agrees, &(tls(&format!("{chacha}, prefer_server_cipher_suites: false")) + "\n" + http1), &[]);
+    case(Agrees, &tls(&format!("{chacha}, min_version: TLS13")), &[]);
+    let not_http2 = "tls_server_config.cipher_suites: without one of the suites that HTTP/2 requires: add \
+        TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, or set http2: false";
+    for suites in [chacha, "cipher_suites: [TLS_AES_128_GCM_SHA256]"] {
+        case(Deviates("the toolkit's check passes, and its server does not start"), &tls(suites), &[not_http2]);
+    }
+    for required in ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"] {
+        let suites = format!("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, {required}]");
+        case(Agrees, &tls(&suites), &[]);
+    }
+    blanks(case);
     for suite in ["TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"] {
         case(
             rustls,
@@ -193,7 +225,7 @@ pub(crate) fn versions_suites_and_curves(case: Add<'_>) {
     );
     case(
         Deviates("no suite would be left"),
-        &tls("cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12"),
+        &(tls("cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12") + "\n" + http1),
         &[
             "tls_server_config: no client could connect: unexpected error: no usable cipher suites configured: allow more \
          versions or suites",
@@ -217,5 +249,29 @@ pub(crate) fn versions_suites_and_curves(case: Add<'_>) {
         Agrees,
         &tls("curve_preferences: [CurveP999]"),
         &[&format!("tls_server_config.curve_preferences[0]: \"CurveP999\" is not a curve: {CURVES}")],
+    );
+}
+
+/// A blank where a version, a suite or a curve belongs.
+fn blanks(case: Add<'_>) {
+    for (field, fault) in [
+        ("min_version", "\"\" is not a version of TLS: expected TLS12 or TLS13".to_owned()),
+        ("max_version", "\"\" is not a version of TLS: expected TLS12 or TLS13".to_owned()),
+        ("cipher_suites", "expected a list, found a single value".to_owned()),
+        ("curve_preferences", "expected a list, found a single value".to_owned()),
+        ("prefer_server_cipher_suites", "\"\" is neither true nor false: expected one of them".to_owned()),
+    ] {
+        case(Agrees, &tls(&format!("{field}: ''")), &[&format!("tls_server_config.{field}: {fault}")]);
+        case(Agrees, &tls(&format!("{field}: ")), &[]);
+    }
+    case(
+        Agrees,
+        &tls("cipher_suites: ['']"),
+        &[&format!("tls_server_config.cipher_suites[0]: \"\" is not a cipher suite: {SUITES}")],
+    );
+    case(
+        Agrees,
+        &tls("curve_preferences: ['']"),
+        &[&format!("tls_server_config.curve_preferences[0]: \"\" is not a curve: {CURVES}")],
     );
 }

@@ -16,7 +16,7 @@ use rustls::{
 use secrecy::SecretSlice;
 
 use super::{
-    clients::Clients,
+    clients::{self, Clients},
     names::ClientAuth,
     tls::{Pem, TlsSection},
 };
@@ -33,6 +33,12 @@ pub(super) const HTTP2: &[u8] = b"h2";
 
 /// What is negotiated for HTTP/1.1.
 const HTTP1: &[u8] = b"http/1.1";
+
+/// Those that issue clients' certificates.
+struct Authorities {
+    certificates: Vec<CertificateDer<'static>>,
+    roots: RootCertStore,
+}
 
 /// What shakes hands as `section` asks. `contents` are those of its files, in their order.
 ///
@@ -111,13 +117,14 @@ fn private_key(pem: &Pem, text: &[u8], notes: &mut Notes) -> Result<PrivateKeyDe
     })
 }
 
-fn authorities(pem: &Pem, text: &[u8], notes: &mut Notes) -> Result<RootCertStore, Refused> {
-    let mut authorities = RootCertStore::empty();
-    authorities.add_parsable_certificates(certificates(pem, text, notes)?);
-    if authorities.is_empty() {
+fn authorities(pem: &Pem, text: &[u8], notes: &mut Notes) -> Result<Authorities, Refused> {
+    let certificates = certificates(pem, text, notes)?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.iter().cloned());
+    if roots.is_empty() {
         return Err(notes.add(path(pem), "no certificate in it that can be read: expected those of authorities"));
     }
-    Ok(authorities)
+    Ok(Authorities { certificates, roots })
 }
 
 /// The certificate with its key.
@@ -148,20 +155,25 @@ fn served(
 /// What judges the certificates of clients; nothing where none are asked for.
 fn clients_of(
     section: &TlsSection,
-    authorities: Option<RootCertStore>,
+    authorities: Option<Authorities>,
     provider: &Arc<CryptoProvider>,
     notes: &mut Notes,
 ) -> Result<Option<Clients>, Refused> {
-    let authority = match authorities {
-        Some(authorities) if section.client_auth.verifies() => {
-            let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(provider));
-            Some(builder.build().map_err(|error| notes.add(SECTION, format!("no authority for clients: {error}")))?)
+    let (authority, pinned, hints) = match authorities {
+        Some(Authorities { certificates, roots }) if section.client_auth.verifies() => {
+            let hints = clients::hints(&roots);
+            let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+            let verifier =
+                builder.build().map_err(|error| notes.add(SECTION, format!("no authority for clients: {error}")))?;
+            (Some(verifier), certificates, hints)
         }
-        _ => None,
+        _ => (None, vec![], vec![]),
     };
     Ok((section.client_auth != ClientAuth::None).then(|| Clients {
         required: section.client_auth.requires(),
         authority,
+        pinned,
+        hints,
         allowed_sans: section.client_allowed_sans.clone(),
         algorithms: provider.signature_verification_algorithms,
     }))

@@ -1,10 +1,11 @@
 //! Tells whether a request's user and password are right.
 //!
-//! A bcrypt takes long, on purpose, so it must not be a way to stop the exporter: each is made on a thread of its own, one
-//! at a time, and only for passwords that have not been judged before. A few may wait for their turn; who comes when
-//! they are too many is told to come back.
+//! A bcrypt takes long, on purpose, so it must not be a way to stop the exporter. Bcrypts run one at a time, on a thread of
+//! their own, in the order of [`Line`], and only for passwords that have not been judged before. Answers to wrong passwords
+//! are held back where many come at a time, so that clients which wait for them cannot ask for more bcrypts than there is
+//! time for: the line stays short, and a right password is judged at once.
 
-use std::{str, sync::Arc, time::Duration};
+use std::{str, sync::Arc, thread, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
@@ -12,32 +13,29 @@ use rustls::crypto::{GetRandomFailed, aws_lc_rs};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::Sha256;
 use tokio::{
-    sync::{Mutex as AsyncMutex, Semaphore},
-    task::spawn_blocking,
-    time::timeout,
+    sync::oneshot,
+    time::{Instant, timeout},
 };
 
 use super::{
     authorization::Presented,
+    line::Line,
+    pacer::Pacer,
+    peer::Peer,
     users::{PasswordHash, Users},
     verdicts::{Digest, Verdicts},
 };
 
-/// Passwords that may wait to be judged.
-const MOST_WAITING: usize = 64;
-
-/// How long one may wait: less than the ten seconds that a scrape has.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a password may wait for its turn. Clients that want to know sooner hang up, and leave the line.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Judges passwords.
 #[derive(Debug)]
 pub(super) struct BasicAuth {
     /// Of this process alone: without it, nobody can make a digest.
     key: SecretBox<[u8; 64]>,
-    verdicts: Arc<Mutex<Verdicts>>,
-    /// Held by the one password that is being judged.
-    turn: Arc<AsyncMutex<()>>,
-    places: Semaphore,
+    checks: Arc<Mutex<Checks>>,
+    pacer: Pacer,
 }
 
 /// What is found of a user and a password.
@@ -49,6 +47,37 @@ pub(super) enum Finding {
     Busy,
 }
 
+/// The passwords that wait for a bcrypt, and those that had one.
+#[derive(Debug, Default)]
+struct Checks {
+    verdicts: Verdicts,
+    line: Line<Check>,
+    /// Whether there is a thread that serves the line.
+    is_served: bool,
+}
+
+/// A password that waits for its bcrypt.
+#[derive(Debug)]
+struct Check {
+    presented: Presented,
+    hash: PasswordHash,
+    /// The name of the user, if there is one.
+    user: Option<String>,
+    digest: Digest,
+    verdict: oneshot::Sender<Verdict>,
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug)]
+struct Verdict {
+    right: bool,
+    /// How long it took.
+    cost: Duration,
+}
+
+/// The thread that serves the line.
+struct Worker(Arc<Mutex<Checks>>);
+
 // === impl BasicAuth ===
 
 impl BasicAuth {
@@ -59,52 +88,48 @@ impl BasicAuth {
     pub(super) fn new() -> Result<Self, GetRandomFailed> {
         let mut key = Box::new([0; 64]);
         aws_lc_rs::default_provider().secure_random.fill(&mut *key)?;
-        Ok(Self {
-            key: SecretBox::new(key),
-            verdicts: Arc::default(),
-            turn: Arc::default(),
-            places: Semaphore::new(MOST_WAITING),
-        })
+        Ok(Self { key: SecretBox::new(key), checks: Arc::default(), pacer: Pacer::new() })
     }
 
     /// Whether one of `users`, of whom there is at least one, has that name and that password.
-    pub(super) async fn judge(&self, users: &Users, presented: Presented) -> Finding {
-        let known = str::from_utf8(presented.user()).ok().and_then(|name| users.get(name));
+    pub(super) async fn judge(&self, users: &Users, presented: Presented, peer: &Arc<Peer>) -> Finding {
+        let known = str::from_utf8(presented.user()).ok().and_then(|name| users.get_key_value(name));
         // Whether there is such a user is told neither by the answer nor by how long it takes.
         let hash = match known {
-            Some(hash) => hash.clone(),
+            Some((_, hash)) => hash.clone(),
             None => match self.decoy(users, presented.user()) {
                 Some(decoy) => decoy,
                 None => return Finding::Wrong,
             },
         };
         let digest = self.digest(&[presented.user(), hash.text().expose_secret().as_bytes(), presented.password()]);
-        let remembered = self.verdicts.lock().get(&digest);
-        match remembered {
-            Some(right) => Finding::of(right),
-            None => self.compare(hash, presented, known.is_some(), digest).await,
+        let (verdict, told) = oneshot::channel();
+        {
+            let mut checks = self.checks.lock();
+            checks.verdicts.keep_only(users);
+            if let Some(right) = checks.verdicts.get(&digest) {
+                return Finding::of(right);
+            }
+            let user = known.map(|(name, _)| name.clone());
+            checks.line.join(peer, Check { presented, hash, user, digest, verdict });
+            if !checks.is_served {
+                checks.is_served = Worker::start(&self.checks);
+                if !checks.is_served {
+                    checks.line = Line::default();
+                }
+            }
         }
-    }
-
-    /// Judges a password that is not remembered.
-    async fn compare(&self, hash: PasswordHash, presented: Presented, known: bool, digest: Digest) -> Finding {
-        let Ok(_place) = self.places.try_acquire() else { return Finding::Busy };
-        let Ok(turn) = timeout(PATIENCE, Arc::clone(&self.turn).lock_owned()).await else { return Finding::Busy };
-        // While it waited, another request may have asked the same.
-        let remembered = self.verdicts.lock().get(&digest);
-        if let Some(right) = remembered {
-            return Finding::of(right);
+        match timeout(TIMEOUT, told).await {
+            Ok(Ok(verdict)) => {
+                peer.record(verdict.right);
+                if !verdict.right {
+                    self.pacer.hold(verdict.cost).await;
+                }
+                Finding::of(verdict.right)
+            }
+            // It waited for too long, or had no place.
+            Ok(Err(_)) | Err(_) => Finding::Busy,
         }
-        let verdicts = Arc::clone(&self.verdicts);
-        let judged = spawn_blocking(move || {
-            let matches = bcrypt::verify(presented.password(), hash.text().expose_secret()).unwrap_or(false);
-            let right = known && matches;
-            verdicts.lock().remember(digest, right);
-            // Here, so that it is kept to the end even if whoever asked has hung up.
-            drop(turn);
-            right
-        });
-        Finding::of(judged.await.unwrap_or(false))
     }
 
     /// What an unknown user's password is compared with. It is as much work as the hash of one of the `users`, and for one
@@ -124,6 +149,67 @@ impl BasicAuth {
     }
 }
 
+// === impl Check ===
+
+impl Check {
+    fn run(&self) -> Verdict {
+        let started = Instant::now();
+        let matches = bcrypt::verify(self.presented.password(), self.hash.text().expose_secret()).unwrap_or(false);
+        Verdict { right: self.user.is_some() && matches, cost: started.elapsed() }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Whether the system has a thread for it.
+    fn start(checks: &Arc<Mutex<Checks>>) -> bool {
+        let worker = Self(Arc::clone(checks));
+        thread::Builder::new().name("bcrypt".to_owned()).spawn(move || worker.run()).is_ok()
+    }
+
+    /// Serves the line until nobody waits.
+    fn run(self) {
+        while let Some(check) = self.next() {
+            let verdict = check.run();
+            self.settle(check, verdict);
+        }
+    }
+
+    fn settle(&self, check: Check, verdict: Verdict) {
+        let mut checks = self.0.lock();
+        match &check.user {
+            Some(user) if verdict.right => checks.verdicts.remember_right(user, check.digest),
+            _ => checks.verdicts.remember_wrong(check.digest),
+        }
+        // Others that wait with the same password have waited long enough.
+        for same in checks.line.remove_if(|other| other.digest == check.digest) {
+            let _ = same.verdict.send(Verdict { cost: Duration::ZERO, ..verdict });
+        }
+        let _ = check.verdict.send(verdict);
+    }
+
+    fn next(&self) -> Option<Check> {
+        let mut checks = self.0.lock();
+        // Their clients have hung up.
+        checks.line.remove_if(|check| check.verdict.is_closed());
+        let next = checks.line.next();
+        checks.is_served = next.is_some();
+        next
+    }
+}
+
+impl Drop for Worker {
+    /// Nobody may wait for a thread that has died.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let mut checks = self.0.lock();
+            checks.line = Line::default();
+            checks.is_served = false;
+        }
+    }
+}
+
 // === impl Finding ===
 
 impl Finding {
@@ -134,6 +220,8 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use base64::{Engine, prelude::BASE64_STANDARD};
     use http::{HeaderMap, header::AUTHORIZATION};
 
@@ -150,6 +238,10 @@ mod tests {
         Presented::in_headers(&headers).unwrap()
     }
 
+    async fn judge(auth: &BasicAuth, users: &Users, name: &str, password: &str) -> Finding {
+        auth.judge(users, presented(name, password), &Peer::new(Ipv4Addr::LOCALHOST.into())).await
+    }
+
     #[tokio::test]
     async fn the_right_password_of_a_known_user_is_right() {
         let (auth, users) = (BasicAuth::new().unwrap(), users(&[("alice", "a"), ("bob", "b")]));
@@ -163,7 +255,7 @@ mod tests {
                 ("carol", "a", Finding::Wrong),
                 ("", "", Finding::Wrong),
             ] {
-                assert_eq!(auth.judge(&users, presented(name, password)).await, finding, "{name}:{password}");
+                assert_eq!(judge(&auth, &users, name, password).await, finding, "{name}:{password}");
             }
         }
     }
@@ -172,39 +264,57 @@ mod tests {
     async fn a_user_who_is_gone_or_has_another_password_is_out_at_once() {
         let auth = BasicAuth::new().unwrap();
         let before = users(&[("alice", "old"), ("bob", "b")]);
-        assert_eq!(auth.judge(&before, presented("alice", "old")).await, Finding::Right);
+        assert_eq!(judge(&auth, &before, "alice", "old").await, Finding::Right);
         let changed = users(&[("alice", "new")]);
-        assert_eq!(auth.judge(&changed, presented("alice", "old")).await, Finding::Wrong);
-        assert_eq!(auth.judge(&changed, presented("bob", "b")).await, Finding::Wrong);
+        assert_eq!(judge(&auth, &changed, "alice", "old").await, Finding::Wrong);
+        assert_eq!(judge(&auth, &changed, "bob", "b").await, Finding::Wrong);
     }
 
-    #[tokio::test]
-    async fn a_remembered_password_waits_for_none_and_too_many_new_ones_are_sent_away() {
-        let (auth, users) = (Arc::new(BasicAuth::new().unwrap()), users(&[("alice", "a")]));
-        assert_eq!(auth.judge(&users, presented("alice", "a")).await, Finding::Right);
-        let turn = auth.turn.clone().lock_owned().await;
-        let waiting: Vec<_> = (0..MOST_WAITING)
-            .map(|number| {
-                let (auth, users) = (Arc::clone(&auth), users.clone());
-                tokio::spawn(async move { auth.judge(&users, presented("alice", &number.to_string())).await })
-            })
-            .collect();
-        while auth.places.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(auth.judge(&users, presented("alice", "one more")).await, Finding::Busy);
-        assert_eq!(auth.judge(&users, presented("alice", "a")).await, Finding::Right);
-        drop(turn);
-        for waited in waiting {
-            assert_eq!(waited.await.unwrap(), Finding::Wrong);
-        }
+    /// As if a bcrypt took for ever.
+    fn stall(auth: &BasicAuth) {
+        auth.checks.lock().is_served = true;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_ever() {
+    async fn a_remembered_password_waits_for_none_and_nobody_waits_for_ever() {
         let (auth, users) = (BasicAuth::new().unwrap(), users(&[("alice", "a")]));
-        let _turn = auth.turn.lock().await;
-        assert_eq!(auth.judge(&users, presented("alice", "a")).await, Finding::Busy);
+        auth.checks.lock().verdicts.remember_right("alice", {
+            let hash = users["alice"].text().expose_secret().as_bytes();
+            auth.digest(&[b"alice", hash, b"a"])
+        });
+        stall(&auth);
+        let started = Instant::now();
+        assert_eq!(judge(&auth, &users, "alice", "a").await, Finding::Right);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Busy);
+        assert_eq!(started.elapsed(), TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_with_one_password_are_told_at_once_and_who_hung_up_is_not_checked() {
+        let (auth, users) = (Arc::new(BasicAuth::new().unwrap()), users(&[("alice", "a")]));
+        stall(&auth);
+        let waiting = |password: &'static str| {
+            let (auth, users) = (Arc::clone(&auth), users.clone());
+            tokio::spawn(async move { judge(&auth, &users, "alice", password).await })
+        };
+        let same = [waiting("a"), waiting("a"), waiting("a")];
+        let gone = waiting("b");
+        while auth.checks.lock().line.len() < 4 {
+            tokio::task::yield_now().await;
+        }
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        let worker = Worker(Arc::clone(&auth.checks));
+        // Either of them is the one that is taken.
+        let check = worker.next().unwrap();
+        assert_eq!(auth.checks.lock().line.len(), 2);
+        worker.settle(check, Verdict { right: true, cost: Duration::ZERO });
+        for one in same {
+            assert_eq!(one.await.unwrap(), Finding::Right);
+        }
+        assert!(worker.next().is_none());
+        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
     }
 
     /// What CVE-2022-46146 was: parts joined by a mark that may stand in them.

@@ -17,7 +17,9 @@ use super::{
     connection::Connection,
     hello,
     lookout::{Lookout, View},
+    peer::Peer,
     rate_limit::Bucket,
+    refusals::Refusals,
 };
 use crate::{
     clock::Clock,
@@ -42,6 +44,7 @@ struct Live {
     next_look: Mutex<Instant>,
     basic_auth: BasicAuth,
     bucket: Option<Bucket>,
+    refusals: Refusals,
     /// Whether TLS is spoken.
     tls: bool,
 }
@@ -79,6 +82,7 @@ impl Guard {
             next_look: Mutex::new(Instant::now() + LOOK),
             basic_auth,
             bucket: limit.map(Bucket::new),
+            refusals: Refusals::default(),
             tls,
         })))
     }
@@ -98,26 +102,24 @@ impl Guard {
         format!("{}, {users} user(s){limit}", self.scheme())
     }
 
-    /// `stream`, once it is ready for requests: at once, or after a handshake, which has no end of its own.
+    /// `stream`, which is of `peer`, once it is ready for requests: at once, or after a handshake, which has no end of its own.
     ///
     /// # Errors
     /// The handshake fails, or the web configuration is wrong and nobody may shake hands.
-    pub async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T) -> io::Result<Connection<T>> {
+    pub async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T, peer: &Peer) -> io::Result<Connection<T>> {
         let Some(live) = self.0.as_ref().filter(|live| live.tls) else { return Ok(Connection::Plain(stream)) };
-        let hello = hello::read(stream).await?;
-        // After the client has begun, so that one that waited with that gets no certificate of before.
-        let view = live.view().await;
-        let (Some(_), Some(tls)) = (view.config, view.tls) else {
-            return Err(io::Error::other("the web configuration is wrong: nobody shakes hands"));
-        };
-        Ok(Connection::Secure(Box::new(hello.into_stream(tls).await?)))
+        let secured = live.secure(stream).await;
+        if let Err(error) = &secured {
+            live.refusals.log(error, peer);
+        }
+        secured
     }
 
-    /// Lets a request with these `headers` through, or not. Tells the headers to add to its answer.
+    /// Lets a request of `peer` with these `headers` through, or not. Tells the headers to add to its answer.
     ///
     /// # Errors
     /// In this order: the web configuration is wrong, there are too many requests, or nobody says who asks.
-    pub async fn admit(&self, headers: &HeaderMap) -> Result<HeaderMap, Refusal> {
+    pub async fn admit(&self, headers: &HeaderMap, peer: &Arc<Peer>) -> Result<HeaderMap, Refusal> {
         let Some(live) = &self.0 else { return Ok(HeaderMap::new()) };
         let Some(config) = live.view().await.config else { return Err(Refusal::broken()) };
         if live.bucket.as_ref().is_some_and(|bucket| !bucket.take()) {
@@ -128,7 +130,7 @@ impl Guard {
             return Ok(added);
         }
         let finding = match Presented::in_headers(headers) {
-            Some(presented) => live.basic_auth.judge(&config.users, presented).await,
+            Some(presented) => live.basic_auth.judge(&config.users, presented, peer).await,
             None => Finding::Wrong,
         };
         match finding {
@@ -142,6 +144,16 @@ impl Guard {
 // === impl Live ===
 
 impl Live {
+    async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T) -> io::Result<Connection<T>> {
+        let hello = hello::read(stream).await?;
+        // After the client has begun, so that one that waited with that gets no certificate of before.
+        let view = self.view().await;
+        let (Some(_), Some(tls)) = (view.config, view.tls) else {
+            return Err(io::Error::other("the web configuration is wrong: nobody shakes hands"));
+        };
+        Ok(Connection::Secure(Box::new(hello.into_stream(tls).await?)))
+    }
+
     /// What there is to serve by, from a look that is a second old at the most. Who comes while another looks does not wait.
     async fn view(&self) -> View {
         if let Ok(mut lookout) = Arc::clone(&self.lookout).try_lock_owned()

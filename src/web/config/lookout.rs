@@ -36,6 +36,8 @@ pub(super) struct Lookout {
     clock: Arc<dyn Clock>,
     /// As it was at the start, when what cannot change was settled.
     start: Arc<WebConfig>,
+    /// Whether the file had something in it when it was last good.
+    had_content: bool,
     certificates: Option<Certificates>,
     /// What was last said of each.
     said: Said,
@@ -84,13 +86,18 @@ impl Lookout {
         };
         let tls = certificates.as_ref().map(|certificates| Arc::clone(&certificates.served));
         let view = View { config: Some(Arc::clone(&start)), tls };
-        Ok((Self { file, folder, clock, start, certificates, said: Said::default() }, view))
+        let had_content = !start.is_empty;
+        if start.is_empty {
+            warn!("the web configuration file is empty: no TLS is used and no password is required");
+        }
+        Ok((Self { file, folder, clock, start, had_content, certificates, said: Said::default() }, view))
     }
 
     /// What there is now. May block.
     pub(super) fn look(&mut self) -> View {
         let now = self.clock.now();
         let looked = self.file.look(now, |contents| read(contents, &self.folder, |_, _| {}));
+        let looked = looked.and_then(|config| self.not_emptied(config));
         let looked = looked.and_then(|config| self.follow_certificates(&config, now).map(|()| config));
         self.said.of_file(looked.as_ref().err());
         if let Ok(config) = &looked {
@@ -98,6 +105,18 @@ impl Lookout {
         }
         let tls = self.certificates.as_ref().map(|certificates| Arc::clone(&certificates.served));
         View { config: looked.ok(), tls }
+    }
+
+    /// Refuses a file that has lost all that it had: more likely than everybody being let in on purpose is that it was
+    /// not written to its end.
+    fn not_emptied(&mut self, config: Arc<WebConfig>) -> Result<Arc<WebConfig>, Faults> {
+        if self.had_content && config.is_empty {
+            return Err(Faults::of_file(
+                "empty, and it was not before: restore it, or write {} to lift all restrictions",
+            ));
+        }
+        self.had_content |= !config.is_empty;
+        Ok(config)
     }
 
     /// Takes up new certificates, from other files where `config` says so.

@@ -6,9 +6,10 @@
 //! - [`guard`], which the server asks,
 //! - `lookout`, which follows the file and those that it names,
 //! - `rate_limit`, `headers` and `basic_auth`; the latter asks `authorization` who is presented, and remembers `verdicts`.
+//!   Passwords wait in a `line`, of which the order goes by the [`peer`], and answers to wrong ones for the `pacer`.
 //!
 //! A handshake begins with `hello` and ends in a [`connection`]; `acceptor` makes what shakes hands, and `clients` judges
-//! clients' certificates.
+//! clients' certificates. `refusals` logs the handshakes that fail.
 //! The file is read by `schema`, `tls` and `users`, in the words of `names` and `duration`.
 
 mod acceptor;
@@ -20,9 +21,13 @@ mod duration;
 pub mod guard;
 mod headers;
 mod hello;
+mod line;
 mod lookout;
 mod names;
+mod pacer;
+pub mod peer;
 mod rate_limit;
+mod refusals;
 mod schema;
 mod tls;
 mod users;
@@ -30,6 +35,7 @@ mod verdicts;
 
 pub use connection::Connection;
 pub use guard::{Guard, Refusal};
+pub use peer::Peer;
 
 /// An answer to a yes-or-no question, in YAML 1.1's words, which the toolkit takes.
 fn yes(text: &str) -> Result<bool, &'static str> {

@@ -8,7 +8,7 @@ use super::{
     acceptor::SECTION,
     duration, headers,
     rate_limit::RateLimit,
-    tls::TlsSection,
+    tls::{BLANK_RESTRICTION, TlsSection},
     users::{self, Users},
     yes,
 };
@@ -20,11 +20,16 @@ use crate::config::{
 };
 
 /// The fields of the top level.
-const ROOT: &[&str] = &[SECTION, "http_server_config", "basic_auth_users", "rate_limit"];
+const ROOT: &[&str] = &[SECTION, "http_server_config", USERS, "rate_limit"];
+
+/// The section of users.
+const USERS: &str = "basic_auth_users";
 
 /// What the file asks for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WebConfig {
+    /// Whether the file has no text but comments.
+    pub(super) is_empty: bool,
     pub(super) tls: Option<TlsSection>,
     pub(super) http: Http,
     pub(super) users: Users,
@@ -48,24 +53,43 @@ impl WebConfig {
     /// # Errors
     /// All that is wrong.
     pub(super) fn read(text: &str, folder: &Path, check: impl FnOnce(&TlsSection, &mut Notes)) -> Result<Self, Faults> {
-        let tree = yaml::read(text, "basic_auth_users")?;
+        let tree = yaml::read(text, USERS)?;
         let mut notes = Notes::default();
-        let mut config = Self::default();
+        let mut config = Self { is_empty: is_empty(text), ..Self::default() };
         let mut refused = Ok(());
+        for (name, node) in Node::root(&tree).entries(&mut notes).unwrap_or_default() {
+            if name == USERS && node.is_null() {
+                refused = Err(node.refuse(&mut notes, BLANK_RESTRICTION));
+            }
+        }
         let root = Node::root(&tree).each_field(&[ROOT], &mut notes, |name, node, notes| {
             let taken = match name {
                 SECTION => TlsSection::read(&node, folder, notes).map(|tls| config.tls = tls),
                 "http_server_config" => Http::read(&node, notes).map(|http| config.http = http),
-                "basic_auth_users" => users::read(&node, notes).map(|users| config.users = users),
+                USERS => users::read(&node, notes).map(|users| config.users = users),
                 _ => rate_limit(&node, notes).map(|limit| config.rate_limit = limit),
             };
             refused = refused.and(taken);
         });
         if let Some(tls) = &config.tls {
+            if config.http.http2 && !tls.fits_http2() {
+                let problem = "without one of the suites that HTTP/2 requires: add \
+                    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, or set http2: false";
+                notes.add(format!("{SECTION}.cipher_suites"), problem);
+            }
             check(tls, &mut notes);
         }
         notes.conclude(root.and(refused).map(|()| config))
     }
+}
+
+/// Whether `text` has nothing but blank lines and comments. Someone who wants no restrictions writes `{}`.
+fn is_empty(text: &str) -> bool {
+    let is_blank = |line: &str| {
+        let line = line.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
+        matches!(line, "" | "---" | "..." | "~" | "null") || line.starts_with('#')
+    };
+    text.lines().all(is_blank)
 }
 
 // === impl Http ===

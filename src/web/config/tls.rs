@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustls::SupportedCipherSuite;
+use rustls::{CipherSuite, SupportedCipherSuite};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::names::{ClientAuth, Curve, Version, cipher_suite};
@@ -27,6 +27,19 @@ const FIELDS: &[&str] = &[
     "prefer_server_cipher_suites",
     "curve_preferences",
 ];
+
+/// Those that may be blank, which is as if they were not given: names of files and PEM text, as in the toolkit.
+const MAY_BE_BLANK: &[&str] = &["cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file"];
+
+/// Those that keep clients out. Where a template leaves them blank, nobody would be kept out.
+const RESTRICTIONS: &[&str] = &["client_auth_type", "client_allowed_sans"];
+
+/// What is said to one of the latter.
+pub(super) const BLANK_RESTRICTION: &str = "blank, which would keep nobody out: give a value, or remove the field";
+
+/// The cipher suites of TLS 1.2 of which HTTP/2 requires one.
+const HTTP2_SUITES: [CipherSuite; 2] =
+    [CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256];
 
 /// What mends a policy that asks for no certificate.
 const ASK: &str = "add client_auth_type: RequireAndVerifyClientCert";
@@ -93,22 +106,37 @@ impl TlsSection {
     pub(super) fn read(node: &Node<'_>, folder: &Path, notes: &mut Notes) -> Result<Option<Self>, Refused> {
         let mut draft = Draft::default();
         let mut refused = None;
+        for (name, field) in node.entries(notes)? {
+            if RESTRICTIONS.contains(&name) && field.is_null() {
+                refused = Some(field.refuse(notes, BLANK_RESTRICTION));
+            }
+        }
         node.each_field(&[FIELDS], notes, |name, field, notes| {
-            // As in the toolkit, a text that is blank is not given.
-            if field.is_blank() {
+            if field.is_blank() && MAY_BE_BLANK.contains(&name) {
+                return;
+            }
+            if field.is_blank() && RESTRICTIONS.contains(&name) {
+                refused = Some(field.refuse(notes, BLANK_RESTRICTION));
                 return;
             }
             draft.given = true;
             refused = draft.take(name, &field, folder, notes).err().or(refused);
         })?;
         if !draft.given {
-            return Ok(None);
+            return refused.map_or(Ok(None), Err);
         }
         let section = draft.finish(node, notes);
         match refused {
             Some(refused) => Err(refused),
             None => section.map(Some),
         }
+    }
+
+    /// Whether HTTP/2 may be spoken with its suites: RFC 9113 requires one of two, unless all are of TLS 1.3.
+    pub(super) fn fits_http2(&self) -> bool {
+        let is_required = |suite: &SupportedCipherSuite| HTTP2_SUITES.contains(&suite.suite());
+        let tls12 = self.versions.contains(&Version::Tls12);
+        !tls12 || self.cipher_suites.as_ref().is_none_or(|suites| suites.iter().any(is_required))
     }
 
     /// Each file that it needs, with the field that names it.
@@ -135,7 +163,7 @@ impl Draft {
             "client_ca_file" => self.client_ca.file = Some(Pem::file("client_ca_file", field, folder, notes)),
             "client_auth_type" => self.client_auth = Some(field.scalar(notes, ClientAuth::named)),
             "client_allowed_sans" => {
-                self.client_allowed_sans = Some(each(field, notes, |item, notes| item.text(notes).map(str::to_owned))?);
+                self.client_allowed_sans = Some(each(field, notes, allowed_san)?);
             }
             "min_version" => self.min_version = Some(field.scalar(notes, Version::named)?),
             "max_version" => self.max_version = Some(field.scalar(notes, Version::named)?),
@@ -237,6 +265,13 @@ impl PartialEq for Pem {
             _ => false,
         };
         self.field == other.field && same
+    }
+}
+
+fn allowed_san(node: &Node<'_>, notes: &mut Notes) -> Result<String, Refused> {
+    match node.text(notes)? {
+        "" => Err(node.refuse(notes, "blank: expected a host, an address, a mailbox or a URI")),
+        name => Ok(name.to_owned()),
     }
 }
 

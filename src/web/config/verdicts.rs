@@ -1,20 +1,23 @@
 //! Remembers which passwords were right and which were wrong, so that bcrypt judges each but once.
 //!
-//! A password that was right is never forgotten for one that was wrong: whoever tries passwords by the thousand does not
-//! make a scraper wait.
+//! Each user's last right password has a place of its own: neither wrong ones nor other users push it out, so whoever tries
+//! passwords by the thousand does not make a scraper wait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-/// The most that are remembered.
-const MOST: usize = 100;
+use super::users::Users;
+
+/// The most wrong ones that are remembered.
+const MAX_WRONG: usize = 100;
 
 /// A keyed hash of a user, a password hash and a password.
 pub(super) type Digest = [u8; 32];
 
-/// The verdicts, each list with the oldest first.
+/// The verdicts.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
-    right: VecDeque<Digest>,
+    right: BTreeMap<String, Digest>,
+    /// The oldest first.
     wrong: VecDeque<Digest>,
 }
 
@@ -24,22 +27,30 @@ impl Verdicts {
     /// Whether it was right, if that is remembered.
     pub(super) fn get(&self, digest: &Digest) -> Option<bool> {
         // Nobody can aim at a digest without the key, so how long this takes tells nothing.
-        if self.right.contains(digest) {
+        if self.right.values().any(|right| right == digest) {
             return Some(true);
         }
         self.wrong.contains(digest).then_some(false)
     }
 
-    /// Remembers that it was `right`, or was not.
-    pub(super) fn remember(&mut self, digest: Digest, right: bool) {
-        let full = self.right.len() + self.wrong.len() == MOST;
-        if full && self.wrong.pop_front().is_none() {
-            if !right {
-                return;
-            }
-            self.right.pop_front();
+    /// Remembers that it was the right one of `user`.
+    pub(super) fn remember_right(&mut self, user: &str, digest: Digest) {
+        self.right.insert(user.to_owned(), digest);
+    }
+
+    /// Remembers that it was wrong.
+    pub(super) fn remember_wrong(&mut self, digest: Digest) {
+        if self.wrong.len() == MAX_WRONG {
+            self.wrong.pop_front();
         }
-        if right { &mut self.right } else { &mut self.wrong }.push_back(digest);
+        self.wrong.push_back(digest);
+    }
+
+    /// Forgets those of users that are gone.
+    pub(super) fn keep_only(&mut self, users: &Users) {
+        if self.right.len() > users.len() {
+            self.right.retain(|user, _| users.contains_key(user));
+        }
     }
 }
 
@@ -56,24 +67,27 @@ mod tests {
     #[test]
     fn wrong_ones_displace_no_right_one_and_all_are_bounded() {
         let mut verdicts = Verdicts::default();
-        verdicts.remember(digest(0), true);
+        verdicts.remember_right("alice", digest(0));
         for number in 1..10_000 {
-            verdicts.remember(digest(number), false);
+            verdicts.remember_wrong(digest(number));
         }
         assert_eq!(verdicts.get(&digest(0)), Some(true));
         assert_eq!(verdicts.get(&digest(1)), None);
         assert_eq!(verdicts.get(&digest(9_999)), Some(false));
-        assert_eq!(verdicts.right.len() + verdicts.wrong.len(), MOST);
+        assert_eq!(verdicts.wrong.len(), MAX_WRONG);
     }
 
+    /// bcrypt reads 72 bytes, so a user with a longer password has any number of right ones.
     #[test]
-    fn with_right_ones_alone_the_oldest_makes_room() {
+    fn a_user_with_many_right_passwords_displaces_no_other_user() {
         let mut verdicts = Verdicts::default();
-        for number in 0..=100 {
-            verdicts.remember(digest(number), true);
+        verdicts.remember_right("alice", digest(0));
+        for number in 1..10_000 {
+            verdicts.remember_right("mallory", digest(number));
         }
-        verdicts.remember(digest(101), false);
-        assert_eq!((verdicts.get(&digest(0)), verdicts.get(&digest(101))), (None, None));
-        assert_eq!((verdicts.right.len(), verdicts.wrong.len()), (MOST, 0));
+        assert_eq!((verdicts.get(&digest(0)), verdicts.get(&digest(9_999))), (Some(true), Some(true)));
+        assert_eq!(verdicts.right.len(), 2);
+        verdicts.keep_only(&Users::new());
+        assert_eq!(verdicts.right.len(), 0);
     }
 }

@@ -2,6 +2,9 @@
 
 mod attacks;
 mod changes;
+mod client_certificates;
+mod damaged;
+mod passwords;
 mod requests;
 mod rotation;
 mod tls;
