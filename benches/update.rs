@@ -3,6 +3,7 @@
 //! `cargo bench --bench update` takes some seconds. Each figure is a median, and the ratios are of one run.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 use std::{collections::BTreeSet, hint::black_box, sync::Arc, time::Duration};
 

@@ -4,14 +4,15 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::parse_or_explain() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     match arguments.carry_out() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{}: {error:#}", env!("CARGO_PKG_NAME"));
+            cli::print::error_line(format_args!("{}: {error:#}", env!("CARGO_PKG_NAME")));
             arguments.exit_code_of_errors()
         }
     }

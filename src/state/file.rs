@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
@@ -14,7 +14,7 @@ use super::{
     State,
     format::{self, Fault, MAX_BYTES},
 };
-use crate::replacement::Replacement;
+use crate::{files, replacement::Replacement};
 
 /// Nobody else needs to know who has keys.
 const MODE: u32 = 0o600;
@@ -110,12 +110,10 @@ impl StateFile {
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
-        // A pipe would be waited for, and a device must not be put aside.
-        if !fs::metadata(&self.path)?.is_file() {
-            return Err(io::Error::other("not a file"));
-        }
+        // A device must not be put aside.
+        let Some((file, _)) = files::open(&self.path)? else { return Err(io::Error::other("not a file")) };
         let mut bytes = Vec::new();
-        File::open(&self.path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -255,7 +253,7 @@ mod tests {
         fs::write(file.path(), "foreign").unwrap();
         fs::set_permissions(file.path(), Permissions::from_mode(0o000)).unwrap();
         // Not for root, who may read everything.
-        if File::open(file.path()).is_err() {
+        if fs::File::open(file.path()).is_err() {
             stays();
         }
     }

@@ -1,6 +1,7 @@
 //! The built binary, over the wire, against the simulator.
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
+#![allow(clippy::print_stdout, reason = "clippy knows test functions, but not what they share")]
 
 mod alerting;
 mod attacks;
