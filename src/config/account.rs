@@ -180,8 +180,8 @@ fn uins(node: &Node<'_>, notes: &mut Notes) -> Result<BTreeSet<Uin>, Refused> {
 /// Whether it is a whole number as a template or another YAML library writes one that it took for a floating-point number,
 /// such as `1.00013065917e+11` and `100013065917.0`.
 fn is_float(text: &str) -> bool {
-    let is_number = text.len() <= 32 && text.parse::<f64>().is_ok_and(f64::is_finite);
-    is_number && text.starts_with(|first: char| first.is_ascii_digit()) && text.contains(['.', 'e', 'E'])
+    let is_whole = text.len() <= 32 && text.parse::<f64>().is_ok_and(|number| number >= 1.0 && number.fract() == 0.0);
+    is_whole && text.starts_with(|first: char| first.is_ascii_digit()) && text.contains(['.', 'e', 'E'])
 }
 
 /// A value that none of `others` has. They are those before it, and the ways to them.

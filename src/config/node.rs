@@ -14,6 +14,9 @@ use super::fault::{Notes, Refused};
 /// value of a field that is worth repeating is.
 const MAX_SHOWN: usize = 20;
 
+/// The most of a URL's path that is repeated.
+const MAX_SHOWN_OF_PATH: usize = 8;
+
 /// A value and its path.
 pub(crate) struct Node<'a> {
     path: String,
@@ -201,15 +204,19 @@ fn is_constant(text: &str) -> bool {
     text.contains('_') && text.len() <= 64 && text.split('_').all(is_word)
 }
 
-/// Scheme and host of a URL, if that looks like one. A path or a query may hold a token.
+/// Scheme and host of a URL, or a host alone, if it looks like one. A long path or query may hold a token.
 fn shown_of_url(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://")?;
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
     let (host, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let is_label = |label: &str| {
         (1..=MAX_SHOWN).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
-    let looks_right = scheme.len() <= 8 && is_label(scheme) && host.len() <= 64 && host.split(['.', ':']).all(is_label);
-    let end = if tail.is_empty() { "" } else { "/…" };
-    looks_right.then(|| format!("{scheme}://{host}{end}"))
+    let looks_right = scheme.len() <= 8
+        && is_label(scheme)
+        && host.len() <= 64
+        && host.contains('.')
+        && host.split(['.', ':']).all(is_label);
+    let shown = if tail.len() <= MAX_SHOWN_OF_PATH { text.to_owned() } else { format!("{scheme}://{host}/…") };
+    looks_right.then_some(shown)
 }

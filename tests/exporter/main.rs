@@ -26,6 +26,8 @@ mod organization;
 mod pki;
 mod probes;
 mod prometheus;
+mod printing;
+mod proxies;
 mod reload;
 mod secrets;
 mod shards;
