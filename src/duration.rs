@@ -53,8 +53,28 @@ mod tests {
     #[test]
     fn what_other_programs_read_otherwise_is_refused() {
         for wrong in [
-            "", "m", "5", "-5m", "+5m", "5 minutes ago", "3M", "5min", "1w", "1y", "500ms", "1.5h", "1h 30m", "30m1h",
-            "1m1m", "5m3", " 5m", "5m ", "5µs", "1H", "213503982334602d", "99999999999999999999d",
+            "",
+            "m",
+            "5",
+            "-5m",
+            "+5m",
+            "5 minutes ago",
+            "3M",
+            "5min",
+            "1w",
+            "1y",
+            "500ms",
+            "1.5h",
+            "1h 30m",
+            "30m1h",
+            "1m1m",
+            "5m3",
+            " 5m",
+            "5m ",
+            "5µs",
+            "1H",
+            "213503982334602d",
+            "99999999999999999999d",
         ] {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }

@@ -50,9 +50,10 @@ impl Environment {
     /// The names and values of the variables whose names start with `prefix`, in no order; no value where it is not
     /// UTF-8. For settings, which are no secrets.
     pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().filter(move |(name, _)| name.starts_with(prefix)).map(|(name, variable)| {
-            (name.as_str(), variable.is_unicode.then(|| variable.value.expose_secret()))
-        })
+        self.0
+            .iter()
+            .filter(move |(name, _)| name.starts_with(prefix))
+            .map(|(name, variable)| (name.as_str(), variable.is_unicode.then(|| variable.value.expose_secret())))
     }
 }
 

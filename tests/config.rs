@@ -117,7 +117,8 @@ fn the_default_timeout_is_at_most_the_interval() {
         let config = parse(&format!("{ONE}\npoll: {poll}"), &[]).unwrap();
         config.accounts[0].poll.timeout.get().as_secs()
     };
-    for (poll, seconds) in [("{}", 10), ("{interval: 1s}", 1), ("{interval: 2s}", 2), ("{interval: 10s}", 10), ("{interval: 1d}", 10)]
+    for (poll, seconds) in
+        [("{}", 10), ("{interval: 1s}", 1), ("{interval: 2s}", 2), ("{interval: 10s}", 10), ("{interval: 1d}", 10)]
     {
         assert_eq!(timeouts(poll), seconds, "{poll}");
     }
@@ -428,7 +429,8 @@ fn every_field() -> Vec<String> {
     for (section, text) in sections {
         let text = text.replace("{account}", account);
         // What is known there, the program itself says.
-        let faults = parse(&text.replace("{}", "nothing_called_so: 1").replace("env: nothing_called_so: 1", "env: {}"), &[]);
+        let faults =
+            parse(&text.replace("{}", "nothing_called_so: 1").replace("env: nothing_called_so: 1", "env: {}"), &[]);
         let faults = faults.unwrap_err();
         let (_, known) = faults.split_once("unknown field: expected ").unwrap_or_else(|| panic!("{section}: {faults}"));
         for field in known.lines().next().unwrap().split(", ").chain(["no_field_is_called_so"]) {

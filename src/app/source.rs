@@ -58,7 +58,15 @@ impl ConfigSource {
     #[must_use]
     pub fn file(path: PathBuf, environment: Environment, shard: Shard) -> Self {
         let watched = Mutex::new(Watched::new(vec![path.clone()], MAX_BYTES));
-        Self(Kind::File(ConfigFile { path, environment, shard, watched, loaded: Mutex::default(), is_used_up: AtomicBool::default(), has_started: AtomicBool::default() }))
+        Self(Kind::File(ConfigFile {
+            path,
+            environment,
+            shard,
+            watched,
+            loaded: Mutex::default(),
+            is_used_up: AtomicBool::default(),
+            has_started: AtomicBool::default(),
+        }))
     }
 
     /// Whatever `load` gives, whole.

@@ -26,7 +26,8 @@ pub(super) fn run(flags: &CheckFlags) -> Result<()> {
 
 fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
     let (shard, file, environment) = (flags.shard(), flags.file(), Environment::of_this_process());
-    let config = Config::check(file, &environment, SystemClock.now()).map_err(|faults| exporter::refused(file, &faults));
+    let config =
+        Config::check(file, &environment, SystemClock.now()).map_err(|faults| exporter::refused(file, &faults));
     let config = match (config, Proxies::from_environment(&environment)) {
         (Ok(config), Ok(_)) => config.shard(shard),
         (Ok(_), Err(error)) => return Err(error.into()),

@@ -95,7 +95,10 @@ fn say_where_to_look(flags: &ServeFlags, guard: &Guard, listeners: &Listeners, e
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
         let (scheme, port) = (guard.scheme(), address.port());
         let url = format!("{scheme}://{host}:{port}");
-        text.push_str(&format!("  {url}/ shows how it stands\n  {url}{} is what Prometheus reads\n", flags.telemetry_path));
+        text.push_str(&format!(
+            "  {url}/ shows how it stands\n  {url}{} is what Prometheus reads\n",
+            flags.telemetry_path
+        ));
     }
     text.push_str("The first sweep over its users takes three seconds. Ctrl-C stops.\n");
     // The demo serves whether or not somebody reads this.

@@ -192,7 +192,10 @@ fn unique<T: FromStr<Err: Display> + Clone + Ord + Display>(
 ) -> Result<T, Refused> {
     let value: T = node.parse(notes)?;
     if let Some(first) = others.get(&value) {
-        return Err(node.refuse(notes, format_args!("{} is at {first} already: remove or change one", quoted(&value.to_string()))));
+        return Err(node.refuse(
+            notes,
+            format_args!("{} is at {first} already: remove or change one", quoted(&value.to_string())),
+        ));
     }
     others.insert(value.clone(), node.path().to_owned());
     Ok(value)

@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn both_versions_of_yaml_say_yes_and_no() {
-        for (yes_text, no_text) in [("true", "false"), ("True", "False"), ("TRUE", "FALSE"), ("yes", "no"), ("On", "Off"), ("y", "N")] {
+        for (yes_text, no_text) in
+            [("true", "false"), ("True", "False"), ("TRUE", "FALSE"), ("yes", "no"), ("On", "Off"), ("y", "N")]
+        {
             assert_eq!((yes(yes_text), yes(no_text)), (Ok(true), Ok(false)));
         }
         for wrong in ["", "1", "0", "tRUE", "yes!", "enabled", "null"] {

@@ -226,7 +226,8 @@ mod tests {
     fn tags_but_for_text_and_merge_keys_are_refused() {
         assert!(read("a: !!str 1\nb: !<tag:yaml.org,2002:str> 2\n'<<': 3", "a").is_ok());
         let tags = "line 1: tags (!name) are not accepted: write the value without it";
-        for text in ["a: !!binary MQ==", "a: !own 1", "a: ! 1", "a: !!set {b, c}", "a: !!seq [b]", "!!int a: 1", "!!map {}"]
+        for text in
+            ["a: !!binary MQ==", "a: !own 1", "a: ! 1", "a: !!set {b, c}", "a: !!seq [b]", "!!int a: 1", "!!map {}"]
         {
             assert_eq!(fault(text), tags, "{text}");
         }
@@ -237,8 +238,34 @@ mod tests {
     #[test]
     fn a_large_file_of_anything_is_read() {
         for piece in [
-            "[", "{", "- ", "? ", "a: ", "[a,", "{a: ", "&a ", "!a ", "!!str ", "\"", "'", "|", "#\n", "a\n", "\n", "\t", "%A a\n",
-            "---\n", "...\n", ":", ",", "a: [b]\n", "a:\n", "a: |\n  b\n", "a,", "]", "}",
+            "[",
+            "{",
+            "- ",
+            "? ",
+            "a: ",
+            "[a,",
+            "{a: ",
+            "&a ",
+            "!a ",
+            "!!str ",
+            "\"",
+            "'",
+            "|",
+            "#\n",
+            "a\n",
+            "\n",
+            "\t",
+            "%A a\n",
+            "---\n",
+            "...\n",
+            ":",
+            ",",
+            "a: [b]\n",
+            "a:\n",
+            "a: |\n  b\n",
+            "a,",
+            "]",
+            "}",
         ] {
             let text = piece.repeat((128 << 10) / piece.len());
             let _ = read(&text, "a");

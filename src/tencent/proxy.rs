@@ -163,7 +163,10 @@ fn variable<'a>(
         // A mounted secret often ends in a newline.
         let value = value.expose_secret().trim();
         if value.contains(|character: char| character.is_control() || matches!(character, '"' | '\'' | '`')) {
-            return Err(WrongVariable { variable, problem: "not usable, as it contains a quote or a control character" });
+            return Err(WrongVariable {
+                variable,
+                problem: "not usable, as it contains a quote or a control character",
+            });
         }
         if !value.is_empty() {
             return Ok(Some((variable, value)));
@@ -182,7 +185,9 @@ fn proxy_url(text: &str) -> Result<Url, &'static str> {
     match url.scheme() {
         "http" | "https" => {}
         "socks4" | "socks4a" | "socks5" | "socks5h" => {
-            return Err("the URL of a SOCKS proxy, which is not supported: expected http://host:port or https://host:port");
+            return Err(
+                "the URL of a SOCKS proxy, which is not supported: expected http://host:port or https://host:port",
+            );
         }
         _ => return Err(EXPECTED),
     }
@@ -221,7 +226,8 @@ mod tests {
 
     #[test]
     fn what_is_meant_is_read_and_what_is_not_is_refused_without_its_value() {
-        for value in ["http://user:secretword@proxy:1\n", " proxy.example:3128 ", "https://[::1]:8443/", "HTTP://PROXY"] {
+        for value in ["http://user:secretword@proxy:1\n", " proxy.example:3128 ", "https://[::1]:8443/", "HTTP://PROXY"]
+        {
             assert!(proxies(&[("HTTPS_PROXY", value)]).is_ok_and(|proxies| proxies.is_any()), "{value:?}");
         }
         for value in [

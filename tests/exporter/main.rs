@@ -24,9 +24,9 @@ mod negotiation;
 mod organization;
 #[path = "../support/pki.rs"]
 mod pki;
+mod printing;
 mod probes;
 mod prometheus;
-mod printing;
 mod proxies;
 mod reload;
 mod secrets;

@@ -324,7 +324,9 @@ fn a_configuration_from_a_pipe_is_read_once_and_not_followed() {
     let script = format!("cat {}/config.yaml | \"$@\"", world.folder.path().display());
     let mut shell = std::process::Command::new("sh");
     shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    shell.env("TENCENTCLOUD_SECRET_ID", crate::world::SECRET_ID).env("TENCENTCLOUD_SECRET_KEY", crate::world::SECRET_KEY);
+    shell
+        .env("TENCENTCLOUD_SECRET_ID", crate::world::SECRET_ID)
+        .env("TENCENTCLOUD_SECRET_KEY", crate::world::SECRET_KEY);
     shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"), "check-config"]);
     let output = shell.arg("--config.file=/dev/stdin").stdin(std::process::Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
