@@ -6,6 +6,7 @@
 //! `-- --serve PORT MIN_MS MAX_MS` only serves the simulator, one way taking that long, for another client to be measured.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 #![allow(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
 
 #[path = "support/process.rs"]

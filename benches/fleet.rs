@@ -5,6 +5,7 @@
 //! when their keys were last used. It takes five minutes, asserts nothing about speed, but fails when a request was refused.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 #![allow(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
 
 #[path = "support/process.rs"]

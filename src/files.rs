@@ -3,12 +3,16 @@
 //! Kubernetes swaps all files of a mounted Secret at once, by a symbolic link. Others write in place, and a reader may
 //! find a half, or the files of two sets. So content counts only if a second reading agrees with it, and who has a
 //! good value keeps it until the new content has been left alone for a second.
+//!
+//! Every file that a user names is opened here, by [`open`] or [`read_once`]: neither waits for a pipe.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Read},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +27,18 @@ const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long files may change before that is worth a report: a rotation takes a moment, and is no fault.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long a pipe may take until its writer has finished: this many waits of that length.
+const PIPE_WAITS: u32 = 500;
+const PIPE_WAIT: Duration = Duration::from_millis(10);
+
+/// What a file holds, be it a regular one or not.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether it is a regular file, which can be read again.
+    pub(crate) is_regular: bool,
+}
 
 /// A value read from files, and read again when they change.
 #[derive(Debug)]
@@ -49,6 +65,12 @@ pub enum Error {
     #[error("cannot read {}: not a file: check the path", path.display())]
     NotAFile {
         /// What is no file.
+        path: PathBuf,
+    },
+    /// A pipe that nobody writes, or that somebody holds open.
+    #[error("cannot read {}: nothing has written it to its end within 5 s: check the program that writes the pipe, or name a file", path.display())]
+    SlowPipe {
+        /// The pipe.
         path: PathBuf,
     },
     /// The file holds more than what it is for would ever need.
@@ -202,19 +224,52 @@ impl Reading {
     }
 }
 
-fn read(path: &Path, max_bytes: u64) -> Result<(Version, SecretSlice<u8>), Error> {
-    // Before it is opened: that is where a pipe would hang.
-    if !fs::metadata(path).map_err(unreadable(path))?.is_file() {
-        return Err(Error::NotAFile { path: path.to_owned() });
+/// Opens the regular file at `path`. Anything else is refused, before it is opened and again afterwards: to open a device
+/// may change it, and what the path leads to may be replaced in between.
+pub(crate) fn open(path: &Path) -> io::Result<Option<(File, Metadata)>> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
     }
-    let file = File::open(path).map_err(unreadable(path))?;
-    let version = Version::of(&file.metadata().map_err(unreadable(path))?);
+    let file = open_without_waiting(path)?;
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file().then_some((file, metadata)))
+}
+
+/// Reads a regular file, or once what is not one: the pipe of a process substitution, `/dev/stdin` or `/dev/null`.
+pub(crate) fn read_once(path: &Path, max_bytes: u64) -> Result<Content, Error> {
+    let mut file = open_without_waiting(path).map_err(unreadable(path))?;
+    let kind = file.metadata().map_err(unreadable(path))?.file_type();
+    let mut bytes = Vec::new();
+    for _ in 0..=PIPE_WAITS {
+        match (&mut file).take(max_bytes + 1 - bytes.len() as u64).read_to_end(&mut bytes) {
+            _ if bytes.len() as u64 > max_bytes => {
+                return Err(Error::TooLarge { path: path.to_owned(), max_bytes });
+            }
+            // Nobody has begun to write it.
+            Ok(_) if bytes.is_empty() && kind.is_fifo() => thread::sleep(PIPE_WAIT),
+            Ok(_) => return Ok(Content { bytes, is_regular: kind.is_file() }),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PIPE_WAIT),
+            Err(error) => return Err(unreadable(path)(error)),
+        }
+    }
+    Err(Error::SlowPipe { path: path.to_owned() })
+}
+
+/// A pipe without a writer is opened at once, and read as empty.
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+fn read(path: &Path, max_bytes: u64) -> Result<(Version, SecretSlice<u8>), Error> {
+    let Some((file, metadata)) = open(path).map_err(unreadable(path))? else {
+        return Err(Error::NotAFile { path: path.to_owned() });
+    };
     let mut content = Vec::new();
     file.take(max_bytes + 1).read_to_end(&mut content).map_err(unreadable(path))?;
     if content.len() as u64 > max_bytes {
         return Err(Error::TooLarge { path: path.to_owned(), max_bytes });
     }
-    Ok((version, content.into()))
+    Ok((Version::of(&metadata), content.into()))
 }
 
 /// What went wrong, as the system words it: Rust calls a file that is not there an entity.

@@ -4,10 +4,11 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::parse_or_explain() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     match arguments.carry_out() {
         Ok(code) => {
             cli::finish_log(None);

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "what a test cannot go on without")]
 
 use std::{
+    ffi::OsString,
     fs,
+    os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
 };
 
@@ -71,7 +73,96 @@ fn compare_all(folder: &str, outcome: impl Fn(Result<Config, String>) -> Result<
 
 #[test]
 fn right_files_load_as_expected() {
-    compare_all("valid", |outcome| outcome.map(|config| describe(&config)));
+    // Relative paths are relative to the folder of the cases.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/valid").display().to_string();
+    compare_all("valid", |outcome| outcome.map(|config| describe(&config).replace(&folder, ".")));
+}
+
+#[test]
+fn relative_paths_are_relative_to_the_file_and_those_of_variables_to_the_working_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let text = "
+        accounts:
+          - name: prod
+            uins_file: users/uins.txt
+            credentials: {file: {secret_id_path: id, secret_key_path: /etc/cam/key, token_path: ../token}}
+          - {name: profile, uins: [1], credentials: {profile: {path: credentials}}}
+          - {name: home, uins: [1], credentials: {profile: {path: ~/credentials}}}
+        state_file: state";
+    fs::write(&file, text).unwrap();
+    let at = |name: &str| format!("{:?}", folder.path().join(name));
+    let config = describe(&load(&file).unwrap());
+    for expected in [
+        format!("uins_file: Some({})", at("users/uins.txt")),
+        format!("secret_id: {}, secret_key: \"/etc/cam/key\", token: Some({})", at("id"), at("../token")),
+        format!("Profile {{ path: Some({})", at("credentials")),
+        "Profile { path: Some(\"~/credentials\")".to_owned(),
+        format!("state_file: Some({})", at("state")),
+    ] {
+        assert!(config.contains(&expected), "{expected}: {config}");
+    }
+
+    let variables = [("CAM_EXPORTER__STATE_FILE", "other"), ("CAM_EXPORTER__ACCOUNTS__0__UINS_FILE", "uins.txt")];
+    let config = Config::load(&file, &variables.into_iter().collect()).unwrap();
+    assert_eq!(config.state_file.as_deref(), Some(Path::new("other")));
+    assert_eq!(config.accounts[0].uins_file.as_deref(), Some(Path::new("uins.txt")));
+    // Without a folder in its path, the file is in the working directory.
+    assert_eq!(parse(text, &[]).unwrap().state_file.as_deref(), Some(Path::new("state")));
+}
+
+#[test]
+fn the_default_timeout_is_at_most_the_interval() {
+    let timeouts = |poll: &str| {
+        let config = parse(&format!("{ONE}\npoll: {poll}"), &[]).unwrap();
+        config.accounts[0].poll.timeout.get().as_secs()
+    };
+    for (poll, seconds) in
+        [("{}", 10), ("{interval: 1s}", 1), ("{interval: 2s}", 2), ("{interval: 10s}", 10), ("{interval: 1d}", 10)]
+    {
+        assert_eq!(timeouts(poll), seconds, "{poll}");
+    }
+    let own = "accounts: [{name: prod, uins: [1], interval: 3s, credentials: {env: {}}}]";
+    assert_eq!(parse(own, &[]).unwrap().accounts[0].poll.timeout.get().as_secs(), 3);
+    // One that is given is not changed.
+    assert!(parse(&format!("{own}\npoll: {{timeout: 10s}}"), &[]).unwrap_err().contains("longer than interval"));
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped_and_damage_is_refused() {
+    assert_eq!(parse(&format!("\u{feff}{ONE}"), &[]), parse(ONE, &[]));
+    for damaged in [format!("{ONE}\n\0poll: {{rate_limit: 21}}"), format!("{ONE}\n#\u{1b}"), "\0".repeat(4096)] {
+        assert!(parse(&damaged, &[]).unwrap_err().contains("unexpected character U+00"), "{damaged:?}");
+    }
+}
+
+#[test]
+fn yes_and_no_are_read_in_every_spelling_of_yaml() {
+    let with = |word: &str| {
+        let text = format!(
+            "accounts: [{{name: prod, uins: [1], discover: {word}, include_self: {word}, credentials: {{env: {{}}}}}}]\n\
+             poll: {{last_used: {word}}}"
+        );
+        parse(&text, &[])
+    };
+    for (yes, no) in [("True", "False"), ("TRUE", "FALSE"), ("yes", "no"), ("On", "Off"), ("y", "n")] {
+        assert_eq!((with(yes), with(no)), (with("true"), with("false")), "{yes}, {no}");
+    }
+    assert_eq!(with("enabled").unwrap_err().matches("neither true nor false: expected one of them").count(), 3);
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_is_named_and_not_ignored() {
+    let value = OsString::from_vec(b"secret\xff".to_vec());
+    for name in ["CAM_EXPORTER__POLL__INTERVAL", "CAM_EXPORTER__STATE_FILE", "CAM_EXPORTER__ACCOUNTS__0__NAME"] {
+        let environment = Environment::from_os([(name.into(), value.clone())]);
+        let faults = Config::parse(ONE, &environment).unwrap_err().to_string();
+        let named = format!("not UTF-8: set it again, in UTF-8 (from environment variable {name})");
+        assert!(faults.contains(&named) && !faults.contains("secret"), "{name}: {faults}");
+    }
+    let name = OsString::from_vec(b"CAM_EXPORTER__POLL__INTER\xffVAL".to_vec());
+    let faults = Config::parse(ONE, &Environment::from_os([(name, "1m".into())])).unwrap_err().to_string();
+    assert!(faults.contains("unknown field"), "{faults}");
 }
 
 #[test]
@@ -317,6 +408,75 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
     ] {
         let faults = parse(ONE, &[(&format!("CAM_EXPORTER__{name}"), SECRET)]).unwrap_err();
         assert!(faults.contains(name) && !faults.contains(SECRET), "{name}: {faults}");
+    }
+}
+
+/// Each field of each section: YAML in which `@` stands for its value. What every section has to have is there too.
+fn every_field() -> Vec<String> {
+    let account = "{name: prod, uins: [1], credentials: {env: {}}";
+    let sections = [
+        ("", "{}"),
+        ("accounts[]", "accounts: [{account}, {}}]"),
+        ("poll", "accounts: [{account}}]\npoll: {{}}"),
+        ("keys", "accounts: [{account}}]\nkeys: {{}}"),
+        ("discover", "accounts: [{account}, discover: {{}}}]"),
+        ("organization", "accounts: [{account}, organization: {{}}}]"),
+        ("last_used", "accounts: [{account}}]\npoll: {last_used: {{}}}"),
+        ("credentials", "accounts: [{name: prod, uins: [1], credentials: {{}}}]"),
+        ("file", "accounts: [{name: prod, uins: [1], credentials: {file: {{}}}}]"),
+        ("profile", "accounts: [{name: prod, uins: [1], credentials: {profile: {{}}}}]"),
+        ("cvm_role", "accounts: [{name: prod, uins: [1], credentials: {cvm_role: {{}}}}]"),
+        ("assume_role", "accounts: [{name: prod, uins: [1], credentials: {assume_role: {{}}}}]"),
+    ];
+    let mut fields = vec![];
+    for (section, text) in sections {
+        let text = text.replace("{account}", account);
+        // What is known there, the program itself says.
+        let faults =
+            parse(&text.replace("{}", "nothing_called_so: 1").replace("env: nothing_called_so: 1", "env: {}"), &[]);
+        let faults = faults.unwrap_err();
+        let (_, known) = faults.split_once("unknown field: expected ").unwrap_or_else(|| panic!("{section}: {faults}"));
+        for field in known.lines().next().unwrap().split(", ").chain(["no_field_is_called_so"]) {
+            for value in ["@", "[@]", "[[@]]", "{@: 1}", "{interval: @}"] {
+                let text = text.replace("env: {}", "env: {EMPTY}").replace("{}", &format!("{field}: {value}"));
+                fields.push(text.replace("{EMPTY}", "{}"));
+            }
+        }
+    }
+    fields
+}
+
+/// Whether `text` has a part of `secret` by which it could be recognised.
+fn tells(text: &str, secret: &str) -> bool {
+    let characters: Vec<char> = secret.chars().collect();
+    characters.windows(12).any(|part| text.contains(&part.iter().collect::<String>()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is pasted where, in a file or in a variable: errors have no part of it.
+    #[test]
+    fn no_field_repeats_a_secret(
+        secret in "AKID[A-Za-z0-9]{32}|[A-Za-z0-9]{32}|[A-Za-z0-9+/]{43}=|[A-Za-z0-9_-]{60,200}|[0-9a-f]{64}|\
+                   eyJ[A-Za-z0-9_-]{30}\\.[A-Za-z0-9_-]{40}\\.[A-Za-z0-9_-]{43}|https://hooks\\.test/[A-Za-z0-9/]{30}|\
+                   http://user:[a-z0-9]{16}@host|[0-9]{40}|[A-Z0-9]{40}",
+    ) {
+        for field in every_field() {
+            for quoted in [format!("\"{secret}\""), secret.clone()] {
+                let text = field.replace('@', &quoted);
+                if let Err(faults) = parse(&text, &[]) {
+                    let host = secret.strip_prefix("https://hooks.test/");
+                    prop_assert!(!tells(&faults, host.unwrap_or(&secret)), "{text}\n{faults}");
+                }
+            }
+        }
+        for name in ["STATE_FILE", "POLL__INTERVAL", "POLL__LAST_USED__INTERVAL", "KEYS__ID_LABEL", "ACCOUNTS__0__NAME",
+            "ACCOUNTS__0__UINS", "ACCOUNTS__0__UINS__0", "ACCOUNTS__0__REGION", "ACCOUNTS__1__NAME"] {
+            if let Err(faults) = parse(ONE, &[(&format!("CAM_EXPORTER__{name}"), &secret)]) {
+                prop_assert!(!tells(&faults, secret.strip_prefix("https://hooks.test/").unwrap_or(&secret)), "{name}: {faults}");
+            }
+        }
     }
 }
 

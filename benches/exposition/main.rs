@@ -20,6 +20,7 @@
 //! `--encoding identity` or `--encoding gzip` measures one of the two.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod check;
 mod client;

@@ -230,7 +230,7 @@ impl Fleet {
             account = %configured.name,
             users = member.account.users().len(),
             endpoint = %configured.endpoint,
-            interval = %humantime::format_duration(configured.poll.interval.get()),
+            interval = %crate::duration::format(configured.poll.interval.get()),
             "polling"
         );
         Polled { credentials, plans, stop, task }

@@ -55,9 +55,8 @@ pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option
 /// Fills `inventory` with what `state` knows of its users, and of those that the accounts admit as `configured` now.
 pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::Account]) {
     let accounts = by_name(configured);
-    let users = state.restore(inventory, |name, uin, origin| {
-        accounts.get(name).is_some_and(|account| admits(account, uin, origin))
-    });
+    let users = state
+        .restore(inventory, |name, uin, origin| accounts.get(name).is_some_and(|account| admits(account, uin, origin)));
     info!(users, "took up what was known before the restart");
 }
 

@@ -26,8 +26,8 @@ use thiserror::Error;
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},
-    task::{JoinError, spawn_blocking},
-    time::{MissedTickBehavior, interval},
+    task::{JoinError, JoinHandle, spawn_blocking},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -35,7 +35,7 @@ use tracing::{error, info};
 pub use source::ConfigSource;
 pub use sweep::{Sweep, Swept};
 
-use self::{fleet::Fleet, tasks::Tasks, users_file::News};
+use self::{fleet::Fleet, source::Look, tasks::Tasks, users_file::News};
 use crate::{
     clock::Clock,
     config::{self, Config, Faults},
@@ -46,6 +46,14 @@ use crate::{
     tencent::Transport,
     web::{self, Guard, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, Status, TelemetryPath},
 };
+
+/// How long a reload or a look waits for the configuration file. A mount that hangs must not hang the exporter.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many looks in a row must fail before the file counts as lost: some writers delete it first.
+const LOST_AFTER: u32 = 2;
+
+const HANGS: &str = "reading the file takes longer than 5 s: check the mount";
 
 /// How often files are looked at for a change.
 const LOOK: Duration = Duration::from_secs(2);
@@ -98,6 +106,8 @@ pub struct App {
     /// Whether it has begun to poll.
     begun: bool,
     source: Arc<ConfigSource>,
+    /// A read of the configuration that a reload has not waited for.
+    loading: Option<JoinHandle<Result<Config, Faults>>>,
     fleet: Fleet,
     inventory: Arc<Inventory>,
     state_file: watch::Sender<Option<PathBuf>>,
@@ -196,6 +206,7 @@ impl App {
             config,
             begun: false,
             source,
+            loading: None,
             fleet,
             inventory,
             state_file,
@@ -235,7 +246,8 @@ impl App {
         }
         self.serve(listeners, &mut tasks);
         info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
-        let look_out = look_out(Arc::clone(&self.source), Arc::clone(&self.clock), self.reloader());
+        let look_out =
+            look_out(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&self.own), self.reloader());
         let stopping = self.stopping.clone();
         tasks.spawn("the look-out for a changed configuration".to_owned(), async move {
             stopping.run_until_cancelled(look_out).await;
@@ -333,11 +345,22 @@ impl App {
         Ok(())
     }
 
-    async fn reload(&mut self, tasks: &mut Tasks) -> web::reload::Outcome {
+    /// Reads the configuration, or says why it cannot be used.
+    async fn load(&mut self) -> Result<Config, String> {
+        if let Some(earlier) = &mut self.loading {
+            // It holds a thread, and the next would hang as well. What it finds is old by now.
+            let _ = timeout(READ_TIMEOUT, earlier).await.map_err(|_| HANGS)?;
+        }
         let source = Arc::clone(&self.source);
-        let loaded = spawn_blocking(move || source.load()).await;
-        let refused = match loaded {
-            Ok(Ok(config)) => match self.take_up(config, tasks).await {
+        let loading = self.loading.insert(spawn_blocking(move || source.load()));
+        let loaded = timeout(READ_TIMEOUT, loading).await.map_err(|_| HANGS)?;
+        self.loading = None;
+        loaded.map_err(|error| error.to_string())?.map_err(|faults| faults.to_string())
+    }
+
+    async fn reload(&mut self, tasks: &mut Tasks) -> web::reload::Outcome {
+        let refused = match self.load().await {
+            Ok(config) => match self.take_up(config, tasks).await {
                 Ok(()) => {
                     self.own.config_loaded(self.clock.now());
                     info!("the configuration has been reloaded");
@@ -345,8 +368,7 @@ impl App {
                 }
                 Err(refused) => refused.to_string(),
             },
-            Ok(Err(faults)) => faults.to_string(),
-            Err(error) => error.to_string(),
+            Err(refused) => refused,
         };
         self.own.config_refused();
         let meanwhile = if self.begun { "the last good one stays" } else { "nobody is polled until it can" };
@@ -355,17 +377,42 @@ impl App {
     }
 }
 
-/// Reloads when the configuration's file has changed.
-async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, reloader: Reloader) {
+/// Reloads when the configuration's file has changed, and reports when it is lost.
+async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own>, reloader: Reloader) {
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut lost, mut hanging) = (0, None);
     loop {
         ticks.tick().await;
-        let (source, now) = (Arc::clone(&source), clock.now());
-        if spawn_blocking(move || source.has_changed(now)).await.unwrap_or(false) {
-            info!("the configuration's file has changed");
-            // How it went is logged where it is done.
-            let _ = reloader.reload().await;
+        let mut looking = hanging.take().unwrap_or_else(|| {
+            let (source, now) = (Arc::clone(&source), clock.now());
+            spawn_blocking(move || source.look(now))
+        });
+        let look = if let Ok(look) = timeout(READ_TIMEOUT, &mut looking).await {
+            look.unwrap_or(Look::Unchanged)
+        } else {
+            hanging = Some(looking);
+            Look::Lost(HANGS.to_owned())
+        };
+        match look {
+            Look::Unchanged => lost = 0,
+            Look::Changed => {
+                lost = 0;
+                info!("the configuration's file has changed");
+                // How it went is logged where it is done.
+                let _ = reloader.reload().await;
+            }
+            Look::Lost(error) => {
+                lost += 1;
+                if lost == LOST_AFTER {
+                    error!(
+                        error,
+                        "the configuration file cannot be read: the last configuration stays in use, but the next start fails"
+                    );
+                    own.config_refused();
+                    source.is_lost();
+                }
+            }
         }
     }
 }

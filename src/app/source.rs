@@ -1,6 +1,10 @@
 //! Where configurations come from: once at the start, and again at each reload.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -27,8 +31,22 @@ struct ConfigFile {
     shard: Shard,
     /// What it holds, by its hash.
     watched: Mutex<Watched<Hash>>,
-    /// What it held when it was last loaded, good or not.
+    /// What it held when it was last loaded, good or not; nothing if it could not be read.
     loaded: Mutex<Option<Hash>>,
+    /// Whether it was read at the start and is not a regular file, so that it cannot be read again.
+    is_used_up: AtomicBool,
+    has_started: AtomicBool,
+}
+
+/// What a look at the file finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// What was loaded, or what is not to be loaded yet, as somebody is writing it.
+    Unchanged,
+    /// Something else than what was loaded.
+    Changed,
+    /// Nothing: why it cannot be read, which it could when it was last loaded.
+    Lost(String),
 }
 
 type Hash = [u8; 32];
@@ -40,7 +58,15 @@ impl ConfigSource {
     #[must_use]
     pub fn file(path: PathBuf, environment: Environment, shard: Shard) -> Self {
         let watched = Mutex::new(Watched::new(vec![path.clone()], MAX_BYTES));
-        Self(Kind::File(ConfigFile { path, environment, shard, watched, loaded: Mutex::default() }))
+        Self(Kind::File(ConfigFile {
+            path,
+            environment,
+            shard,
+            watched,
+            loaded: Mutex::default(),
+            is_used_up: AtomicBool::default(),
+            has_started: AtomicBool::default(),
+        }))
     }
 
     /// Whatever `load` gives, whole.
@@ -68,12 +94,18 @@ impl ConfigSource {
         }
     }
 
-    /// Whether the file has come to hold something else than when it was last loaded. One that is being written, or that
-    /// cannot be read, has not changed yet.
-    pub(super) fn has_changed(&self, now: Timestamp) -> bool {
+    /// Compares the file with what it held when it was last loaded. Blocks for as long as the file does.
+    pub(super) fn look(&self, now: Timestamp) -> Look {
         match &self.0 {
-            Kind::File(file) => file.has_changed(now),
-            Kind::Made(_) => false,
+            Kind::File(file) => file.look(now),
+            Kind::Made(_) => Look::Unchanged,
+        }
+    }
+
+    /// The file cannot be read any more: whatever it holds once it can be is a change.
+    pub(super) fn is_lost(&self) {
+        if let Kind::File(file) = &self.0 {
+            *file.loaded.lock() = None;
         }
     }
 }
@@ -82,17 +114,38 @@ impl ConfigSource {
 
 impl ConfigFile {
     fn load(&self) -> Result<Config, Faults> {
-        let content = config::read(&self.path);
-        *self.loaded.lock() = content.as_ref().ok().map(|content| Sha256::digest(content).into());
-        Config::decode(content?, &self.environment).map(|config| config.shard(self.shard))
+        let content = if self.has_started.swap(true, Ordering::Relaxed) {
+            config::read_again(&self.path)
+        } else {
+            let content = config::read(&self.path);
+            let is_used_up = content.as_ref().is_ok_and(|content| !content.is_regular);
+            self.is_used_up.store(is_used_up, Ordering::Relaxed);
+            content
+        };
+        *self.loaded.lock() = content.as_ref().ok().map(|content| Sha256::digest(&content.bytes).into());
+        let content = content?;
+        let folder = content.folder(&self.path);
+        Config::decode(content.bytes, folder, &self.environment).map(|config| config.shard(self.shard))
     }
 
-    fn has_changed(&self, now: Timestamp) -> bool {
+    fn look(&self, now: Timestamp) -> Look {
+        if self.is_used_up.load(Ordering::Relaxed) {
+            return Look::Unchanged;
+        }
         let hash = self.watched.lock().look(now, |contents| {
             let hash = contents.iter().fold(Sha256::new(), |hash, content| hash.chain_update(content.expose_secret()));
             Ok::<Hash, files::Error>(hash.finalize().into())
         });
-        hash.is_ok_and(|hash| *self.loaded.lock() != Some(hash))
+        let loaded = *self.loaded.lock();
+        match hash {
+            Ok(hash) if loaded == Some(hash) => Look::Unchanged,
+            Ok(_) => Look::Changed,
+            // It is being written again and again.
+            Err(files::Error::Unsettled { .. }) => Look::Unchanged,
+            // That is known already.
+            Err(_) if loaded.is_none() => Look::Unchanged,
+            Err(error) => Look::Lost(error.to_string()),
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
+    tencent::Proxies,
     web::Guard,
 };
 
-use super::{CheckFlags, ConfigFlags, WebConfigFlag, connect, exporter};
+use super::{CheckFlags, ConfigFlags, WebConfigFlag, connect, exporter, print};
 
 /// Checks each of the two files that is given; without any, the usual configuration. A good one may be tried out, too.
 pub(super) fn run(flags: &CheckFlags) -> Result<()> {
@@ -25,17 +26,21 @@ pub(super) fn run(flags: &CheckFlags) -> Result<()> {
 
 fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
     let (shard, file, environment) = (flags.shard(), flags.file(), Environment::of_this_process());
-    let config = Config::check(file, &environment, SystemClock.now())
-        .map_err(|faults| exporter::refused(file, &faults))?
-        .shard(shard);
+    let config =
+        Config::check(file, &environment, SystemClock.now()).map_err(|faults| exporter::refused(file, &faults));
+    let config = match (config, Proxies::from_environment(&environment)) {
+        (Ok(config), Ok(_)) => config.shard(shard),
+        (Ok(_), Err(error)) => return Err(error.into()),
+        (Err(error), Ok(_)) => return Err(error),
+        (Err(error), Err(proxy)) => return Err(anyhow!("{error:#}\n{proxy}")),
+    };
     let users: usize = config.accounts.iter().map(|account| account.uins.len()).sum();
-    println!("{}: good: {} account(s), {users} user(s)", file.display(), config.accounts.len());
+    print::line(format_args!("{}: good: {} account(s), {users} user(s)", file.display(), config.accounts.len()))?;
     if connects { connect::run(&config, environment) } else { Ok(()) }
 }
 
 fn web_configuration(flag: &WebConfigFlag) -> Result<()> {
     let Some(file) = flag.file() else { return Ok(()) };
     let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| exporter::refused_for_web(file, &faults))?;
-    println!("{}: good: {}", file.display(), guard.summary());
-    Ok(())
+    print::line(format_args!("{}: good: {}", file.display(), guard.summary()))
 }

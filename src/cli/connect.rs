@@ -14,7 +14,7 @@ use tencentcloud_cam_exporter::{
 };
 
 use super::{
-    exporter,
+    exporter, print,
     text::{Count, one_line},
 };
 
@@ -22,7 +22,7 @@ use super::{
 pub(super) fn run(config: &Config, environment: Environment) -> Result<()> {
     let tried = exporter::in_runtime(async { Ok(connect(config, exporter::surroundings(environment)?).await?) })?;
     for account in &tried {
-        println!("{}", line(account));
+        print::line(line(account))?;
     }
     let failed = accounts(tried.iter().filter(|one| one.outcome.is_err()));
     if failed > 0 {

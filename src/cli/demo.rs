@@ -18,7 +18,7 @@ use tencentcloud_cam_exporter::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{ServeFlags, exporter, log};
+use super::{ServeFlags, exporter, log, print};
 
 /// A simulated Tencent Cloud on a port of this machine, and the way to it.
 pub(super) struct Stage {
@@ -89,12 +89,18 @@ impl Stage {
 }
 
 fn say_where_to_look(flags: &ServeFlags, guard: &Guard, listeners: &Listeners, endpoint: SocketAddr) {
-    println!("A simulated Tencent Cloud answers on http://{endpoint}: no account is needed, and none is asked.");
+    let mut text =
+        format!("A simulated Tencent Cloud answers on http://{endpoint}: no account is needed, and none is asked.\n");
     for address in listeners.web.iter().filter_map(|listener| listener.local_addr().ok()) {
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
         let (scheme, port) = (guard.scheme(), address.port());
-        println!("  {scheme}://{host}:{port}/ shows how it stands");
-        println!("  {scheme}://{host}:{port}{} is what Prometheus reads", flags.telemetry_path);
+        let url = format!("{scheme}://{host}:{port}");
+        text.push_str(&format!(
+            "  {url}/ shows how it stands\n  {url}{} is what Prometheus reads\n",
+            flags.telemetry_path
+        ));
     }
-    println!("The first sweep over its users takes three seconds. Ctrl-C stops.");
+    text.push_str("The first sweep over its users takes three seconds. Ctrl-C stops.\n");
+    // The demo serves whether or not somebody reads this.
+    let _ = print::stdout(text.as_bytes());
 }

@@ -1,6 +1,6 @@
 //! Runs the daemon.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
@@ -10,7 +10,7 @@ use tencentcloud_cam_exporter::{
     clock::SystemClock,
     config::Faults,
     environment::Environment,
-    tencent::HttpTransport,
+    tencent::{HttpTransport, Proxies},
     web::{Guard, ListenAddress, Reloader},
 };
 use tokio::{
@@ -25,6 +25,9 @@ use super::{ConfigFlags, ServeFlags, log};
 
 /// What a thread that hangs in a system call may delay the exit.
 const FAREWELL: Duration = Duration::from_millis(100);
+
+/// How long an idle thread of the blocking pool lives: longer than the process.
+const KEEP_ALIVE: Duration = Duration::from_hours(24 * 365);
 
 pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> Result<()> {
     let shard = config.shard();
@@ -64,8 +67,17 @@ pub(super) fn guard(flags: &ServeFlags) -> Result<Arc<Guard>> {
 
 /// Runs `main` to its end on a runtime of its own. One thread does: the exporter waits for the network nearly all the
 /// time, shares its machine with an application, and what it computes at length goes to threads of its own.
+///
+/// # Errors
+/// Those of `main`, and that the system allows no other thread.
 pub(super) fn in_runtime<T>(main: impl Future<Output = Result<T>>) -> Result<T> {
-    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    // The pool of blocking threads panics where it has no thread and the system allows none. So the first is started where
+    // a failure can be reported, and no thread of the pool ends while the process lives.
+    let possible = thread::Builder::new().spawn(|| {}).map(|thread| thread.join().is_ok());
+    possible.context("cannot start a thread: raise the limit on processes (ulimit -u, TasksMax, pids.max)")?;
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_all().thread_keep_alive(KEEP_ALIVE).build().context("cannot start")?;
+    drop(runtime.spawn_blocking(|| {}));
     let outcome = runtime.block_on(main);
     runtime.shutdown_timeout(FAREWELL);
     outcome
@@ -134,11 +146,15 @@ pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>, log_lines_dropped: 
 }
 
 /// This machine, with that environment.
-pub(super) fn surroundings(environment: Environment) -> Result<Surroundings, Error> {
+///
+/// # Errors
+/// A proxy variable cannot be read.
+pub(super) fn surroundings(environment: Environment) -> Result<Surroundings> {
+    let transport = HttpTransport::new(Proxies::from_environment(&environment)?).map_err(Error::from)?;
     Ok(Surroundings {
         clock: Arc::new(SystemClock),
         environment,
-        transport: Arc::new(HttpTransport::new()?),
+        transport: Arc::new(transport),
         random: Mutex::new(fastrand::Rng::new()),
     })
 }

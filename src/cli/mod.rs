@@ -6,6 +6,7 @@
 //! - [`connect`] proves that the accounts of one can be polled.
 //! - [`list`] looks once, and lists the keys.
 //! - [`log`] sets up what all of them log.
+//! - [`print`] writes to standard output and standard error.
 
 mod check_config;
 mod connect;
@@ -13,6 +14,7 @@ mod demo;
 mod exporter;
 mod list;
 mod log;
+pub(crate) mod print;
 mod text;
 
 use std::{
@@ -43,7 +45,7 @@ const LONG_VERSION: &str = concat!(
 const EXIT_CODES: &str = "\
 Exit codes:
   0  stopped by SIGTERM or SIGINT, or the configuration is good
-  1  the configuration is wrong, the exporter cannot start, or a part of it died
+  1  the configuration is wrong, the exporter cannot start, a part of it died, or standard output cannot be written
   2  the command line is wrong
 Those of list are its own: see there.";
 
@@ -140,6 +142,17 @@ struct ServeFlags {
 // === impl Arguments ===
 
 impl Arguments {
+    /// The command line, or the exit code once clap's help, version or error message has been written.
+    pub(crate) fn parse_or_explain() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|message| match print::accept_closed_pipe(message.print()) {
+            Err(error) if !message.use_stderr() => {
+                print::error_line(format_args!("{}: cannot write to standard output: {error}", env!("CARGO_PKG_NAME")));
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2)),
+        })
+    }
+
     /// Does what was asked for, and tells the exit code.
     pub(crate) fn carry_out(&self) -> Result<ExitCode> {
         match &self.command {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{
     Account, Credentials, Organization, Shard, UinsFile, credentials, discover,
     fault::{Notes, Refused},
-    node::{Node, path_to},
+    node::{Node, path_to, quoted},
     organization,
     scalar::yes,
     settings::{Given, KEYS, POLL},
@@ -39,6 +39,10 @@ pub(super) const ACCOUNT: &[&str] = &[
 
 const NO_USERS: &str =
     "no users: list their UINs, such as uins: [100013065917], name a uins_file, or set discover: true";
+
+/// What is wrong with a UIN for which [`is_float`] holds.
+const ROUNDED: &str = "is a floating-point number, not a UIN, and may have lost digits: quote the UIN where it is \
+                       written, such as \"100013065917\" (in a Helm template: {{ . | quote }}, in values.yaml: a string)";
 
 /// An account as it stands in the file, before the defaults.
 #[derive(Default)]
@@ -164,9 +168,20 @@ fn uins(node: &Node<'_>, notes: &mut Notes) -> Result<BTreeSet<Uin>, Refused> {
     let mut found = BTreeMap::new();
     let mut all = Ok(());
     for item in items {
-        all = all.and(unique::<Uin>(&item, &mut found, notes).map(drop));
+        if let Some(rounded) = item.text(&mut Notes::default()).ok().filter(|text| is_float(text)) {
+            all = Err(item.refuse(notes, format_args!("\"{rounded}\" {ROUNDED}")));
+        } else {
+            all = all.and(unique::<Uin>(&item, &mut found, notes).map(drop));
+        }
     }
     all.map(|()| found.into_keys().collect())
+}
+
+/// Whether it is a whole number as a template or another YAML library writes one that it took for a floating-point number,
+/// such as `1.00013065917e+11` and `100013065917.0`.
+fn is_float(text: &str) -> bool {
+    let is_whole = text.len() <= 32 && text.parse::<f64>().is_ok_and(|number| number >= 1.0 && number.fract() == 0.0);
+    is_whole && text.starts_with(|first: char| first.is_ascii_digit()) && text.contains(['.', 'e', 'E'])
 }
 
 /// A value that none of `others` has. They are those before it, and the ways to them.
@@ -177,7 +192,10 @@ fn unique<T: FromStr<Err: Display> + Clone + Ord + Display>(
 ) -> Result<T, Refused> {
     let value: T = node.parse(notes)?;
     if let Some(first) = others.get(&value) {
-        return Err(node.refuse(notes, format_args!("\"{value}\" is at {first} already: remove or change one")));
+        return Err(node.refuse(
+            notes,
+            format_args!("{} is at {first} already: remove or change one", quoted(&value.to_string())),
+        ));
     }
     others.insert(value.clone(), node.path().to_owned());
     Ok(value)

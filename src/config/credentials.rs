@@ -124,7 +124,7 @@ fn file(node: &Node<'_>, notes: &mut Notes) -> Result<Paths, Refused> {
 fn profile(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
     let (mut path, mut name) = (None, None);
     node.each_field(&[PROFILE], notes, |field_name, field, notes| match field_name {
-        "path" => path = Some(field.file_path(notes)),
+        "path" => path = Some(field.file_path_or_home(notes)),
         _ => name = Some(field.hidden(notes, profile_name)),
     })?;
     let name = name.unwrap_or_else(|| Ok(DEFAULT_PROFILE.to_owned()));

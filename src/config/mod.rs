@@ -22,8 +22,6 @@ pub(crate) mod yaml;
 
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::Read,
     num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
@@ -41,7 +39,7 @@ use fault::Notes;
 
 use crate::{
     environment::Environment,
-    files::cause,
+    files::{self, Content},
     inventory::{AccountName, IdLabel},
     poll::{self, Discovery},
     tencent::{Endpoint, Region, Uin},
@@ -119,15 +117,17 @@ impl Config {
     /// # Errors
     /// All that is wrong. What is reported does not name the file.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, Faults> {
-        Self::decode(read(path)?, environment)
+        let content = read(path)?;
+        let folder = content.folder(path);
+        Self::decode(content.bytes, folder, environment)
     }
 
-    /// Takes `content` as the file's, and the variables of `environment` over it.
+    /// Takes `content` as that of a file in `folder`, and the variables of `environment` over it.
     ///
     /// # Errors
     /// All that is wrong.
-    pub fn decode(content: Vec<u8>, environment: &Environment) -> Result<Self, Faults> {
-        Self::parse(&text(content)?, environment)
+    pub fn decode(content: Vec<u8>, folder: &Path, environment: &Environment) -> Result<Self, Faults> {
+        Self::read(&text(content)?, folder, environment, None)
     }
 
     /// As [`Config::load`], with the users of each `uins_file` among the `uins`: a daemon waits for such a file, and a
@@ -136,22 +136,30 @@ impl Config {
     /// # Errors
     /// All that is wrong, in those files as well.
     pub fn check(path: &Path, environment: &Environment, now: Timestamp) -> Result<Self, Faults> {
-        Self::read(&text(read(path)?)?, environment, Some(now))
+        let content = read(path)?;
+        let folder = content.folder(path);
+        Self::read(&text(content.bytes)?, folder, environment, Some(now))
     }
 
-    /// Takes `text` as the file's content, and the variables of `environment` over it.
+    /// Takes `text` as the file's content, and the variables of `environment` over it. Paths are relative to the working
+    /// directory.
     ///
     /// # Errors
     /// All that is wrong.
     pub fn parse(text: &str, environment: &Environment) -> Result<Self, Faults> {
-        Self::read(text, environment, None)
+        Self::read(text, Path::new(""), environment, None)
     }
 
-    fn read(text: &str, environment: &Environment, files_as_of: Option<Timestamp>) -> Result<Self, Faults> {
+    fn read(
+        text: &str,
+        folder: &Path,
+        environment: &Environment,
+        files_as_of: Option<Timestamp>,
+    ) -> Result<Self, Faults> {
         let mut tree = yaml::read(text, "accounts")?;
         let mut notes = Notes::default();
         variables::lay_over(&mut tree, environment, &mut notes);
-        schema::read(&tree, notes, files_as_of)
+        schema::read(&tree, folder, notes, files_as_of)
     }
 
     /// The part of it that is `shard`'s. There may be none.
@@ -195,22 +203,46 @@ impl Account {
     }
 }
 
-/// What the file at `path` holds. It is opened once: a pipe would not tell it again.
+/// What the file at `path` holds. It is opened once: a pipe can be read only once.
 ///
 /// # Errors
 /// It cannot be read, or is too large.
-pub fn read(path: &Path) -> Result<Vec<u8>, Faults> {
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
-        Faults::of_file(format!(
-            "cannot be read: {}: check the path, the mount and the permissions",
-            cause(error.kind())
-        ))
-    })?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Faults::of_file("larger than 1 MiB, which no configuration is: check the path"));
+pub(crate) fn read(path: &Path) -> Result<Content, Faults> {
+    files::read_once(path, MAX_BYTES).map_err(unreadable)
+}
+
+/// As [`read`], of a regular file only.
+///
+/// # Errors
+/// It cannot be read, is too large, or is not a regular file.
+pub(crate) fn read_again(path: &Path) -> Result<Content, Faults> {
+    match files::open(path) {
+        Ok(None) => Err(Faults::of_file(
+            "not a regular file: a pipe or a device is read at the start only: put a file there, or restart the exporter",
+        )),
+        _ => read(path),
     }
-    Ok(bytes)
+}
+
+fn unreadable(error: files::Error) -> Faults {
+    match error {
+        files::Error::Unreadable { kind, .. } => {
+            Faults::of_file(format!("cannot be read: {kind}: check the path, the mount and the permissions"))
+        }
+        files::Error::TooLarge { .. } => {
+            Faults::of_file("larger than 1 MiB, which no configuration is: check the path")
+        }
+        other => other.into(),
+    }
+}
+
+// === impl Content ===
+
+impl Content {
+    /// What relative paths in it are relative to: where the file is, or where the program runs if it is not a file.
+    pub(crate) fn folder<'a>(&self, path: &'a Path) -> &'a Path {
+        path.parent().filter(|_| self.is_regular).unwrap_or(Path::new(""))
+    }
 }
 
 /// `content` as the text that a configuration is.

@@ -1,22 +1,40 @@
 //! A value of the tree and the way to it, from which everything typed is read.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use ::config::{Value, ValueKind};
 
 use super::fault::{Notes, Refused};
 
+/// The most characters of what is found that an error repeats. The secrets of Tencent Cloud are longer, and no name or
+/// value of a field that is worth repeating is.
+const MAX_SHOWN: usize = 20;
+
+/// The most of a URL's path that is repeated.
+const MAX_SHOWN_OF_PATH: usize = 8;
+
 /// A value and its path.
 pub(crate) struct Node<'a> {
     path: String,
     value: &'a Value,
+    /// What relative paths of files are relative to, unless they come from a variable.
+    folder: &'a Path,
 }
 
 // === impl Node ===
 
 impl<'a> Node<'a> {
     pub(crate) fn root(value: &'a Value) -> Self {
-        Self { path: String::new(), value }
+        Self::root_in(value, Path::new(""))
+    }
+
+    /// The root of a file in `folder`.
+    pub(crate) fn root_in(value: &'a Value, folder: &'a Path) -> Self {
+        Self { path: String::new(), value, folder }
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -54,7 +72,9 @@ impl<'a> Node<'a> {
         let ValueKind::Table(table) = &self.value.kind else {
             return Err(self.mistyped(notes, "fields (name: value)"));
         };
-        let entry = |(key, value): (&'a String, _)| (key.as_str(), Self { path: path_to(&self.path, key), value });
+        let entry = |(key, value): (&'a String, _)| {
+            (key.as_str(), Self { path: path_to(&self.path, key), value, folder: self.folder })
+        };
         Ok(table.iter().map(entry).collect())
     }
 
@@ -78,7 +98,7 @@ impl<'a> Node<'a> {
         let ValueKind::Array(items) = &self.value.kind else {
             return Err(self.mistyped(notes, "a list"));
         };
-        let item = |(index, value)| Self { path: format!("{}[{index}]", self.path), value };
+        let item = |(index, value)| Self { path: format!("{}[{index}]", self.path), value, folder: self.folder };
         Ok(items.iter().enumerate().map(item).collect())
     }
 
@@ -114,11 +134,21 @@ impl<'a> Node<'a> {
         parse(self.text(notes)?).map_err(|error| self.refuse(notes, error))
     }
 
-    /// The path of a file. What is no path is not quoted: it may be a secret.
+    /// The path of a file. A relative one is relative to the folder of the configuration, or, if it comes from a variable,
+    /// to the working directory. What is no path is not quoted: it may be a secret.
     pub(crate) fn file_path(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
         match self.text(notes)? {
             "" => Err(self.refuse(notes, "empty: expected the path of a file")),
-            path => Ok(path.into()),
+            path if self.value.origin().is_some() => Ok(path.into()),
+            path => Ok(self.folder.join(path)),
+        }
+    }
+
+    /// As [`Self::file_path`], where `~/` stands for a home, which is not known here.
+    pub(super) fn file_path_or_home(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
+        match self.text(notes)? {
+            path if path.starts_with("~/") => Ok(path.into()),
+            _ => self.file_path(notes),
         }
     }
 
@@ -136,10 +166,12 @@ impl<'a> Node<'a> {
 /// The path of the field `key` of what `parent` leads to.
 pub(super) fn path_to(parent: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    match shortened(key, 28) {
-        key if !plain => format!("{parent}[{key:?}]"),
-        key if parent.is_empty() => key,
-        key => format!("{parent}.{key}"),
+    match key.chars().count() {
+        // It is no field's name, and may be a secret.
+        length if length > MAX_SHOWN => format!("{parent}[a name of {length} characters]"),
+        _ if !plain => format!("{parent}[{key:?}]"),
+        _ if parent.is_empty() => key.to_owned(),
+        _ => format!("{parent}.{key}"),
     }
 }
 
@@ -153,14 +185,38 @@ pub(crate) fn unknown(key: &str, known: &[&str]) -> String {
     format!("unknown field{meant}: expected {allowed}")
 }
 
-/// A value as found, in quotes. What belongs elsewhere in a URL, such as a password, is nobody's to read.
-fn quoted(text: &str) -> String {
-    if text.contains('@') { "the value".to_owned() } else { format!("{:?}", shortened(text, 64)) }
+/// A value as found, in quotes, unless it may be a secret: then only its length is given.
+pub(super) fn quoted(text: &str) -> String {
+    match (text.chars().count(), shown_of_url(text)) {
+        _ if text.contains('@') => "the value".to_owned(),
+        (..=MAX_SHOWN, _) => format!("{text:?}"),
+        _ if is_constant(text) => format!("{text:?}"),
+        (_, Some(shown)) => format!("{shown:?}"),
+        (length, None) => format!("a text of {length} characters"),
+    }
 }
 
-fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+/// Whether it is a name in the style of constants, such as that of a cipher suite. No secret is made of short words.
+fn is_constant(text: &str) -> bool {
+    let is_word = |word: &str| {
+        (1..=10).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    text.contains('_') && text.len() <= 64 && text.split('_').all(is_word)
+}
+
+/// Scheme and host of a URL, or a host alone, if it looks like one. A long path or query may hold a token.
+fn shown_of_url(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+    let (host, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let is_label = |label: &str| {
+        (1..=MAX_SHOWN).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let looks_right = scheme.len() <= 8
+        && is_label(scheme)
+        && host.len() <= 64
+        && host.contains('.')
+        && host.split(['.', ':']).all(is_label);
+    let shown = if tail.len() <= MAX_SHOWN_OF_PATH { text.to_owned() } else { format!("{scheme}://{host}/…") };
+    looks_right.then_some(shown)
 }

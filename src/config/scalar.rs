@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::Offset;
 use thiserror::Error;
 
-use crate::poll::OutOfRange;
+use crate::{duration, poll::OutOfRange};
 
 /// What a text is, instead of what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,10 +36,10 @@ pub(super) fn number<T>(text: &str, new: impl Fn(u32) -> Result<T, OutOfRange>) 
 
 /// A length of time for `new`.
 pub(super) fn duration<T>(text: &str, new: impl FnOnce(Duration) -> Result<T, OutOfRange>) -> Result<T, Unfit> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Unfit::WithoutUnit(text.to_owned()));
     }
-    Ok(new(humantime::parse_duration(text).map_err(|_| Unfit::NotADuration)?)?)
+    Ok(new(duration::parse(text).ok_or(Unfit::NotADuration)?)?)
 }
 
 pub(super) fn time_zone(text: &str) -> Result<Offset, Unfit> {
@@ -50,10 +50,11 @@ pub(super) fn time_zone(text: &str) -> Result<Offset, Unfit> {
     seconds.and_then(|seconds| Offset::from_seconds(seconds).ok()).ok_or(Unfit::NotATimeZone)
 }
 
+/// A yes or no in any spelling of YAML 1.1 and 1.2: other programs write and read these files too.
 pub(super) fn yes(text: &str) -> Result<bool, Unfit> {
     match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Ok(true),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => Ok(false),
         _ => Err(Unfit::NotABool),
     }
 }
@@ -94,8 +95,20 @@ mod tests {
         assert_eq!(parse("1h30m"), Ok(Duration::from_mins(90)));
         assert_eq!(parse("90d"), Ok(Duration::from_hours(90 * 24)));
         assert_eq!(parse("300"), Err(Unfit::WithoutUnit("300".into())));
-        for wrong in ["", "m", "-5m", "5 minutes ago", "99999999999999999999d"] {
+        for wrong in ["", "m", "-5m", "5 minutes ago", "3M", "99999999999999999999d"] {
             assert_eq!(parse(wrong), Err(Unfit::NotADuration), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn both_versions_of_yaml_say_yes_and_no() {
+        for (yes_text, no_text) in
+            [("true", "false"), ("True", "False"), ("TRUE", "FALSE"), ("yes", "no"), ("On", "Off"), ("y", "N")]
+        {
+            assert_eq!((yes(yes_text), yes(no_text)), (Ok(true), Ok(false)));
+        }
+        for wrong in ["", "1", "0", "tRUE", "yes!", "enabled", "null"] {
+            assert_eq!(yes(wrong), Err(Unfit::NotABool), "{wrong}");
         }
     }
 

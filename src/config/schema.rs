@@ -1,6 +1,6 @@
 //! The top level of the configuration.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use ::config::Value;
 use jiff::Timestamp;
@@ -17,11 +17,17 @@ use super::{
 const ROOT: &[&str] = &["accounts", "poll", "keys", "state_file"];
 
 /// The configuration in `tree`, unless something is noted. `files_as_of` is when to read the files that list users.
-pub(super) fn read(tree: &Value, mut notes: Notes, files_as_of: Option<Timestamp>) -> Result<Config, Faults> {
+/// Relative paths are relative to `folder`.
+pub(super) fn read(
+    tree: &Value,
+    folder: &Path,
+    mut notes: Notes,
+    files_as_of: Option<Timestamp>,
+) -> Result<Config, Faults> {
     let mut drafts = None;
     let mut state_file = None;
     let mut given = Given::default();
-    let root = Node::root(tree).each_field(&[ROOT], &mut notes, |name, field, notes| match name {
+    let root = Node::root_in(tree, folder).each_field(&[ROOT], &mut notes, |name, field, notes| match name {
         "accounts" => drafts = Some(accounts(&field, notes)),
         // What is no table is noted there.
         "poll" => drop(field.each_field(&[POLL], notes, |name, field, notes| given.take(name, &field, notes))),

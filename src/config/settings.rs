@@ -91,7 +91,7 @@ impl Given {
             return;
         };
         if timeout.get() > interval.get() {
-            let [timeout, interval] = [timeout.get(), interval.get()].map(humantime::format_duration);
+            let [timeout, interval] = [timeout.get(), interval.get()].map(crate::duration::format);
             let problem =
                 format!("timeout {timeout} is longer than interval {interval}: shorten it, or poll less often");
             notes.add(path, problem);
@@ -101,11 +101,17 @@ impl Given {
     /// How to poll.
     pub(super) fn poll(&self) -> Result<poll::Settings, Refused> {
         let defaults = poll::Settings::default();
+        let interval = self.interval.unwrap_or(Ok(defaults.interval))?;
+        // Where none is given, as in Prometheus, a request may take no longer than a short interval.
+        let default_timeout = match Timeout::new(interval.get()) {
+            Ok(most) if most.get() < defaults.timeout.get() => most,
+            _ => defaults.timeout,
+        };
         Ok(poll::Settings {
-            interval: self.interval.unwrap_or(Ok(defaults.interval))?,
+            interval,
             rate_limit: self.rate_limit.unwrap_or(Ok(defaults.rate_limit))?,
             max_in_flight: self.max_in_flight.unwrap_or(Ok(defaults.max_in_flight))?,
-            timeout: self.timeout.unwrap_or(Ok(defaults.timeout))?,
+            timeout: self.timeout.unwrap_or(Ok(default_timeout))?,
             last_used: self.last_used.unwrap_or(Ok(defaults.last_used))?,
         })
     }

@@ -19,7 +19,8 @@ const LIST: &str = "uins";
 
 struct Variable<'a> {
     name: &'a str,
-    value: &'a str,
+    /// Nothing if it is not UTF-8.
+    value: Option<&'a str>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -32,9 +33,12 @@ enum Step {
 pub(super) fn lay_over(tree: &mut Value, environment: &Environment, notes: &mut Notes) {
     // Outer levels come before inner ones, and the places of a list in their order.
     let mut found: BTreeMap<Vec<Step>, Vec<Variable<'_>>> = BTreeMap::new();
-    for (name, value) in environment.with_prefix(PREFIX).filter(|(_, value)| !value.trim().is_empty()) {
-        let steps = name[PREFIX.len()..].split("__").map(Step::from).collect();
-        found.entry(steps).or_default().push(Variable { name, value: value.trim() });
+    for (name, value) in environment.with_prefix(PREFIX) {
+        let value = value.map(str::trim);
+        if value != Some("") {
+            let steps = name[PREFIX.len()..].split("__").map(Step::from).collect();
+            found.entry(steps).or_default().push(Variable { name, value });
+        }
     }
     for (steps, variables) in found {
         if let [variable] = variables.as_slice() {
@@ -57,12 +61,15 @@ impl Variable<'_> {
         if steps.len() > MAX_DEPTH {
             return Err((String::new(), format!("more than {MAX_DEPTH} levels: no field is that deep")));
         }
+        let Some(value) = self.value else {
+            return Err((path(steps), "not UTF-8: set it again, in UTF-8".to_owned()));
+        };
         let mut here = tree;
         for (depth, step) in steps.iter().enumerate() {
             here = self.enter(here, step).map_err(|problem| (path(&steps[..depth]), problem))?;
         }
         let list = steps.last() == Some(&Step::Field(LIST.to_owned()));
-        *here = match self.value {
+        *here = match value {
             "{}" => self.value(Map::<String, Value>::new()),
             text if list => {
                 let items: Vec<Value> =

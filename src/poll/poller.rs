@@ -291,8 +291,8 @@ impl Poller {
             warn!(
                 account = %self.wiring.account.name(),
                 users,
-                interval = %humantime::format_duration(interval),
-                would_fit = %humantime::format_duration(needed),
+                interval = %crate::duration::format(interval),
+                would_fit = %crate::duration::format(needed),
                 "the rate limit does not reach every user in an interval, so each is polled less often: raise poll.interval"
             );
         }

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs,
     io::{self, BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
@@ -14,7 +14,7 @@ use super::{
     State, Wanted,
     format::{self, Fault, MAX_BYTES, Unread},
 };
-use crate::replacement::Replacement;
+use crate::{files, replacement::Replacement};
 
 /// What is read or written at a time.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -126,11 +126,10 @@ impl StateFile {
 
     fn read(&self, wanted: &Wanted<'_>) -> Result<State, Unread> {
         // A pipe would be waited for, and a device must not be put aside.
-        let metadata = fs::metadata(&self.path)?;
-        if !metadata.is_file() {
+        let Some((file, metadata)) = files::open(&self.path)? else {
             return Err(io::Error::other("not a file").into());
-        }
-        let state = format::read(BufReader::with_capacity(BUFFER_BYTES, File::open(&self.path)?), wanted);
+        };
+        let state = format::read(BufReader::with_capacity(BUFFER_BYTES, file), wanted);
         match state {
             Err(Unread::Fault(Fault::Damaged)) if metadata.len() > MAX_BYTES => Err(Fault::TooLarge.into()),
             other => other,
@@ -288,7 +287,7 @@ mod tests {
         fs::write(file.path(), "foreign").unwrap();
         fs::set_permissions(file.path(), Permissions::from_mode(0o000)).unwrap();
         // Not for root, who may read everything.
-        if File::open(file.path()).is_err() {
+        if fs::File::open(file.path()).is_err() {
             stays();
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`sign`] makes the `Authorization` header, TC3-HMAC-SHA256.
 //! - [`transport`] carries a signed request there and the answer's bytes back; tests put a simulator in its place.
+//! - [`proxy`] reads the proxy variables, and picks the proxy of a request.
 //! - [`client`] makes the request, reads the answer, and sorts whatever goes wrong.
 //! - [`action`] is what can be asked; [`list_access_keys`], [`list_users`], [`get_security_last_used`],
 //!   [`get_caller_identity`] and [`describe_organization_members`] are such actions: the request, and the answer.
@@ -22,6 +23,7 @@ pub mod get_security_last_used;
 pub mod list_access_keys;
 pub mod list_users;
 pub mod metadata;
+pub mod proxy;
 pub mod reason;
 pub mod region;
 mod rows;
@@ -41,6 +43,7 @@ pub use get_caller_identity::{Caller, GetCallerIdentity};
 pub use get_security_last_used::{GetSecurityLastUsed, LastUse};
 pub use list_access_keys::{AccessKey, AccessKeyId, KeyStatus, ListAccessKeys};
 pub use list_users::{ListUsers, NamedUser};
+pub use proxy::Proxies;
 pub use reason::Reason;
 pub use region::{NotARegion, Region};
 pub use transport::{Connection, HttpTransport, Transport};

@@ -8,7 +8,10 @@ use http::{Request, Response};
 use reqwest::redirect;
 use tower::util::MapRequestLayer;
 
-use super::error::{Error, MAX_RESPONSE_BYTES};
+use super::{
+    error::{Error, MAX_RESPONSE_BYTES},
+    proxy::Proxies,
+};
 
 /// How long a connection may idle in our pool. Tencent Cloud closes idle connections without a word, so we part first;
 /// its own Go SDK does so after 30 s.
@@ -40,7 +43,9 @@ pub trait Transport: Send + Sync {
 /// The real transport: HTTP/1.1 over TLS or, to this machine only, in the clear.
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
+    /// To this machine and the metadata service, so never through a proxy.
     cleartext: Clients,
+    proxies: Proxies,
     /// Made when an endpoint first wants it: it needs certificate authorities, which a machine may lack.
     secure: OnceLock<Clients>,
 }
@@ -59,20 +64,28 @@ tokio::task_local! {
 // === impl HttpTransport ===
 
 impl HttpTransport {
-    /// Over TLS it trusts the system's certificate authorities and takes the usual proxy variables.
+    /// Over TLS it trusts the system's certificate authorities and goes through `proxies`.
     ///
     /// # Errors
     /// None that is known.
-    pub fn new() -> reqwest::Result<Self> {
-        let cleartext = Clients::new(|builder| builder.no_proxy().tls_certs_only([]))?;
-        Ok(Self { cleartext, secure: OnceLock::new() })
+    pub fn new(proxies: Proxies) -> reqwest::Result<Self> {
+        let cleartext = Clients::new(|builder| builder.tls_certs_only([]))?;
+        Ok(Self { cleartext, proxies, secure: OnceLock::new() })
     }
 
     fn secure(&self) -> Result<&Clients, Error> {
         if let Some(clients) = self.secure.get() {
             return Ok(clients);
         }
-        let clients = Clients::new(|builder| builder.https_only(true)).map_err(|error| {
+        let clients = Clients::new(|builder| {
+            let builder = builder.https_only(true);
+            if !self.proxies.is_any() {
+                return builder;
+            }
+            let proxies = self.proxies.clone();
+            builder.proxy(reqwest::Proxy::custom(move |url| proxies.proxy_for(url)))
+        });
+        let clients = clients.map_err(|error| {
             let mend = "install the certificate authorities (package ca-certificates) or set SSL_CERT_FILE";
             Error::Tls(format!("{}: {mend}", innermost(&error)))
         })?;
@@ -115,14 +128,17 @@ impl Clients {
                 let _ = CONNECTED.try_with(|connected| connected.set(true));
                 request
             });
-            kind(reqwest::Client::builder())
+            let client = reqwest::Client::builder()
                 .user_agent(USER_AGENT)
+                // It would read the environment itself.
+                .no_proxy()
                 .connect_timeout(CONNECT_TIMEOUT)
                 .pool_idle_timeout(IDLE)
                 .redirect(redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .referer(false)
-                .connector_layer(marks_a_new_connection)
+                .connector_layer(marks_a_new_connection);
+            kind(client)
         };
         Ok(Self { pooled: builder().build()?, fresh: builder().pool_max_idle_per_host(0).build()? })
     }

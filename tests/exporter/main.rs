@@ -1,6 +1,7 @@
 //! The built binary, over the wire, against the simulator.
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
+#![allow(clippy::print_stdout, reason = "clippy knows test functions, but not what they share")]
 
 mod alerting;
 mod attacks;
@@ -25,8 +26,10 @@ mod negotiation;
 mod organization;
 #[path = "../support/pki.rs"]
 mod pki;
+mod printing;
 mod probes;
 mod prometheus;
+mod proxies;
 mod reload;
 mod secrets;
 mod shards;

@@ -284,3 +284,84 @@ fn what_was_known_is_taken_up_by_an_optional_configuration_that_comes_late() {
     let after = exporter.until("taken up", |metrics| successful(metrics) == Some(1.0));
     assert_eq!(after.keys(), before.keys());
 }
+
+#[test]
+fn a_configuration_that_is_gone_or_cannot_be_read_is_reported_until_it_is_back() {
+    let world = world_of_three();
+    let exporter = world.start_with(&config(&world, &[UIN]), LIFECYCLE);
+    let before = exporter.until_answered(1);
+    let path = world.folder.path().join("config.yaml");
+    let aside = world.folder.path().join("aside.yaml");
+    let pipe = || {
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+    };
+    let folder = || std::fs::create_dir(&path).unwrap();
+    let nothing = || ();
+    let losses: [(&dyn Fn(), &str); 3] = [(&nothing, "no"), (&pipe, "not a file"), (&folder, "not a file")];
+    for (number, (replace, _)) in losses.iter().enumerate() {
+        std::fs::rename(&path, &aside).unwrap();
+        replace();
+        let lost = exporter.until("reported", |metrics| successful(metrics) == Some(0.0));
+        assert_eq!(lost.keys(), before.keys(), "the last configuration stays in use");
+        let (status, told) = reload(&exporter);
+        assert_eq!(status, 500, "{told}");
+        exporter.signal("HUP");
+        let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
+        std::fs::rename(&aside, &path).unwrap();
+        exporter.until("back", |metrics| successful(metrics) == Some(1.0));
+        let told = exporter.log().matches("the configuration file cannot be read").count();
+        assert!(told <= number + 1, "once each: {}", exporter.log());
+    }
+    assert!(exporter.log().contains("the configuration file cannot be read"), "{}", exporter.log());
+}
+
+#[test]
+fn a_configuration_from_a_pipe_is_read_once_and_not_followed() {
+    let world = world_of_three();
+    let text = config(&world, &[UIN]);
+    world.write("config.yaml", &text);
+    let script = format!("cat {}/config.yaml | \"$@\"", world.folder.path().display());
+    let mut shell = std::process::Command::new("sh");
+    shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    shell
+        .env("TENCENTCLOUD_SECRET_ID", crate::world::SECRET_ID)
+        .env("TENCENTCLOUD_SECRET_KEY", crate::world::SECRET_KEY);
+    shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"), "check-config"]);
+    let output = shell.arg("--config.file=/dev/stdin").stdin(std::process::Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let pipe = world.folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = {
+        let pipe = pipe.clone();
+        thread::spawn(move || std::fs::write(pipe, text).unwrap())
+    };
+    let exporter = Exporter::start(binary().arg(format!("--config.file={}", pipe.display())).args(LIFECYCLE));
+    writer.join().unwrap();
+    assert_eq!(successful(&exporter.until_answered(1)), Some(1.0));
+    let (status, told) = reload(&exporter);
+    assert!(status == 500 && told.contains("not a regular file"), "{told}");
+    assert_eq!(successful(&exporter.metrics()), Some(0.0));
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_ends_a_check() {
+    let world = world_of_three();
+    let pipe = world.folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let listing = format!("uins_file: {}, uins: []", pipe.display());
+    let config = world.write("config.yaml", &config(&world, &[]).replace("uins: []", &listing));
+    let tls = format!("tls_server_config: {{cert_file: {0}, key_file: {0}}}", pipe.display());
+    let web = world.write("web.yml", &tls);
+    for (flag, told) in [
+        (format!("--config.file={}", pipe.display()), "nothing has written it to its end within 5 s"),
+        (format!("--config.file={}", config.display()), "accounts[0].uins_file: cannot read"),
+        (format!("--web.config.file={}", pipe.display()), "not a file"),
+        (format!("--web.config.file={}", web.display()), "tls_server_config.cert_file: cannot read"),
+    ] {
+        let output = binary().args(["check-config", &flag]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && text.contains(told), "{flag}: {text}");
+    }
+}

@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use jiff::tz;
 use tencentcloud_cam_exporter::{
     simulator::{self, Fault, Rejection, Simulator, Times},
-    tencent::{Client, Connection, HttpTransport, ListAccessKeys, Transport, Uin},
+    tencent::{Client, Connection, HttpTransport, ListAccessKeys, Proxies, Transport, Uin},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream},
@@ -101,7 +101,7 @@ async fn a_request_takes_its_time_to_arrive_and_its_answer_to_leave() {
     let server = Server::start().await;
     server.simulator.set_latency(Duration::from_millis(30)..Duration::from_millis(40));
     let start = Instant::now();
-    let client = HttpTransport::new().unwrap();
+    let client = HttpTransport::new(Proxies::default()).unwrap();
     let request = Request::post(format!("http://{}", server.address)).body(Bytes::new()).unwrap();
     client.send(request, Connection::Fresh).await.unwrap();
     let (arrived, answered) = (server.simulator.arrivals()[0].at, Instant::now());
@@ -125,7 +125,7 @@ async fn answers_carry_the_clocks_date_and_errors_are_200_too() {
 async fn our_client_is_understood() {
     let server = Server::start().await;
     let endpoint = format!("http://{}", server.address).parse().unwrap();
-    let transport = Arc::new(HttpTransport::new().unwrap());
+    let transport = Arc::new(HttpTransport::new(Proxies::default()).unwrap());
     let client = Client::new(endpoint, None, tz::offset(8), LONG, transport);
     let answer = client
         .call(

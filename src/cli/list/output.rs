@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use console::Term;
 use tencentcloud_cam_exporter::replacement::Replacement;
 
-use super::table::Look;
+use super::{super::print, table::Look};
 
 /// Whoever collects metrics from the file is rarely who writes it.
 const MODE: u32 = 0o644;
@@ -71,11 +71,7 @@ impl Target {
             let written = replacement.write_all(bytes).and_then(|()| replacement.finish());
             return written.with_context(|| format!("cannot write {self}"));
         }
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write the list"),
-            _ => Ok(()),
-        }
+        print::stdout(bytes)
     }
 
     fn begin(&self) -> Result<Option<Replacement>> {

@@ -1,16 +1,10 @@
 //! Shows how far the sweep is, to whoever sits at a terminal.
 
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tencentcloud_cam_exporter::app::sweep::Step;
 use tracing_subscriber::fmt::MakeWriter;
-
-/// How often it shows that it is alive.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// A bar on standard error; nothing where that is no terminal. What is logged goes above it.
 #[derive(Clone, Debug)]
@@ -34,9 +28,6 @@ impl Progress {
 
     pub(super) fn show(&self, step: Step) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        if self.0.length().is_none() {
-            self.0.enable_steady_tick(BREATH);
-        }
         self.0.update(|bar| {
             bar.set_len(count(step.users));
             bar.set_pos(count(step.done));
@@ -44,6 +35,8 @@ impl Progress {
         if step.failed > 0 {
             self.0.set_message(format!(", {} could not be polled", step.failed));
         }
+        // Not by a steady tick: that needs a thread, and indicatif panics if there can be no other.
+        self.0.tick();
     }
 
     /// Leaves no trace of it.
