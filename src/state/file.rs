@@ -259,7 +259,7 @@ mod tests {
             [("", "is not a state file"), ("tencentcloud-cam-exporter state 3 x\n", "is larger than 256 MiB")]
         {
             fs::write(file.path(), head).unwrap();
-            let opened = File::options().write(true).open(file.path()).unwrap();
+            let opened = fs::File::options().write(true).open(file.path()).unwrap();
             opened.set_len(MAX_BYTES + 1).unwrap();
             let refused = file.load().unwrap_err().to_string();
             assert!(refused.contains(what), "{refused}");
