@@ -26,6 +26,17 @@ fn admits(scene: &Scene, exporter: &Exporter, own: Option<&Pair>) -> bool {
     client.get(exporter.address(), "/metrics").is_ok_and(|told| told.answer.status == 200)
 }
 
+/// A client that presents `own` as it is, over TLS 1.3: rustls itself would refuse some of them.
+fn presenting(scene: &Scene, own: &Pair) -> TlsClient {
+    let client = TlsClient::with(&scene.authority.certificate(), None, &[&TLS13]);
+    let mut config = (*client.0).clone();
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
+    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap()];
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
+    TlsClient(Arc::new(config))
+}
+
 /// An exporter that accepts what is issued by `pinned`, or is one of them.
 fn start(scene: &Scene, pinned: &[&Pair], more: &str) -> Exporter {
     let pem: String = pinned.iter().map(|pair| pair.certificate.as_str()).collect();
@@ -66,13 +77,8 @@ fn a_certificate_that_is_itself_configured_is_accepted_within_its_dates_and_usag
         assert_eq!(admits(&scene, &exporter, Some(pair)), admitted, "{name}: {}", exporter.log());
     }
     // The certificate is public: without its key it proves nothing.
-    let client = TlsClient::with(&scene.authority.certificate(), Some(&good), rustls::ALL_VERSIONS);
-    let mut config = (*client.0).clone();
-    let key = PrivateKeyDer::from_pem_slice(other.key.as_bytes()).unwrap();
-    let key = aws_lc_rs::default_provider().key_provider.load_private_key(key).unwrap();
-    let chain = vec![CertificateDer::from_pem_slice(good.certificate.as_bytes()).unwrap()];
-    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
-    assert!(TlsClient(Arc::new(config)).get(exporter.address(), "/metrics").is_err());
+    let stolen = Pair { certificate: good.certificate.clone(), key: other.key.clone() };
+    assert!(presenting(&scene, &stolen).get(exporter.address(), "/metrics").is_err());
     let exporter = start(&scene, &[&good, &plain], ", client_allowed_sans: [scraper]");
     assert!(admits(&scene, &exporter, Some(&good)));
     let exporter = start(&scene, &[&good, &plain], ", client_allowed_sans: [another]");
@@ -108,7 +114,7 @@ fn refused_handshakes_are_logged_by_reason_and_counted() {
         for _ in 0..3 {
             assert!(!admits(&scene, &exporter, own), "{reason}");
         }
-        let line = format!("level=warn msg=\"TLS handshake refused\" reason=\"{reason}\" client=127.0.0.1 count=1");
+        let line = format!("level=warn message=\"TLS handshake refused\" reason=\"{reason}\" client=127.0.0.1 count=1");
         until(reason, &exporter, || exporter.log().contains(&line));
         assert_eq!(exporter.log().matches(reason).count(), 1, "{}", exporter.log());
     }
@@ -188,6 +194,5 @@ fn what_openssl_makes_is_accepted_where_it_is_configured_itself() {
     let (own, v1) = (read("own.pem", "ca.key"), read("v1.pem", "v1.key"));
     let exporter = start(&scene, &[&own, &v1], "");
     assert!(admits(&scene, &exporter, Some(&own)), "{}", exporter.log());
-    let client = TlsClient::with(&scene.authority.certificate(), Some(&v1), &[&TLS13]);
-    assert!(client.get(exporter.address(), "/metrics").is_ok(), "{}", exporter.log());
+    assert!(presenting(&scene, &v1).get(exporter.address(), "/metrics").is_ok(), "{}", exporter.log());
 }
