@@ -46,7 +46,7 @@ mod tests {
             assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
             assert_eq!(parse(&format(Duration::from_secs(seconds))), parse(text), "{text}");
         }
-        assert_eq!(format(Duration::from_secs(5_400)), "1h30m");
+        assert_eq!(format(Duration::from_mins(90)), "1h30m");
         assert_eq!(format(Duration::ZERO), "0s");
     }
 

@@ -1,6 +1,7 @@
 //! Runs the daemon on the embedded simulator.
 
 use std::{
+    fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -95,10 +96,8 @@ fn say_where_to_look(flags: &ServeFlags, guard: &Guard, listeners: &Listeners, e
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
         let (scheme, port) = (guard.scheme(), address.port());
         let url = format!("{scheme}://{host}:{port}");
-        text.push_str(&format!(
-            "  {url}/ shows how it stands\n  {url}{} is what Prometheus reads\n",
-            flags.telemetry_path
-        ));
+        let _ =
+            writeln!(text, "  {url}/ shows how it stands\n  {url}{} is what Prometheus reads", flags.telemetry_path);
     }
     text.push_str("The first sweep over its users takes three seconds. Ctrl-C stops.\n");
     // The demo serves whether or not somebody reads this.
