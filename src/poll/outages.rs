@@ -51,7 +51,7 @@ impl Outages {
                     "polling more users of the account fails for the same reason: further ones are logged at level debug"
                 ),
                 _ => {
-                    debug!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed too")
+                    debug!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed too");
                 }
             }
         }
@@ -116,8 +116,12 @@ mod tests {
         with_default(fmt().with_ansi(false).with_writer(move || writer.clone()).finish(), || {
             let mut outages = Outages::of("prod".parse().unwrap());
             let uins: Vec<Uin> = (1..=users).map(|uin| uin.to_string().parse().unwrap()).collect();
-            uins.iter().for_each(|uin| outages.began(*uin, Reason::Timeout, &"no answer"));
-            uins.iter().for_each(|uin| outages.over(*uin));
+            for uin in &uins {
+                outages.began(*uin, Reason::Timeout, &"no answer");
+            }
+            for uin in &uins {
+                outages.over(*uin);
+            }
         });
         let bytes = log.0.lock().clone();
         String::from_utf8(bytes).unwrap()

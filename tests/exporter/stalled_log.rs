@@ -5,8 +5,10 @@ use std::{
     net::{SocketAddr, TcpStream},
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use crate::world::{Exporter, LogLines, World, binary};
 
@@ -109,8 +111,8 @@ fn ends(command: &mut Command) -> Option<i32> {
 #[test]
 fn last_error_does_not_hang_on_a_full_pipe() {
     let (reader, writer) = pipe().unwrap();
-    let mut filler = writer.try_clone().unwrap();
-    let filled = thread::spawn(move || while filler.write_all(&[b'\n'; 4_096]).is_ok() {});
+    let mut output = writer.try_clone().unwrap();
+    let filled = thread::spawn(move || while output.write_all(&[b'\n'; 4_096]).is_ok() {});
     let code = ends(binary().arg("--config.file=/nonexistent/config.yaml").stderr(writer));
     drop(reader);
     filled.join().unwrap();
