@@ -22,7 +22,7 @@ use crate::worker::Worker;
 pub(crate) const FIRST_UIN: u64 = 100_013_000_000;
 
 /// Keys that just fit into the 4 MiB that the exporter reads.
-const MANY_KEYS: u64 = 38_000;
+const MANY_KEYS: u64 = 32_000;
 
 /// More than the exporter reads is not sent.
 const LARGE: usize = 4_000_000;

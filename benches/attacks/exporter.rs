@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::{
     api::{Answers, Api, FIRST_UIN, secrets},
     cgroup::Cgroup,
-    process::{Process, status},
+    process::{CpuTime, Process, status},
     state::State,
 };
 
@@ -221,8 +221,14 @@ impl Exporter {
         self.process.ended()
     }
 
-    pub(crate) fn rss(&self) -> Option<u64> {
-        status(self.id(), "VmRSS:")
+    /// In KiB.
+    pub(crate) fn rss(&self) -> u64 {
+        self.process.rss()
+    }
+
+    /// The processor time it has taken, unless it has ended.
+    pub(crate) fn cpu(&mut self) -> Option<CpuTime> {
+        self.ended().is_none().then(|| self.process.cpu())
     }
 
     /// The most memory that it has had, in KiB.

@@ -133,13 +133,11 @@ impl Wire {
         Ok(())
     }
 
-    /// Sends as much as is taken, for ever, a piece each `every`, and reads nothing.
-    pub(crate) async fn send_on(&mut self, piece: &[u8], every: Duration) -> io::Result<()> {
+    /// Sends as much as is taken, for ever, with a pause after each piece, and reads nothing.
+    pub(crate) async fn send_on(&mut self, piece: &[u8], pause: Duration) -> io::Result<()> {
         loop {
             self.send(piece).await?;
-            if every > Duration::ZERO {
-                sleep(every).await;
-            }
+            sleep(pause).await;
         }
     }
 

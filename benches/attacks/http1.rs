@@ -12,13 +12,12 @@ const RECONNECTS: u32 = 50;
 /// Nobody waits longer for the exporter to end what will never end.
 const TURN: Duration = Duration::from_secs(5);
 
-const NOW: Duration = Duration::ZERO;
 const UNDISTURBED: Duration = Duration::from_secs(12);
 
 /// A second's bytes of a slow reader: a little more than the exporter demands.
 const SLOWLY: usize = 72_000;
 
-/// Bytes sent by one connection every tenth of a second, where the exporter may read all of them: 100 clients send 16 MB a second.
+/// Bytes that a connection sends every tenth of a second, where they are no whole requests.
 const PIECE: usize = 16 << 10;
 const PIECE_EVERY: Duration = Duration::from_millis(100);
 
@@ -27,7 +26,7 @@ pub(crate) async fn pipeline(field: Arc<Field>) {
     field
         .crowd(RECONNECTS, |field| async move {
             let request = field.get("/", &format!("X-Fill: {}\r\n", "f".repeat(60_000)));
-            field.connect().await?.send_on(request.as_bytes(), NOW).await
+            field.connect().await?.send_on(request.as_bytes(), PIECE_EVERY).await
         })
         .await;
 }
@@ -37,7 +36,7 @@ pub(crate) async fn pipeline_small(field: Arc<Field>) {
     field
         .crowd(2 * RECONNECTS, |field| async move {
             let requests = field.get("/", "").repeat(100);
-            timeout(TURN, field.connect().await?.send_on(requests.as_bytes(), NOW)).await?
+            timeout(TURN, field.connect().await?.send_on(requests.as_bytes(), PIECE_EVERY)).await?
         })
         .await;
 }

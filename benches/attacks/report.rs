@@ -6,8 +6,8 @@ use crate::watch::{Attempts, Seen};
 
 const HEAD: &str = "\
 | attack | RSS before, MiB | peak | goal | RSS after | scrapes answered | slowest, s | probes failed | slowest, s | \
-descriptors | log lines | SIGTERM, s | process | |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|";
+descriptors | CPU, s | log lines | SIGTERM, s | process | |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|";
 
 #[derive(Default)]
 pub(crate) struct Row {
@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) descriptors_after: usize,
     pub(crate) seen: Seen,
     pub(crate) lasted: Duration,
+    /// Processor time that the exporter took meanwhile, unless it ended.
+    pub(crate) cpu: Option<Duration>,
     pub(crate) log_lines: usize,
     /// How long it took to stop, if it did.
     pub(crate) stop: Option<Duration>,
@@ -40,7 +42,7 @@ impl Row {
     pub(crate) fn print(&self) {
         let failed = if self.failed { " **failed**" } else { "" };
         println!(
-            "| {}{failed} | {} | {} | {} | {} | {} | {} | {} | {} | {} to {} | {} | {} | {} | {} |",
+            "| {}{failed} | {} | {} | {} | {} | {} | {} | {} | {} | {} to {} | {} | {} | {} | {} | {} |",
             self.attack,
             mib(self.before),
             mib(self.seen.peak),
@@ -52,6 +54,7 @@ impl Row {
             seconds(self.seen.probes.slowest),
             self.descriptors_before,
             self.descriptors_after,
+            self.cpu.map_or("-".to_owned(), seconds),
             self.log_lines,
             self.stop.map_or("-".to_owned(), seconds),
             self.end,

@@ -50,8 +50,9 @@ pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
     if attack.is_network() && !attack.setup.auth {
         still_answers(&exporter);
     }
-    row.before = exporter.rss().unwrap_or_default();
+    row.before = exporter.rss();
     row.descriptors_before = exporter.descriptors();
+    let cpu = exporter.cpu();
 
     let clients = options.connections.filter(|_| attack.is_network()).unwrap_or(attack.clients);
     let field = Arc::new(field(&exporter, clients, FLOOD));
@@ -66,6 +67,7 @@ pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
         sleep(Duration::from_millis(100));
     }
     row.lasted = started.elapsed();
+    row.cpu = cpu.and_then(|before| Some(exporter.cpu()?.since(&before)));
     row.seen = watch.finish();
     drop(attackers);
     row.note(&field.tally);
@@ -80,7 +82,7 @@ pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
     if exporter.ended().is_none() {
         sleep(IDLE);
     }
-    row.after = exporter.rss().unwrap_or_default();
+    row.after = exporter.rss();
     row.descriptors_after = exporter.descriptors();
     row.seen.peak = row.seen.peak.max(exporter.peak().unwrap_or_default());
     row.finish(&mut exporter);

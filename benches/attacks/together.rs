@@ -1,11 +1,6 @@
 //! All client attacks at once, at one exporter that polls.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-    thread::sleep,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, thread::sleep, time::Duration};
 
 use futures_util::future::join_all;
 use tencentcloud_cam_exporter::simulator::{Arrival, Outcome};
@@ -58,7 +53,7 @@ pub(crate) fn run(transport: Transport, options: &Options) -> Result<bool, Strin
     let mut exporter = Exporter::start(&options.binary, &setup, cgroup)?;
     let watch = Watch::start(&exporter);
     sleep(WARM_UP);
-    let before = (exporter.rss().unwrap_or_default(), exporter.descriptors());
+    let before = (exporter.rss(), exporter.descriptors());
 
     let fits = |setup: &Setup| encrypted || !(setup.tls || setup.auth);
     let chosen: Vec<_> = ATTACKS
@@ -90,7 +85,7 @@ pub(crate) fn run(transport: Transport, options: &Options) -> Result<bool, Strin
             eprintln!(
                 "{:.0} s: RSS {} MiB, {} descriptors, scrapes answered {}, probes failed {}, lag {:.2} s",
                 told.as_secs_f64(),
-                mib(exporter.rss().unwrap_or_default()),
+                mib(exporter.rss()),
                 exporter.descriptors(),
                 answered(&seen.scrapes),
                 failures(&seen.probes),
@@ -104,7 +99,7 @@ pub(crate) fn run(transport: Transport, options: &Options) -> Result<bool, Strin
         return Ok(false);
     }
     sleep(REST);
-    let after = (exporter.rss().unwrap_or_default(), exporter.descriptors());
+    let after = (exporter.rss(), exporter.descriptors());
     let seen = watch.finish();
     let arrivals = exporter.api.as_ref().map(|api| api.simulator.arrivals()).unwrap_or_default();
     let polls = Polls::of(&arrivals, Duration::from_secs(setup.interval));

@@ -77,8 +77,14 @@ impl Watch {
             }),
             Worker::start("prober", move || async move {
                 let mut ticks = ticks(PROBE_EVERY);
+                let mut was_ready = false;
                 for path in ["/-/healthy", "/-/ready"].into_iter().cycle() {
                     ticks.tick().await;
+                    // Until the first poll has been attempted, it may say that it is not ready.
+                    if path == "/-/ready" && !was_ready {
+                        was_ready = probe(probes, path).await.is_ok();
+                        continue;
+                    }
                     prober.lock().probes.begin();
                     let outcome = probe(probes, path).await;
                     prober.lock().probes.end(outcome, PROBE_TIMEOUT);

@@ -35,9 +35,9 @@ impl Process {
         }
     }
 
-    /// The memory that it holds, in KiB. What its processes share counts for each of them.
+    /// The memory that it holds, in KiB: none once it has ended. What its processes share counts for each of them.
     pub(crate) fn rss(&self) -> u64 {
-        self.ids().into_iter().map(|id| status(id, "VmRSS:").unwrap()).sum()
+        self.ids().into_iter().filter_map(|id| status(id, "VmRSS:")).sum()
     }
 
     /// How it ended, if it has.
