@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     api::Answers,
-    exporter::{Setup, config_file, signal},
+    exporter::{Setup, Stderr, config_file, signal},
     field::Field,
     http1, http2,
     state::State,
@@ -21,11 +21,18 @@ pub(crate) const CLIENTS: &str = "clients";
 const SIDECAR: u64 = 64;
 const ALONE: u64 = 128;
 
+const SECONDS: u64 = 15;
+
+/// Until all slow readers have come.
+const ALL_READERS: u64 = 60;
+
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) setup: Setup,
     /// How much memory the exporter may take, in MiB.
     pub(crate) goal: u64,
+    /// How long it lasts, unless the command line says otherwise.
+    pub(crate) seconds: u64,
     /// Attackers at the same time; none where it is not the network that attacks.
     pub(crate) clients: usize,
     pub(crate) play: Play,
@@ -51,10 +58,16 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack::network("pipeline", DEMO, 256, play!(http1::pipeline)).with_goal(48),
     Attack::network("pipeline-small", DEMO, 400, play!(http1::pipeline_small)).with_goal(48),
     Attack::network("pipeline-auth", AUTH, 256, play!(http1::pipeline)).with_goal(48),
-    Attack::network("slow-readers", MANY_ACCOUNTS, 200, play!(http1::slow_readers)).with_goal(80),
-    Attack::network("slow-readers-gzip", MANY_ACCOUNTS, 200, play!(http1::slow_readers_gzip)).with_goal(80),
-    Attack::network("slow-readers-one-account", MANY_USERS, 200, play!(http1::slow_readers)).with_goal(80),
-    Attack::network("slow-readers-one-account-gzip", MANY_USERS, 200, play!(http1::slow_readers_gzip)).with_goal(80),
+    Attack::network("slow-readers", MANY_ACCOUNTS, 200, play!(http1::slow_readers)).with_goal(80).lasting(ALL_READERS),
+    Attack::network("slow-readers-gzip", MANY_ACCOUNTS, 200, play!(http1::slow_readers_gzip))
+        .with_goal(80)
+        .lasting(ALL_READERS),
+    Attack::network("slow-readers-one-account", MANY_USERS, 200, play!(http1::slow_readers))
+        .with_goal(80)
+        .lasting(ALL_READERS),
+    Attack::network("slow-readers-one-account-gzip", MANY_USERS, 200, play!(http1::slow_readers_gzip))
+        .with_goal(80)
+        .lasting(ALL_READERS),
     Attack::network("stalled", PLAIN, 300, play!(http1::stalled)),
     Attack::network("stalled-many-users", MANY_USERS, 300, play!(http1::stalled)).with_goal(ALONE),
     Attack::network("half-heads", PLAIN, 300, play!(http1::half_heads)),
@@ -91,14 +104,14 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack::local("state-sparse", Setup { state: State::Sparse, ..PLAIN }, |_| Box::pin(pending())),
     Attack::local("state-foreign", Setup { state: State::Foreign, ..PLAIN }, |_| Box::pin(pending())),
     Attack::local("config-fifo", PLAIN, play!(config_becomes_a_fifo)),
-    Attack::local("stderr-full", Setup { stderr_is_full: true, ..PLAIN }, |_| Box::pin(pending())),
+    Attack::local("stderr-full", Setup { stderr: Stderr::Full, ..PLAIN }, |_| Box::pin(pending())),
 ];
 
 // === impl Attack ===
 
 impl Attack {
     const fn network(name: &'static str, setup: Setup, clients: usize, play: Play) -> Self {
-        Self { name, setup, goal: SIDECAR, clients, play }
+        Self { name, setup, goal: SIDECAR, seconds: SECONDS, clients, play }
     }
 
     /// Few users are polled, each often.
@@ -108,11 +121,15 @@ impl Attack {
     }
 
     const fn local(name: &'static str, setup: Setup, play: Play) -> Self {
-        Self { name, setup, goal: SIDECAR, clients: 0, play }
+        Self { name, setup, goal: SIDECAR, seconds: SECONDS, clients: 0, play }
     }
 
     const fn with_goal(self, goal: u64) -> Self {
         Self { goal, ..self }
+    }
+
+    const fn lasting(self, seconds: u64) -> Self {
+        Self { seconds, ..self }
     }
 
     pub(crate) fn is_network(&self) -> bool {
@@ -127,5 +144,5 @@ async fn config_becomes_a_fifo(field: Arc<Field>) {
     let _ = Command::new("mkfifo").arg(&fifo).status();
     fs::rename(fifo, config).unwrap();
     signal(field.process, "HUP");
-    pending().await
+    pending::<()>().await;
 }

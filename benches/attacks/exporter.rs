@@ -30,7 +30,7 @@ use crate::{
 const PASSWORD: &str = "right";
 
 /// Until a started exporter answers a probe, and until a stopped one has ended.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Of the 64 KiB that a pipe holds, so many are full.
@@ -50,10 +50,17 @@ pub(crate) struct Setup {
     pub(crate) auth: bool,
     pub(crate) answers: Answers,
     pub(crate) state: State,
-    /// Nobody reads its standard error, and hardly anything more fits into it.
-    pub(crate) stderr_is_full: bool,
+    pub(crate) stderr: Stderr,
     /// The file descriptors that it may have.
     pub(crate) descriptors: Option<u32>,
+}
+
+/// Where the exporter logs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stderr {
+    File,
+    /// A pipe that nobody reads, and into which hardly anything more fits.
+    Full,
 }
 
 pub(crate) struct Exporter {
@@ -87,7 +94,7 @@ impl Setup {
         auth: false,
         answers: Answers::Well,
         state: State::Known,
-        stderr_is_full: false,
+        stderr: Stderr::File,
         descriptors: None,
     };
 
@@ -182,7 +189,7 @@ impl Exporter {
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        if setup.stderr_is_full {
+        if setup.stderr == Stderr::Full {
             command.arg("--log.level=trace").stderr(Stdio::piped());
         } else {
             command.stderr(fs::File::create(folder.path().join("log")).unwrap());
@@ -316,7 +323,7 @@ fn prelude(setup: &Setup, cgroup: Option<&Cgroup>) -> String {
     if let Some(door) = cgroup.map(Cgroup::door) {
         write!(script, "echo $$ >{}; ", door.display()).unwrap();
     }
-    if setup.stderr_is_full {
+    if setup.stderr == Stderr::Full {
         write!(script, "head -c {PREFILL} /dev/zero >&2; ").unwrap();
     }
     if let Some(number) = setup.descriptors {

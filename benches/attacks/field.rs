@@ -12,18 +12,21 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpSocket,
-    sync::Mutex,
     task::JoinSet,
-    time::{Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_rustls::TlsConnector;
 
 /// An attacker gives up a connection that is not made within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A gate that had no processor for a while makes up for no more than this.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// What the kernel keeps for a reader, so that a slow one is felt by the exporter soon.
 const RECEIVE_BUFFER: u32 = 16 << 10;
@@ -39,6 +42,8 @@ pub(crate) struct Field {
     pub(crate) connects: Option<Arc<Gate>>,
     /// Requests a second of all clients of a flood.
     pub(crate) requests: u32,
+    /// Between two requests that a client pipelines.
+    pub(crate) pause: Duration,
     pub(crate) tally: Tally,
     /// The exporter's process, and its files.
     pub(crate) process: u32,
@@ -64,7 +69,10 @@ pub(crate) struct Wire {
 }
 
 /// Lets so many pass a second.
-pub(crate) struct Gate(Mutex<Interval>);
+pub(crate) struct Gate {
+    period: Duration,
+    next: Mutex<Instant>,
+}
 
 // === impl Field ===
 
@@ -76,11 +84,31 @@ impl Field {
         F: Fn(Arc<Self>) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = io::Result<()>> + Send,
     {
-        let gate = Arc::new(Gate::new(a_second));
+        self.keep_busy(Gate::new(a_second), false, attack).await;
+    }
+
+    /// As [`Field::crowd`], but not even the first ones come at once.
+    pub(crate) async fn procession<F, Fut>(self: Arc<Self>, a_second: u32, attack: F)
+    where
+        F: Fn(Arc<Self>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = io::Result<()>> + Send,
+    {
+        self.keep_busy(Gate::new(a_second), true, attack).await;
+    }
+
+    async fn keep_busy<F, Fut>(self: Arc<Self>, gate: Gate, slow_start: bool, attack: F)
+    where
+        F: Fn(Arc<Self>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = io::Result<()>> + Send,
+    {
+        let gate = Arc::new(gate);
         let mut clients = JoinSet::new();
         for _ in 0..self.clients {
             let (field, gate, attack) = (Arc::clone(&self), Arc::clone(&gate), attack.clone());
             clients.spawn(async move {
+                if slow_start {
+                    gate.pass().await;
+                }
                 loop {
                     // What the exporter ends is begun again.
                     let _ = attack(Arc::clone(&field)).await;
@@ -88,7 +116,7 @@ impl Field {
                 }
             });
         }
-        pending().await
+        pending::<()>().await;
     }
 
     /// A connection, over TLS where the exporter speaks it.
@@ -209,12 +237,16 @@ impl Wire {
 
 impl Gate {
     pub(crate) fn new(a_second: u32) -> Self {
-        let mut ticks = interval(Duration::from_secs(1) / a_second);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self(Mutex::new(ticks))
+        Self { period: Duration::from_secs(1) / a_second, next: Mutex::new(Instant::now()) }
     }
 
     pub(crate) async fn pass(&self) {
-        self.0.lock().await.tick().await;
+        let passes = {
+            let mut next = self.next.lock();
+            let passes = (*next).max(Instant::now() - CATCH_UP);
+            *next = passes + self.period;
+            passes
+        };
+        sleep_until(passes).await;
     }
 }

@@ -12,6 +12,10 @@ const RECONNECTS: u32 = 50;
 /// Nobody waits longer for the exporter to end what will never end.
 const TURN: Duration = Duration::from_secs(5);
 
+/// New slow readers a second: what one of them keeps in memory is not what the one before does, for ages have changed.
+const READERS: u32 = 4;
+
+/// How long an attacker waits that does nothing else.
 const UNDISTURBED: Duration = Duration::from_secs(12);
 
 /// A second's bytes of a slow reader: a little more than the exporter demands.
@@ -26,7 +30,7 @@ pub(crate) async fn pipeline(field: Arc<Field>) {
     field
         .crowd(RECONNECTS, |field| async move {
             let request = field.get("/", &format!("X-Fill: {}\r\n", "f".repeat(60_000)));
-            field.connect().await?.send_on(request.as_bytes(), PIECE_EVERY).await
+            field.connect().await?.send_on(request.as_bytes(), field.pause).await
         })
         .await;
 }
@@ -36,18 +40,18 @@ pub(crate) async fn pipeline_small(field: Arc<Field>) {
     field
         .crowd(2 * RECONNECTS, |field| async move {
             let requests = field.get("/", "").repeat(100);
-            timeout(TURN, field.connect().await?.send_on(requests.as_bytes(), PIECE_EVERY)).await?
+            timeout(TURN, field.connect().await?.send_on(requests.as_bytes(), field.pause)).await?
         })
         .await;
 }
 
 /// Scrapes that are read just above the speed that the exporter demands.
 pub(crate) async fn slow_readers(field: Arc<Field>) {
-    field.crowd(RECONNECTS, |field| scrape_slowly(field, "")).await;
+    field.procession(READERS, |field| scrape_slowly(field, "")).await;
 }
 
 pub(crate) async fn slow_readers_gzip(field: Arc<Field>) {
-    field.crowd(RECONNECTS, |field| scrape_slowly(field, "Accept-Encoding: gzip\r\n")).await;
+    field.procession(READERS, |field| scrape_slowly(field, "Accept-Encoding: gzip\r\n")).await;
 }
 
 async fn scrape_slowly(field: Arc<Field>, headers: &str) -> io::Result<()> {
@@ -60,11 +64,16 @@ pub(crate) async fn stalled(field: Arc<Field>) {
     field.crowd(RECONNECTS, |field| async move { scrape(&field, "").await?.hold(UNDISTURBED).await }).await;
 }
 
+/// A scrape, read up to its status. Who is refused comes again.
 async fn scrape(field: &Arc<Field>, headers: &str) -> io::Result<Wire> {
     let mut wire = field.connect().await?;
     let request = field.get("/metrics", &format!("{headers}{}", field.authorization));
     wire.send(request.as_bytes()).await?;
-    Ok(wire)
+    let (mut start, mut length) = ([0; "HTTP/1.1 200".len()], 0);
+    while length < start.len() {
+        length += wire.read(&mut start[length..]).await?;
+    }
+    if start.ends_with(b"200") { Ok(wire) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
 }
 
 /// Heads that stop half way.

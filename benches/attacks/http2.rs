@@ -132,20 +132,20 @@ pub(crate) async fn trickle(field: Arc<Field>) {
             let updates: Vec<u8> =
                 streams().flat_map(|stream| frame(kind::WINDOW_UPDATE, 0, stream, &1_u32.to_be_bytes())).collect();
             let (mut reader, mut writer) = tokio::io::split(wire.into_stream());
-            let reads = async {
+            let reading = async {
                 let mut buffer = vec![0; 16 << 10];
                 while reader.read(&mut buffer).await? > 0 {}
                 io::Result::Ok(())
             };
-            let writes = async {
+            let sending = async {
                 loop {
                     sleep(Duration::from_secs(1)).await;
                     writer.write_all(&updates).await?;
                 }
             };
             tokio::select! {
-                ended = reads => ended,
-                ended = writes => ended,
+                ended = reading => ended,
+                ended = sending => ended,
             }
         })
         .await;
@@ -154,12 +154,12 @@ pub(crate) async fn trickle(field: Arc<Field>) {
 /// Sends batches and reads whatever comes, until the exporter ends the connection.
 async fn batches(field: &Arc<Field>, batch: impl Fn(u32) -> Vec<u8>) -> io::Result<()> {
     let (mut reader, mut writer) = tokio::io::split(open(field, &[]).await?.into_stream());
-    let reads = async {
+    let reading = async {
         let mut buffer = vec![0; 16 << 10];
         while reader.read(&mut buffer).await? > 0 {}
         io::Result::Ok(())
     };
-    let writes = async {
+    let sending = async {
         for number in 0.. {
             writer.write_all(&batch(number)).await?;
             writer.flush().await?;
@@ -168,8 +168,8 @@ async fn batches(field: &Arc<Field>, batch: impl Fn(u32) -> Vec<u8>) -> io::Resu
         io::Result::Ok(())
     };
     tokio::select! {
-        ended = reads => ended,
-        ended = writes => ended,
+        ended = reading => ended,
+        ended = sending => ended,
     }
 }
 

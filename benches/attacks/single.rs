@@ -19,11 +19,11 @@ use crate::{
     worker::{Worker, be_nice},
 };
 
-/// How long an attack lasts, unless the command line says otherwise.
-const SECONDS: u64 = 15;
-
 /// Requests a second of all clients of a flood.
 const FLOOD: u32 = 500;
+
+/// Between two requests that a client pipelines.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The watchers come a little later than the attackers, who would otherwise find them served already.
 const HEAD_START: Duration = Duration::from_secs(1);
@@ -36,12 +36,12 @@ const IDLE: Duration = Duration::from_secs(5);
 pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
     let cgroup = options.cgroup.map(Cgroup::new).transpose();
     let cgroup = cgroup.map_err(|error| format!("--cgroup: cannot make a memory cgroup here: {error}"))?;
-    let seconds = options.seconds.unwrap_or(SECONDS);
+    let seconds = options.seconds.unwrap_or(attack.seconds);
     let mut row = Row { attack: attack.name, goal: attack.goal, ..Row::default() };
     let mut exporter = match Exporter::start(&options.binary, &attack.setup, cgroup) {
         Ok(exporter) => exporter,
         Err(end) => {
-            row.end = end.lines().next().unwrap_or_default().to_owned();
+            end.lines().next().unwrap_or_default().clone_into(&mut row.end);
             row.failed = true;
             return Ok(row);
         }
@@ -55,7 +55,7 @@ pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
     let cpu = exporter.cpu();
 
     let clients = options.connections.filter(|_| attack.is_network()).unwrap_or(attack.clients);
-    let field = Arc::new(field(&exporter, clients, FLOOD));
+    let field = Arc::new(field(&exporter, clients, FLOOD, PAUSE));
     let (attacked, started, play) = (Arc::clone(&field), Instant::now(), attack.play);
     let attackers = Worker::start("attackers", move || {
         be_nice();
@@ -79,6 +79,9 @@ pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
             format!("failed reload told after {:.1} s", told.duration_since(started).as_secs_f64())
         }));
     }
+    if row.seen.is_foreign {
+        row.notes.push("a body was damaged".to_owned());
+    }
     if exporter.ended().is_none() {
         sleep(IDLE);
     }
@@ -90,7 +93,7 @@ pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
 }
 
 /// What attackers share.
-pub(crate) fn field(exporter: &Exporter, clients: usize, requests: u32) -> Field {
+pub(crate) fn field(exporter: &Exporter, clients: usize, requests: u32, pause: Duration) -> Field {
     Field {
         address: exporter.address,
         tls: exporter.tls(),
@@ -98,6 +101,7 @@ pub(crate) fn field(exporter: &Exporter, clients: usize, requests: u32) -> Field
         clients,
         connects: None,
         requests,
+        pause,
         tally: Tally::default(),
         process: exporter.id(),
         folder: exporter.folder.path().to_owned(),
@@ -131,8 +135,11 @@ impl Row {
         }
         let answers = still_answers(exporter);
         self.stop = exporter.stop();
-        self.end = if answers { "lives" } else { "hangs" }.to_owned();
-        self.failed =
-            !answers || self.stop.is_none() || self.seen.peak > self.goal << 10 || self.seen.probes.failed() > 0;
+        if answers { "lives" } else { "hangs" }.clone_into(&mut self.end);
+        self.failed = !answers
+            || self.stop.is_none()
+            || self.seen.peak > self.goal << 10
+            || self.seen.probes.failed() > 0
+            || self.seen.is_foreign;
     }
 }

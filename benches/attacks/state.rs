@@ -66,7 +66,7 @@ impl State {
 fn write(path: &Path, rows: impl Iterator<Item = String>) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     let header = format!("tencentcloud-cam-exporter state {VERSION} sha256:");
-    write!(file, "{header}{:0>SUM$}\n", "").unwrap();
+    writeln!(file, "{header}{:0>SUM$}", "").unwrap();
     let mut sum = Sha256::new();
     sum.update(format!("{VERSION}\n"));
     for row in rows {

@@ -23,6 +23,7 @@ const SECONDS: u64 = 600;
 /// The attackers share a processor with those whom they attack: what they do at most, all together and a second.
 const CONNECTS: u32 = 100;
 const REQUESTS_OF_A_FLOOD: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Each attack has this part of the clients that it has alone, and a few at least.
 const PART: usize = 8;
@@ -61,7 +62,7 @@ pub(crate) fn run(transport: Transport, options: &Options) -> Result<bool, Strin
         .filter(|attack| attack.is_network() && fits(&attack.setup) && !LEFT_OUT.contains(&attack.name))
         .map(|attack| {
             let clients = options.connections.unwrap_or((attack.clients / PART).max(FEW));
-            (attack, field(&exporter, clients, REQUESTS_OF_A_FLOOD))
+            (attack, field(&exporter, clients, REQUESTS_OF_A_FLOOD, PAUSE))
         })
         .collect();
     let names: Vec<&str> = chosen.iter().map(|(attack, _)| attack.name).collect();

@@ -2,6 +2,7 @@
 
 use std::{io::Read, net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::header;
 use parking_lot::Mutex;
@@ -43,8 +44,8 @@ pub(crate) struct Seen {
     pub(crate) lag: f64,
     /// When a scrape first said that a reload has failed.
     pub(crate) reload_failed: Option<Instant>,
-    /// The bytes of the last body, as they came.
-    pub(crate) body: usize,
+    /// Whether a body was none of the exporter's.
+    pub(crate) is_foreign: bool,
 }
 
 #[derive(Clone, Default)]
@@ -64,15 +65,19 @@ impl Watch {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (client, url, authorization) = (exporter.client(), exporter.metrics_url(), exporter.authorization());
         let (probes, id) = (exporter.probes, exporter.id());
-        let [scraper, prober, looker] = [(); 3].map(|()| Arc::clone(&seen));
+        let [scraper, for_probes, for_memory] = [(); 3].map(|()| Arc::clone(&seen));
         let workers = vec![
             Worker::start("scraper", move || async move {
                 let mut ticks = ticks(SCRAPE_EVERY);
                 loop {
                     ticks.tick().await;
                     scraper.lock().scrapes.begin();
-                    let outcome = scrape(&client, &url, authorization.trim_end(), &scraper).await;
-                    scraper.lock().scrapes.end(outcome, Duration::MAX);
+                    let outcome = scrape(&client, &url, authorization.trim_end()).await;
+                    scraper.lock().scrapes.end(outcome.as_ref().map(drop).map_err(Clone::clone), Duration::MAX);
+                    if let Ok((is_gzip, body)) = outcome {
+                        let text = decoded(is_gzip, &body);
+                        scraper.lock().read(&text);
+                    }
                 }
             }),
             Worker::start("prober", move || async move {
@@ -85,16 +90,16 @@ impl Watch {
                         was_ready = probe(probes, path).await.is_ok();
                         continue;
                     }
-                    prober.lock().probes.begin();
+                    for_probes.lock().probes.begin();
                     let outcome = probe(probes, path).await;
-                    prober.lock().probes.end(outcome, PROBE_TIMEOUT);
+                    for_probes.lock().probes.end(outcome, PROBE_TIMEOUT);
                 }
             }),
             Worker::start("looker", move || async move {
                 let mut ticks = ticks(LOOK_EVERY);
                 loop {
                     ticks.tick().await;
-                    let mut seen = looker.lock();
+                    let mut seen = for_memory.lock();
                     seen.peak = seen.peak.max(status(id, "VmHWM:").unwrap_or_default());
                 }
             }),
@@ -125,46 +130,24 @@ pub(crate) fn still_answers(exporter: &Exporter) -> bool {
     let told = Arc::clone(&answers);
     let (done, wait) = std::sync::mpsc::channel();
     let _worker = Worker::start("last look", move || async move {
-        let seen = Mutex::default();
-        let scraped = scrape(&client, &url, authorization.trim_end(), &seen).await;
-        let probed = probe(probes, "/-/healthy").await;
-        *told.lock() = scraped.is_ok() && probed.is_ok();
+        let is_scraped = scrape(&client, &url, authorization.trim_end()).await.is_ok();
+        *told.lock() = is_scraped && probe(probes, "/-/healthy").await.is_ok();
         let _ = done.send(());
     });
     let _ = wait.recv_timeout(LONGEST_PROBE + Duration::from_secs(15));
-    let answers = *answers.lock();
-    answers
+    *answers.lock()
 }
 
-async fn scrape(client: &Client, url: &str, authorization: &str, seen: &Mutex<Seen>) -> Result<(), String> {
+/// An answer, with its encoding and its body.
+async fn scrape(client: &Client, url: &str, authorization: &str) -> Result<(bool, Bytes), String> {
     let mut request = client.get(url).header(header::ACCEPT_ENCODING, "gzip");
     if let Some((_, value)) = authorization.split_once(": ") {
         request = request.header(header::AUTHORIZATION, value);
     }
     let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
-    let (status, headers) = (answer.status(), answer.headers().clone());
+    let (status, is_gzip) = (answer.status(), answer.headers().contains_key(header::CONTENT_ENCODING));
     let body = answer.bytes().await.map_err(|error| format!("{error:?}"))?;
-    if !status.is_success() {
-        return Err(status.to_string());
-    }
-    let mut text = String::new();
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        MultiGzDecoder::new(&body[..]).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    } else {
-        text.push_str(&String::from_utf8_lossy(&body));
-    }
-    if !text.contains("process_open_fds ") && !text.contains("tencentcloud_cam_exporter_build_info") {
-        return Err("an exposition without the exporter's own series".to_owned());
-    }
-    let lags =
-        text.lines().filter(|line| line.starts_with(LAG)).filter_map(|line| line.rsplit_once(' ')?.1.parse().ok());
-    let mut seen = seen.lock();
-    seen.lag = lags.fold(seen.lag, f64::max);
-    seen.body = body.len();
-    if text.contains(RELOADED) {
-        seen.reload_failed.get_or_insert_with(Instant::now);
-    }
-    Ok(())
+    if status.is_success() { Ok((is_gzip, body)) } else { Err(status.to_string()) }
 }
 
 async fn probe(address: SocketAddr, path: &str) -> Result<(), String> {
@@ -189,6 +172,30 @@ fn ticks(every: Duration) -> tokio::time::Interval {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks
+}
+
+/// The text of a body; nothing where it is damaged.
+fn decoded(is_gzip: bool, body: &[u8]) -> String {
+    let mut text = String::new();
+    if is_gzip {
+        let _ = MultiGzDecoder::new(body).read_to_string(&mut text);
+    } else {
+        text.push_str(&String::from_utf8_lossy(body));
+    }
+    text
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn read(&mut self, text: &str) {
+        self.is_foreign |= !text.contains("tencentcloud_cam_exporter_build_info{");
+        let lags = text.lines().filter(|line| line.starts_with(LAG));
+        self.lag = lags.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).fold(self.lag, f64::max);
+        if text.contains(RELOADED) {
+            self.reload_failed.get_or_insert_with(Instant::now);
+        }
+    }
 }
 
 // === impl Attempts ===
