@@ -42,6 +42,7 @@ pub(crate) struct Seen {
     pub(crate) peak: u64,
     /// The longest lag that a scrape told of.
     pub(crate) lag: f64,
+    pub(crate) last_lag: f64,
     /// When a scrape first said that a reload has failed.
     pub(crate) reload_failed: Option<Instant>,
     /// Whether a body was none of the exporter's.
@@ -191,7 +192,8 @@ impl Seen {
     fn read(&mut self, text: &str) {
         self.is_foreign |= !text.contains("tencentcloud_cam_exporter_build_info{");
         let lags = text.lines().filter(|line| line.starts_with(LAG));
-        self.lag = lags.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).fold(self.lag, f64::max);
+        self.last_lag = lags.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).fold(0.0, f64::max);
+        self.lag = self.lag.max(self.last_lag);
         if text.contains(RELOADED) {
             self.reload_failed.get_or_insert_with(Instant::now);
         }
