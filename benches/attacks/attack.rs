@@ -17,6 +17,9 @@ use crate::{
 /// Stands for all attacks over the network.
 pub(crate) const CLIENTS: &str = "clients";
 
+/// A reload that fails here has to be told.
+pub(crate) const CONFIG_FIFO: &str = "config-fifo";
+
 /// What the manifests allow a sidecar, and an exporter by itself.
 const SIDECAR: u64 = 64;
 const ALONE: u64 = 128;
@@ -103,7 +106,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack::api("api-headers", Answers::LargeHeaders),
     Attack::local("state-sparse", Setup { state: State::Sparse, ..PLAIN }, |_| Box::pin(pending())),
     Attack::local("state-foreign", Setup { state: State::Foreign, ..PLAIN }, |_| Box::pin(pending())),
-    Attack::local("config-fifo", PLAIN, play!(config_becomes_a_fifo)),
+    Attack::local(CONFIG_FIFO, PLAIN, play!(config_becomes_a_fifo)),
     Attack::local("stderr-full", Setup { stderr: Stderr::Full, ..PLAIN }, |_| Box::pin(pending())),
 ];
 

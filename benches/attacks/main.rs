@@ -2,7 +2,8 @@
 //! somebody with a right to be answered still is.
 //!
 //! `cargo bench --bench attacks` plays all of them, each at an exporter of its own, in twenty minutes, and prints a table.
-//! It fails when an exporter died or hung, took more memory than its goal, or left a probe without an answer.
+//! It fails when an exporter died or hung, took more memory than its goal, left a probe without an answer, or more than a
+//! fifth of the scrapes.
 //!
 //! - `NAME…`: only these attacks; `clients` stands for all over the network, and `--list` lists them.
 //! - `--seconds=N`: how long each lasts.

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    attack::Attack,
+    attack::{Attack, CONFIG_FIFO},
     cgroup::Cgroup,
     exporter::{Exporter, describe},
     field::{Field, Tally},
@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// The watchers come a little later than the attackers, who would otherwise find them served already.
 const HEAD_START: Duration = Duration::from_secs(1);
+
+/// One of so many scrapes may fail.
+const SCRAPES_THAT_MAY_FAIL: usize = 5;
 
 /// Between the last attacker and the last look at the memory.
 const IDLE: Duration = Duration::from_secs(5);
@@ -74,7 +77,8 @@ pub(crate) fn run(attack: &Attack, options: &Options) -> Result<Row, String> {
     if exporter.started_in > Duration::from_secs(1) {
         row.notes.push(format!("started in {:.1} s", exporter.started_in.as_secs_f64()));
     }
-    if attack.name == "config-fifo" {
+    if attack.name == CONFIG_FIFO {
+        row.failed = row.seen.reload_failed.is_none();
         row.notes.push(row.seen.reload_failed.map_or("no failed reload was told".to_owned(), |told| {
             format!("failed reload told after {:.1} s", told.duration_since(started).as_secs_f64())
         }));
@@ -135,8 +139,10 @@ impl Row {
         }
         let answers = still_answers(exporter);
         self.stop = exporter.stop();
+        let is_kept_out = self.seen.scrapes.failed() * SCRAPES_THAT_MAY_FAIL > self.seen.scrapes.tried;
         if answers { "lives" } else { "hangs" }.clone_into(&mut self.end);
-        self.failed = !answers
+        self.failed |= !answers
+            || is_kept_out
             || self.stop.is_none()
             || self.seen.peak > self.goal << 10
             || self.seen.probes.failed() > 0

@@ -119,11 +119,13 @@ pub(crate) fn run(transport: Transport, options: &Options) -> Result<bool, Strin
         (
             seen.lag <= LATEST.as_secs_f64() && polls.latest <= LATEST && polls.refused == 0 && polls.number > 0,
             format!(
-                "polls: {} arrived, {} refused; the longest schedule lag {:.2} s; by the API's log {} s late at the most",
+                "polls: {} arrived, {} refused; the longest schedule lag {:.2} s; by the API's log {} s late at the most, of {} \
+                 that came an interval after another",
                 polls.number,
                 polls.refused,
                 seen.lag,
-                seconds(polls.latest)
+                seconds(polls.latest),
+                polls.compared
             ),
         ),
         (after.0 * 5 <= before.0 * 6, format!("memory: {} MiB before, {} after", mib(before.0), mib(after.0))),
@@ -152,6 +154,8 @@ fn warm_up(exporter: &Exporter) {
 /// What the API's log says.
 struct Polls {
     number: usize,
+    /// Those that can be compared with the one before.
+    compared: usize,
     refused: usize,
     /// How much later than an interval after the one before a poll came. A user's first one is before its place in the interval,
     /// and does not count.
@@ -162,7 +166,7 @@ struct Polls {
 
 impl Polls {
     fn of(arrivals: &[Arrival], interval: Duration) -> Self {
-        let mut polls = Self { number: 0, refused: 0, latest: Duration::ZERO };
+        let mut polls = Self { number: 0, compared: 0, refused: 0, latest: Duration::ZERO };
         let mut last: BTreeMap<u64, Option<Instant>> = BTreeMap::new();
         for arrival in arrivals {
             let Some(user) = arrival.target else { continue };
@@ -172,6 +176,7 @@ impl Polls {
                 None => last.insert(user, None),
                 Some(before) => {
                     let late = before.map(|before| (arrival.at - before).saturating_sub(interval));
+                    polls.compared += usize::from(late.is_some());
                     polls.latest = polls.latest.max(late.unwrap_or_default());
                     last.insert(user, Some(arrival.at))
                 }
