@@ -63,9 +63,8 @@ impl Options {
         if options.attacks.is_empty() && options.all_at_once.is_none() {
             options.attacks = ATTACKS.iter().collect();
         }
-        if !options.binary.is_file() {
-            return Err(format!("--binary: {} is no file", options.binary.display()));
-        }
+        let binary = options.binary.canonicalize();
+        options.binary = binary.map_err(|error| format!("--binary={}: {error}", options.binary.display()))?;
         Ok(options)
     }
 }
