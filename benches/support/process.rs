@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    process::{Child, Command},
+    process::{Child, Command, ExitStatus},
     time::Duration,
 };
 
@@ -35,14 +35,23 @@ impl Process {
         }
     }
 
-    /// The memory that it holds, in KiB. What its processes share counts for each of them.
+    /// The memory that it holds, in KiB: none once it has ended. What its processes share counts for each of them.
     pub(crate) fn rss(&self) -> u64 {
-        self.ids().into_iter().map(rss).sum()
+        self.ids().into_iter().filter_map(|id| status(id, "VmRSS:")).sum()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// It and the processes that it started.
     fn ids(&self) -> Vec<u32> {
-        let id = self.0.id();
+        let id = self.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         [id].into_iter().chain(children.split_whitespace().map(|child| child.parse().unwrap())).collect()
     }
@@ -51,7 +60,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let ids = self.ids();
-        let _ = self.0.kill();
+        if self.ended().is_none() {
+            let _ = self.0.kill();
+        }
         let _ = self.0.wait();
         for child in &ids[1..] {
             let _ = Command::new("sh").args(["-c", &format!("kill -s KILL {child}")]).status();
@@ -76,10 +87,10 @@ fn threads(id: u32) -> BTreeMap<u32, Duration> {
     threads.filter_map(|thread| Some((thread.file_name().to_str()?.parse().ok()?, taken(&thread)?))).collect()
 }
 
-fn rss(id: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+/// What a line of the process' status says, in KiB or as a number. Nothing where the process has ended.
+pub(crate) fn status(id: u32, field: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(field))?.trim().trim_end_matches(" kB").parse().ok()
 }
 
 // === impl CpuTime ===
