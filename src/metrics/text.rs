@@ -4,6 +4,8 @@
 
 use std::io::Write;
 
+use memchr::memchr3;
+
 use super::{
     Format,
     family::{Family, Kind},
@@ -67,7 +69,7 @@ fn number(out: &mut Vec<u8>, value: f64) {
 /// Appends the value of a label.
 pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+    while let Some(at) = memchr3(b'\\', b'"', b'\n', rest) {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(&[b'\\', if rest[at] == b'\n' { b'n' } else { rest[at] }]);
         rest = &rest[at + 1..];
