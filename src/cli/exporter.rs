@@ -29,6 +29,10 @@ const FAREWELL: Duration = Duration::from_millis(100);
 /// How long an idle thread of the blocking pool lives: longer than the process.
 const KEEP_ALIVE: Duration = Duration::from_hours(24 * 365);
 
+/// Why there is no thread where the system refuses one.
+pub(super) const NO_THREAD: &str =
+    "cannot start a thread: raise the limit on processes (ulimit -u, TasksMax, pids.max)";
+
 pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> Result<()> {
     let shard = config.shard();
     let log_lines_dropped = log::start(&flags.log)?;
@@ -74,7 +78,7 @@ pub(super) fn in_runtime<T>(main: impl Future<Output = Result<T>>) -> Result<T> 
     // The pool of blocking threads panics where it has no thread and the system allows none. So the first is started where
     // a failure can be reported, and no thread of the pool ends while the process lives.
     let possible = thread::Builder::new().spawn(|| {}).map(|thread| thread.join().is_ok());
-    possible.context("cannot start a thread: raise the limit on processes (ulimit -u, TasksMax, pids.max)")?;
+    possible.context(NO_THREAD)?;
     let mut builder = Builder::new_current_thread();
     let runtime = builder.enable_all().thread_keep_alive(KEEP_ALIVE).build().context("cannot start")?;
     drop(runtime.spawn_blocking(|| {}));

@@ -62,7 +62,7 @@ static QUEUE: OnceLock<&'static Queue> = OnceLock::new();
 /// Starts to log to standard error, for as long as the process lives. Returns the counter of dropped lines.
 pub(super) fn start(flags: &Flags) -> Result<IntCounter> {
     let dropped = metrics::log_lines_dropped()?;
-    let queue = Queue::start(dropped.clone()).context("cannot start the thread that writes the log")?;
+    let queue = Queue::start(dropped.clone()).context(super::exporter::NO_THREAD)?;
     let queue = *QUEUE.get_or_init(|| queue);
     panic::set_hook(Box::new(move |info| {
         let backtrace = Backtrace::capture();

@@ -226,9 +226,10 @@ pub(crate) fn read_again(path: &Path) -> Result<Content, Faults> {
 
 fn unreadable(error: files::Error) -> Faults {
     match error {
-        files::Error::Unreadable { kind, .. } => {
-            Faults::of_file(format!("cannot be read: {kind}: check the path, the mount and the permissions"))
-        }
+        files::Error::Unreadable { kind, .. } => Faults::of_file(format!(
+            "cannot be read: {}: check the path, the mount and the permissions",
+            files::cause(kind)
+        )),
         files::Error::TooLarge { .. } => {
             Faults::of_file("larger than 1 MiB, which no configuration is: check the path")
         }

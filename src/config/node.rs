@@ -163,12 +163,15 @@ impl<'a> Node<'a> {
     }
 }
 
+/// The longest name that is repeated. The names of all fields are shorter, and all secrets of Tencent Cloud are longer.
+const MAX_NAME: usize = 28;
+
 /// The path of the field `key` of what `parent` leads to.
 pub(super) fn path_to(parent: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     match key.chars().count() {
         // It is no field's name, and may be a secret.
-        length if length > MAX_SHOWN => format!("{parent}[a name of {length} characters]"),
+        length if length > MAX_NAME => format!("{parent}[a name of {length} characters]"),
         _ if !plain => format!("{parent}[{key:?}]"),
         _ if parent.is_empty() => key.to_owned(),
         _ => format!("{parent}.{key}"),

@@ -21,8 +21,8 @@ use super::{
 /// What some editors put in front of UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What YAML's own types begin with.
-const YAML_TAG: &str = "tag:yaml.org,2002:";
+/// YAML's own name of text, written `!!str`.
+const TEXT: &str = "tag:yaml.org,2002:str";
 
 /// A list or a table of which the end is not read yet.
 enum Open {
@@ -174,7 +174,7 @@ fn check_characters(text: &str) -> Result<(), Faults> {
 /// Refuses tags: they would say that a value is not what it looks like.
 fn check_tag(tag: Option<&Tag>, mark: Marker) -> Result<(), Faults> {
     match tag {
-        Some(tag) if (tag.handle.as_str(), tag.suffix.as_str()) != (YAML_TAG, "str") => {
+        Some(tag) if format!("{}{}", tag.handle, tag.suffix) != TEXT => {
             Err(at(mark, "tags (!name) are not accepted: write the value without it"))
         }
         _ => Ok(()),

@@ -21,8 +21,7 @@ pub struct ListUsers {}
 pub struct NamedUser {
     /// Who it is.
     pub uin: Uin,
-    /// What it is called: at most [`MAX_NAME_CHARS`] characters, and perhaps none. Control characters are replaced by
-    /// U+FFFD.
+    /// What it is called: at most [`MAX_NAME_CHARS`] characters, and perhaps none.
     pub name: String,
 }
 
@@ -58,8 +57,7 @@ impl Action for ListUsers {
 
 /// Whoever has that number, and perhaps that name.
 pub(super) fn named(uin: u64, name: Option<String>) -> Option<NamedUser> {
-    let printable = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
-    let name = name.unwrap_or_default().chars().take(MAX_NAME_CHARS).map(printable).collect();
+    let name = name.unwrap_or_default().chars().take(MAX_NAME_CHARS).collect();
     Some(NamedUser { uin: uin.try_into().ok()?, name })
 }
 

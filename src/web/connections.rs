@@ -5,12 +5,12 @@
 //! nothing keep a scraper out. There is no limit for a single peer: behind an address translation, as in a cluster, all peers
 //! look like one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,9 @@ struct Open {
     changed: Arc<Notify>,
 }
 
+/// How soon to look again for a connection to evict.
+pub(super) const EVICTION_RETRY: Duration = Duration::from_millis(10);
+
 /// The place of a connection. It is free again once this is dropped.
 #[derive(Debug)]
 pub struct Place {
@@ -71,7 +74,8 @@ impl Connections {
                 }
                 self.evict_from(&open);
             }
-            self.changed.notified().await;
+            // One may become evictable by the mere passing of time.
+            let _ = timeout(EVICTION_RETRY, self.changed.notified()).await;
         }
     }
 
@@ -222,8 +226,6 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::{advance, timeout};
 
     use super::*;

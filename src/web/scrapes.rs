@@ -1,21 +1,30 @@
 //! Limits the scrapes under way at once: `--web.max-requests`.
 //!
-//! A scrape counts from the end of its head until its last byte has been written. When the limit is reached, a new scrape
-//! takes the place of the one whose reader is slowest. If no reader keeps us waiting, the new one gets 503.
+//! A scrape counts until its last byte has been written. When the limit is reached, new scrapes queue. The first of them takes
+//! the place of the scrape whose reader is slowest, as soon as one keeps us waiting for longer than the grace, and gets 503 if
+//! that takes too long.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tokio::{
+    sync::Mutex as AsyncMutex,
+    time::{sleep, timeout},
+};
 
 use super::{
     Body, Routes,
+    connections::EVICTION_RETRY,
     handler::Handler,
     response::{ResponseGuard, ResponseHandle},
     routes,
 };
 use crate::metrics::{HttpRefused, Own};
+
+/// How long a scrape may queue: less than the ten seconds after which Prometheus gives up by default.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The routes, with a limit on the scrapes under way.
 #[derive(Debug)]
@@ -23,6 +32,8 @@ pub struct Scrapes {
     routes: Arc<Routes>,
     limit: usize,
     under_way: Mutex<Vec<ResponseHandle>>,
+    /// Held by the first in the queue.
+    queue: AsyncMutex<()>,
     own: Arc<Own>,
 }
 
@@ -33,25 +44,39 @@ impl Scrapes {
     /// `own`.
     #[must_use]
     pub fn new(routes: Arc<Routes>, limit: usize, own: Arc<Own>) -> Self {
-        Self { routes, limit, under_way: Mutex::default(), own }
+        Self { routes, limit, under_way: Mutex::default(), queue: AsyncMutex::default(), own }
     }
 
     /// Whether the response of `guard` may be a scrape.
-    fn admit(&self, guard: &ResponseGuard) -> bool {
+    async fn admit(&self, guard: &ResponseGuard) -> bool {
         if self.limit == 0 {
             return true;
         }
-        let (admitted, evicted) = admit(&mut self.under_way.lock(), self.limit, guard);
-        if evicted || !admitted {
+        let admitted = timeout(QUEUE_TIMEOUT, self.queue_for_a_place(guard)).await.is_ok();
+        if !admitted {
             self.own.http_refused(HttpRefused::Limit);
         }
         admitted
+    }
+
+    async fn queue_for_a_place(&self, guard: &ResponseGuard) {
+        let _first = self.queue.lock().await;
+        loop {
+            let (admitted, evicted) = admit(&mut self.under_way.lock(), self.limit, guard);
+            if evicted {
+                self.own.http_refused(HttpRefused::Limit);
+            }
+            if admitted {
+                return;
+            }
+            sleep(EVICTION_RETRY).await;
+        }
     }
 }
 
 impl Handler for Scrapes {
     async fn respond(&self, request: &Request<Incoming>, guard: &ResponseGuard) -> Response<Body> {
-        if self.routes.is_scrape(request) && !self.admit(guard) {
+        if self.routes.is_scrape(request) && !self.admit(guard).await {
             let text = format!("limit of {} concurrent scrapes reached: try again later\n", self.limit);
             return routes::response(StatusCode::SERVICE_UNAVAILABLE, routes::TEXT, bytes::Bytes::from(text).into());
         }
@@ -76,8 +101,6 @@ fn admit(under_way: &mut Vec<ResponseHandle>, limit: usize, guard: &ResponseGuar
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::advance;
 
     use super::*;
@@ -119,7 +142,7 @@ mod tests {
         assert_eq!(admit(&mut under_way, 3, &guards[3]), (false, false), "all are being prepared");
         for place in &places[..3] {
             place.connection().on_write_blocked();
-            advance(Duration::from_millis(10)).await;
+            advance(Duration::from_millis(300)).await;
         }
         places[0].connection().on_write(1);
         assert_eq!(admit(&mut under_way, 3, &guards[3]), (true, true));

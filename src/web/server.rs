@@ -35,6 +35,9 @@ pub const MAX_CONNECTIONS: usize = 256;
 /// What is encrypted ahead of a reader.
 const TLS_BUFFER_BYTES: usize = 16 << 10;
 
+/// How much of what a peer sends behind its last request is read and discarded.
+const MAX_DISCARDED_BYTES: usize = 1 << 20;
+
 /// The time that responses under way have left once the exporter stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
@@ -160,8 +163,14 @@ async fn serve_http<T, S>(
 /// for a peer that reads nothing.
 async fn wait_for_peer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let _ = stream.shutdown().await;
-    let mut discarded = [0; 512];
-    while let Ok(1..) = stream.read(&mut discarded).await {}
+    let mut buffer = [0; 4 << 10];
+    let mut discarded = 0;
+    while discarded < MAX_DISCARDED_BYTES {
+        match stream.read(&mut buffer).await {
+            Ok(bytes @ 1..) => discarded += bytes,
+            _ => break,
+        }
+    }
 }
 
 // === impl ConnectionContext ===

@@ -31,8 +31,12 @@ pub const GRACE_PERIOD: Duration = Duration::from_secs(30);
 /// What a reader must take in a second beyond that, in bytes: a hundredth of what the slowest network of a data centre does.
 pub const MIN_BYTES_PER_SECOND: u32 = 64 << 10;
 
-/// A connection that is idle or closing goes before one whose head is not complete, however old: its peer connects again.
+/// A connection that is idle goes before all others, however old: its peer connects again.
 const IDLE_HEAD_START: Duration = HEAD_TIMEOUT;
+
+/// What every connection may keep us waiting before it makes room for another, though places are short. An idle one has
+/// nothing to lose.
+const EVICTION_GRACE: Duration = Duration::from_millis(250);
 
 /// When places are short, a reader that has taken so many bytes is forgiven a second of waiting, and no more than that.
 const CREDIT_BYTES: u64 = 1 << 20;
@@ -183,18 +187,20 @@ impl ConnectionTimers {
         [phase, self.wait.deadline()].into_iter().flatten().min()
     }
 
-    /// How early the connection makes room for another. `None` while it is we who keep the peer waiting.
+    /// How early the connection makes room for another. `None` while it is we who keep the peer waiting, and while it has kept
+    /// us waiting for less than the grace.
     #[must_use]
     pub fn eviction_priority(&self, now: Instant) -> Option<EvictionPriority> {
         let (waited, credit) = match self.phase {
             Phase::Head { since, .. } => (now.duration_since(since), Duration::ZERO),
-            Phase::Idle { since } | Phase::Closing { since } => {
-                (now.duration_since(since) + IDLE_HEAD_START, Duration::ZERO)
-            }
+            Phase::Idle { since } => (now.duration_since(since) + IDLE_HEAD_START, Duration::ZERO),
+            Phase::Closing { since } => (now.duration_since(since), Duration::ZERO),
             Phase::Responding { .. } => (self.wait.over + now.duration_since(self.wait.since?), self.wait.credit()),
         };
         let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Some(EvictionPriority(micros(waited) - micros(credit)))
+        let priority = micros(waited) - micros(credit);
+        let grace = if matches!(self.phase, Phase::Idle { .. }) { Duration::ZERO } else { EVICTION_GRACE };
+        (priority >= micros(grace)).then_some(EvictionPriority(priority))
     }
 }
 

@@ -35,15 +35,16 @@ fn exporter(users: u64, flags: &[&str]) -> (World, Exporter) {
     let state = world.folder.path().join("state");
     let uins: Vec<Uin> = (1..=users).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap()).collect();
     let day = Duration::from_hours(24);
+    let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let facts = Facts { key_limit: 2, key_max_age: day, id_label: IdLabel::Full, poll_interval: day };
     let account = Account::new("prod".parse().unwrap(), facts, uins.iter().copied());
     for uin in &uins {
         let key = |end| AccessKey {
             id: AccessKeyId::from(format!("AKID{:x>30}{end}", uin.to_string()).as_str()),
             status: KeyStatus::Active,
-            created: Timestamp::UNIX_EPOCH,
+            created: at,
         };
-        account.listed(*uin, &[key("0"), key("1")], Timestamp::UNIX_EPOCH);
+        account.listed(*uin, &[key("0"), key("1")], at);
     }
     StateFile::new(state.clone()).save(&State::of(&Inventory::new(vec![Arc::new(account)]))).unwrap();
     let uins: Vec<String> = uins.iter().map(Uin::to_string).collect();
@@ -345,6 +346,7 @@ fn without_file_descriptors_it_says_so_once_and_makes_room() {
     for _ in 0..10 {
         exporter.scrape();
     }
+    exporter.until_logged("cannot accept connections");
     let log = exporter.log();
     assert_eq!(log.matches("cannot accept connections").count(), 1, "{log}");
     drop(idle);

@@ -52,8 +52,8 @@ fn an_interval_that_is_too_short_is_told_with_one_that_would_fit() {
     let metrics = exporter
         .until("polling", |metrics| metrics.count("tencentcloud_cam_account_shortest_poll_interval_seconds") == 1);
     assert_eq!(metrics.get(r#"account_shortest_poll_interval_seconds{account="prod"}"#), Some(2.5));
-    let log = exporter.log();
-    assert!(log.contains("level=warn") && log.contains("would_fit=3s"), "{log}");
+    exporter.until_logged("would_fit=3s");
+    assert!(exporter.log().contains("level=warn"), "{}", exporter.log());
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn a_list_of_nobody_is_believed_the_second_time() {
     world.simulator.inject_into("ListUsers", nobody(""), Times::UntilCleared);
     exporter.until("nobody", |metrics| listing(metrics) == Some(1.0) && names(metrics).is_empty());
     assert_eq!(users(&exporter.scrape()), BTreeSet::new());
-    assert!(exporter.log().contains("lists nobody"), "{}", exporter.log());
+    exporter.until_logged("lists nobody");
 }
 
 #[test]
@@ -244,5 +244,5 @@ fn a_role_has_no_keys_of_its_own() {
     exporter.until("known to be a role", |metrics| metrics.get(up) == Some(0.0));
     exporter.until_answered(1);
     assert_eq!(users(&exporter.scrape()), [UIN].into());
-    assert!(exporter.log().contains("leave include_self out"), "{}", exporter.log());
+    exporter.until_logged("leave include_self out");
 }

@@ -75,7 +75,7 @@ fn an_absent_secret_is_a_failure_with_a_reason_and_no_end() {
     let files = format!("file: {{secret_id_path: {}, secret_key_path: {}}}", absent.display(), key.display());
     let exporter = world.start_with(&world.config().replace("env: {}", &files), &[]);
     exporter.until("failed", |metrics| metrics.failures("credentials") > 0.0);
-    assert!(exporter.log().contains(&absent.display().to_string()), "{}", exporter.log());
+    exporter.until_logged(&absent.display().to_string());
     assert!(world.simulator.arrivals().is_empty(), "nothing is sent unsigned");
 }
 

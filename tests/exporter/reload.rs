@@ -181,7 +181,7 @@ fn the_users_file_is_followed_and_its_last_good_list_kept() {
     world.write("uins.txt", &format!("{UIN}\n10001306591x\n"));
     let wrong = exporter.until("refused", |metrics| up(metrics) == Some(0.0));
     assert_eq!(wrong.count("tencentcloud_cam_user_up"), 2, "the last good list stays");
-    assert!(exporter.log().contains("uins.txt:2"), "{}", exporter.log());
+    exporter.until_logged("uins.txt:2");
 
     std::fs::remove_file(&list).unwrap();
     world.write("uins.txt", &format!("{}\n{}\n", UIN + 1, UIN + 2));
@@ -253,8 +253,8 @@ fn an_optional_configuration_may_be_wrong_or_come_later_and_ends_nothing() {
     let metrics = exporter.metrics();
     let loaded = |metrics: &Metrics| metrics.get("exporter_config_last_reload_success_timestamp_seconds");
     assert_eq!((successful(&metrics), loaded(&metrics)), (Some(0.0), Some(0.0)));
-    let log = exporter.log();
-    assert!(log.contains("accounts[0].uins[0]") && log.contains("poll.rate_limit"), "{log}");
+    exporter.until_logged("accounts[0].uins[0]");
+    exporter.until_logged("poll.rate_limit");
     let page = exporter.get("/").body;
     assert!(page.contains("the configuration cannot be used"), "{page}");
     assert!(page.contains("Nobody is polled until there is a configuration"), "{page}");

@@ -46,10 +46,10 @@ fn stalled_stderr_stops_nothing() {
     let (exporter, lines) = stalled(&world);
     let dropped = exporter.metrics().get(DROPPED);
     let polls = exporter.metrics().get(r#"polls_total{account="prod"}"#);
+    exporter.until("polled again", |metrics| metrics.get(r#"polls_total{account="prod"}"#) > polls);
     for path in ["/-/healthy", "/-/ready", "/"] {
         assert_eq!(exporter.get(path).status, 200, "{path}");
     }
-    exporter.until("polled again", |metrics| metrics.get(r#"polls_total{account="prod"}"#) > polls);
     cause_lines(&exporter);
     exporter.until("counted", |metrics| metrics.get(DROPPED) > dropped);
 

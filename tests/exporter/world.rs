@@ -260,6 +260,15 @@ impl Exporter {
         Answer::parse(&answer)
     }
 
+    /// Waits until its log has `text`: a thread of its own writes it.
+    pub(crate) fn until_logged(&self, text: &str) {
+        let started = Instant::now();
+        while !self.log().contains(text) {
+            assert!(started.elapsed() < PATIENCE, "{text} is not logged:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// A scrape, which must succeed.
     pub(crate) fn scrape(&self) -> String {
         let answer = self.get("/metrics");

@@ -85,7 +85,7 @@ impl Reason {
             TlsError::InvalidCertificate(problem) => match problem {
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
-                CertificateError::UnknownIssuer => Self::UnknownAuthority,
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownAuthority,
                 CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Self::Purpose,
                 CertificateError::ApplicationVerificationFailure => Self::Name,
                 // What webpki says beside these has no variant of its own.
@@ -110,16 +110,16 @@ impl Reason {
     fn text(self) -> &'static str {
         match self {
             Self::NoCertificate => "the client has no certificate",
-            Self::Expired => "the client's certificate has expired",
-            Self::NotYetValid => "the client's certificate is not valid yet",
-            Self::UnknownAuthority => "the client's certificate is not from an authority in client_ca_file",
-            Self::Purpose => "the client's certificate is not for clients: its extended key usage lacks clientAuth",
+            Self::Expired => "the client certificate has expired",
+            Self::NotYetValid => "the client certificate is not valid yet",
+            Self::UnknownAuthority => "the client certificate is not from an authority in client_ca_file",
+            Self::Purpose => "the client certificate is not for clients: its extended key usage lacks clientAuth",
             Self::Authority => {
-                "the client's certificate is that of an authority (CA:TRUE), and not in client_ca_file itself"
+                "the client certificate is that of an authority (CA:TRUE), and not in client_ca_file itself"
             }
-            Self::OldVersion => "the client's certificate is of X.509 version 1",
-            Self::Name => "the client's certificate has none of the client_allowed_sans",
-            Self::Certificate => "the client's certificate is not valid",
+            Self::OldVersion => "the client certificate is of X.509 version 1",
+            Self::Name => "the client certificate has none of the client_allowed_sans",
+            Self::Certificate => "the client certificate is not valid",
             Self::NothingInCommon => "the client allows no version, cipher suite or curve that is configured",
             Self::ServerCertificate => "the client does not trust the exporter's certificate",
             Self::NotTls => "the client does not speak TLS",

@@ -101,15 +101,15 @@ fn refused_handshakes_are_logged_by_reason_and_counted() {
     let good = scene.authority.issue(&["probe"]);
     for (own, reason) in [
         (None, "the client has no certificate"),
-        (Some(&expired), "the client's certificate has expired"),
-        (Some(&future), "the client's certificate is not valid yet"),
-        (Some(&stranger), "the client's certificate is not from an authority in client_ca_file"),
-        (Some(&server), "the client's certificate is not for clients: its extended key usage lacks clientAuth"),
+        (Some(&expired), "the client certificate has expired"),
+        (Some(&future), "the client certificate is not valid yet"),
+        (Some(&stranger), "the client certificate is not from an authority in client_ca_file"),
+        (Some(&server), "the client certificate is not for clients: its extended key usage lacks clientAuth"),
         (
             Some(&authority),
-            "the client's certificate is that of an authority (CA:TRUE), and not in client_ca_file itself",
+            "the client certificate is that of an authority (CA:TRUE), and not in client_ca_file itself",
         ),
-        (Some(&unnamed), "the client's certificate has none of the client_allowed_sans"),
+        (Some(&unnamed), "the client certificate has none of the client_allowed_sans"),
     ] {
         for _ in 0..3 {
             assert!(!admits(&scene, &exporter, own), "{reason}");
