@@ -20,6 +20,8 @@
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
+
 mod api;
 mod attack;
 mod cgroup;

@@ -105,7 +105,7 @@ async fn serve_connection<S: Handler>(stream: TcpStream, place: Place, context: 
         .until_closed(async {
             // A handshake is a part of the first head, and has its time.
             match Box::pin(context.guard.secure(stream, &peer)).await {
-                Ok(stream) => serve_http(stream, connection.clone(), peer, context.clone()).await,
+                Ok(stream) => Box::pin(serve_http(stream, connection.clone(), peer, context.clone())).await,
                 Err(error) => {
                     context.own.http_refused(HttpRefused::Handshake);
                     debug!(%error, "TLS handshake failed");
