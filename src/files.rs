@@ -4,7 +4,7 @@
 //! find a half, or the files of two sets. So content counts only if a second reading agrees with it, and who has a
 //! good value keeps it until the new content has been left alone for a second.
 //!
-//! Every file that a user names is opened here, by [`open`] or [`read_once`]: neither waits for a pipe.
+//! Every file that a user names is opened here, by `open` or `read_once`: neither waits for a pipe.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
