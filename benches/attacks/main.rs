@@ -19,7 +19,6 @@
 //! attackers sat elsewhere.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
-
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod api;

@@ -209,7 +209,7 @@ fn deployed(name: &str) -> String {
 }
 
 fn config(world: &World, pace: Pace) -> String {
-    world.config().replace("interval: 1s", &format!("interval: {}", pace.text(POLL)))
+    world.config().replace("interval: 1s", &format!("interval: {}", format_args!("{}s", pace.of(POLL).as_secs())))
 }
 
 fn key_made(id: &str, at: Timestamp) -> Key {

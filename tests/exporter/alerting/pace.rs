@@ -37,7 +37,7 @@ impl Pace {
         real / self.0
     }
 
-    /// The same in text, which Prometheus, Alertmanager and the exporter all read.
+    /// The same in text, which Prometheus and Alertmanager read.
     pub(super) fn text(self, real: Duration) -> String {
         format!("{}ms", self.of(real).as_millis())
     }
