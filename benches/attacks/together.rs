@@ -20,7 +20,7 @@ use crate::{
 
 const SECONDS: u64 = 600;
 
-/// The attackers share a processor with those whom they attack: what they do at most, all together and a second.
+/// The attackers share a processor with what they attack: what they do at most, all together and a second.
 const CONNECTS: u32 = 100;
 const REQUESTS_OF_A_FLOOD: u32 = 25;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -110,7 +110,7 @@ pub(crate) fn run(transport: Transport, options: &Options) -> Result<bool, Strin
     let polls = Polls::of(&arrivals, Duration::from_secs(setup.interval));
 
     println!("scrapes answered: {}, the slowest {} s", answered(&seen.scrapes), seconds(seen.scrapes.slowest));
-    println!("memory at the most: {} MiB; log lines: {}", mib(seen.peak), exporter.log_lines());
+    println!("peak memory: {} MiB; log lines: {}", mib(seen.peak), exporter.log_lines());
     let verdicts = [
         (
             seen.probes.failed() == 0,
@@ -119,7 +119,7 @@ pub(crate) fn run(transport: Transport, options: &Options) -> Result<bool, Strin
         (
             seen.lag <= LATEST.as_secs_f64() && polls.latest <= LATEST && polls.refused == 0 && polls.number > 0,
             format!(
-                "polls: {} arrived, {} refused; the longest schedule lag {:.2} s; by the API's log {} s late at the most, of {} \
+                "polls: {} arrived, {} refused; the longest schedule lag {:.2} s; by the API's log at most {} s late, of {} \
                  that came an interval after another",
                 polls.number,
                 polls.refused,

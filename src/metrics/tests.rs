@@ -85,7 +85,7 @@ fn key(id: &str, created: i64) -> AccessKey {
     AccessKey { id: id.into(), status: KeyStatus::Active, created: second(created) }
 }
 
-/// The pieces that have not been taken yet; whoever waits is asked again at once.
+/// The pieces that have not been taken yet; a waiting reader is woken at once.
 fn rest(mut scrape: Scrape) -> Vec<Vec<u8>> {
     let mut pieces = vec![];
     loop {

@@ -14,7 +14,7 @@ const BURST: u32 = 8;
 const SPACING: u32 = 2;
 
 /// The most answers that are held back at a time. Half of the connections that there are by default: the others are left
-/// for whoever arrives.
+/// for new ones.
 const MAX_HELD: usize = 128;
 
 /// Says when a wrong password is answered.
