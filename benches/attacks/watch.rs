@@ -40,7 +40,7 @@ pub(crate) struct Seen {
     pub(crate) probes: Attempts,
     /// The most memory that the process has had since its start, in KiB.
     pub(crate) peak: u64,
-    /// The longest lag that a scrape told of.
+    /// The longest lag in any scrape.
     pub(crate) lag: f64,
     pub(crate) last_lag: f64,
     /// When a scrape first said that a reload has failed.

@@ -12,7 +12,7 @@ use std::{
 
 use crate::world::{World, bare_binary, binary};
 
-/// Nobody's user, whom the limit on processes applies to.
+/// The user nobody, to which the limit on processes applies.
 const NOBODY: u32 = 65_534;
 
 /// A pipe that nobody reads.

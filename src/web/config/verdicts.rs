@@ -1,6 +1,6 @@
 //! Remembers which passwords were right and which were wrong, so that bcrypt judges each but once.
 //!
-//! Each user's last right password has a place of its own: neither wrong ones nor other users push it out, so whoever tries
+//! Each user's last right password has a place of its own: neither wrong ones nor other users push it out, so trying
 //! passwords by the thousand does not make a scraper wait.
 
 use std::collections::{BTreeMap, VecDeque};
