@@ -402,6 +402,7 @@ async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own
                 // How it went is logged where it is done.
                 let _ = reloader.reload().await;
             }
+            Look::Lost(_) if source.is_known_lost() => {}
             Look::Lost(error) => {
                 lost += 1;
                 if lost == LOST_AFTER {
@@ -410,7 +411,8 @@ async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own
                         "the configuration file cannot be read: the last configuration stays in use, but the next start fails"
                     );
                     own.config_refused();
-                    source.is_lost();
+                    source.forget();
+                    lost = 0;
                 }
             }
         }

@@ -45,7 +45,7 @@ pub(super) enum Look {
     Unchanged,
     /// Something else than what was loaded.
     Changed,
-    /// Nothing: why it cannot be read, which it could when it was last loaded.
+    /// Nothing: why it cannot be read.
     Lost(String),
 }
 
@@ -102,8 +102,16 @@ impl ConfigSource {
         }
     }
 
+    /// Whether the file could not be read when it was last loaded, or has been forgotten since.
+    pub(super) fn is_known_lost(&self) -> bool {
+        match &self.0 {
+            Kind::File(file) => file.loaded.lock().is_none(),
+            Kind::Made(_) => false,
+        }
+    }
+
     /// The file cannot be read any more: whatever it holds once it can be is a change.
-    pub(super) fn is_lost(&self) {
+    pub(super) fn forget(&self) {
         if let Kind::File(file) = &self.0 {
             *file.loaded.lock() = None;
         }
@@ -142,8 +150,6 @@ impl ConfigFile {
             Ok(_) => Look::Changed,
             // It is being written again and again.
             Err(files::Error::Unsettled { .. }) => Look::Unchanged,
-            // That is known already.
-            Err(_) if loaded.is_none() => Look::Unchanged,
             Err(error) => Look::Lost(error.to_string()),
         }
     }

@@ -317,6 +317,22 @@ fn a_configuration_that_is_gone_or_cannot_be_read_is_reported_until_it_is_back()
 }
 
 #[test]
+fn a_configuration_that_is_gone_again_at_once_is_reported_again() {
+    let world = world_of_three();
+    let exporter = world.start_with(&config(&world, &[UIN]), LIFECYCLE);
+    let path = world.folder.path().join("config.yaml");
+    let aside = world.folder.path().join("aside.yaml");
+    for _ in 0..2 {
+        std::fs::rename(&path, &aside).unwrap();
+        exporter.until("reported", |metrics| successful(metrics) == Some(0.0));
+        std::fs::rename(&aside, &path).unwrap();
+        let (status, told) = reload(&exporter);
+        assert_eq!(status, 200, "{told}");
+    }
+    exporter.stop();
+}
+
+#[test]
 fn a_configuration_from_a_pipe_is_read_once_and_not_followed() {
     let world = world_of_three();
     let text = config(&world, &[UIN]);
