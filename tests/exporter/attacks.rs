@@ -16,6 +16,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tencentcloud_cam_exporter::{
     inventory::{Account, Facts, IdLabel, Inventory},
     state::{State, StateFile},
@@ -28,8 +29,17 @@ use crate::world::{Exporter, SECRET_ID, SECRET_KEY, World};
 /// How long the exporter may take to get rid of a client. The longest that it means to is the ten seconds of a reader.
 const SOON: Duration = Duration::from_secs(20);
 
+/// The world of one attack. There is one at a time: together they have more connections than a process may have files.
+struct Scene {
+    _world: World,
+    _alone: MutexGuard<'static, ()>,
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// An exporter that knows so many users from a state file, and whose API is down: no connection is its own.
-fn exporter(users: u64, flags: &[&str]) -> (World, Exporter) {
+fn exporter(users: u64, flags: &[&str]) -> (Scene, Exporter) {
+    let alone = ALONE.lock();
     let world = World::with_one_user();
     world.take_the_api_down();
     let state = world.folder.path().join("state");
@@ -56,7 +66,7 @@ fn exporter(users: u64, flags: &[&str]) -> (World, Exporter) {
         state.display()
     );
     let exporter = world.start_with(&config, flags);
-    (world, exporter)
+    (Scene { _world: world, _alone: alone }, exporter)
 }
 
 /// The sockets that it has.
@@ -114,7 +124,7 @@ fn while_scraped(exporter: &Exporter, attack: impl FnOnce()) {
 
 #[test]
 fn a_thousand_half_sent_heads() {
-    let (_world, exporter) = exporter(1, &[]);
+    let (_scene, exporter) = exporter(1, &[]);
     exporter.scrape();
     let before = sockets(&exporter);
     while_scraped(&exporter, || {
@@ -136,7 +146,7 @@ fn a_thousand_half_sent_heads() {
 
 #[test]
 fn connections_that_idle() {
-    let (_world, exporter) = exporter(1, &[]);
+    let (_scene, exporter) = exporter(1, &[]);
     exporter.scrape();
     let before = sockets(&exporter);
     let mut idle = vec![];
@@ -155,7 +165,7 @@ fn connections_that_idle() {
 
 #[test]
 fn heads_that_are_too_big() {
-    let (_world, exporter) = exporter(1, &[]);
+    let (_scene, exporter) = exporter(1, &[]);
     exporter.scrape();
     let before = sockets(&exporter);
     while_scraped(&exporter, || {
@@ -178,7 +188,7 @@ fn heads_that_are_too_big() {
 /// The slow are five times as many as scrapes may be under way, and yet a proper scraper finds a place every time.
 #[test]
 fn readers_of_a_byte_a_second() {
-    let (_world, exporter) = exporter(4_000, &[]);
+    let (_scene, exporter) = exporter(4_000, &[]);
     let size = exporter.scrape().len();
     assert!(size > 4 << 20, "{size}: what the system buffers could be all of it");
     let before = sockets(&exporter);
@@ -205,26 +215,20 @@ fn readers_of_a_byte_a_second() {
 }
 
 #[test]
-fn too_many_scrapes_at_a_time_end_early_or_are_refused() {
-    let (_world, exporter) = exporter(4_000, &["--web.max-requests=1"]);
+fn a_scrape_takes_the_place_of_one_whose_reader_has_stalled() {
+    let (_scene, exporter) = exporter(4_000, &["--web.max-requests=1"]);
     let size = exporter.scrape().len();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let refused = r#"exporter_http_refused_total{reason="limit"}"#;
-    assert_eq!(exporter.metrics().get(refused), Some(0.0));
-    // How many are under way at one time is not ours to say: they are sent together until there were too many.
-    while exporter.metrics().get(refused) == Some(0.0) {
-        let mut scrapes: Vec<TcpStream> = (0..50).map(|_| connect(&exporter)).collect();
-        for scrape in &mut scrapes {
-            scrape.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
-        }
-        let answers: Vec<String> = scrapes.into_iter().map(until_ended).collect();
-        assert!(answers.iter().any(|answer| answer.starts_with("HTTP/1.1 200") && answer.len() > size));
-        for answer in answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 503")) {
-            assert!(answer.contains("limit of 1 concurrent scrapes"), "{answer}");
-        }
-        assert!(Instant::now() < deadline, "no two scrapes were ever under way at once");
+    let refused = || exporter.metrics().get(r#"exporter_http_refused_total{reason="limit"}"#);
+    assert_eq!(refused(), Some(0.0));
+    for count in 1..=10 {
+        let mut stalled = connect(&exporter);
+        stalled.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        stalled.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        assert_eq!(refused(), Some(f64::from(count)));
+        assert!(until_ended(stalled).len() < size, "it has been given all of it");
     }
-    assert_eq!(exporter.get("/metrics").status, 200);
 }
 
 /// Keeps so many connections to `address` that send `requests` and read nothing, until `over`. One that is closed or refused
@@ -233,6 +237,8 @@ fn besiege(address: SocketAddr, connections: usize, requests: &[u8], over: &Atom
     let mut attackers: Vec<Option<TcpStream>> = (0..connections).map(|_| None).collect();
     let mut count = 0;
     while !over.load(Ordering::Relaxed) {
+        // Who attacks from elsewhere takes no processor of ours.
+        thread::sleep(Duration::from_millis(1));
         for attacker in &mut attackers {
             let is_closed = attacker.as_ref().is_none_or(|stream| {
                 let mut status = [0; 12];
@@ -268,7 +274,7 @@ fn scrapes_succeed_besides(exporter: &Exporter, attackers: usize, requests: &[u8
             while sockets(exporter) < 40 {
                 thread::yield_now();
             }
-            for _ in 0..30 {
+            for _ in 0..10 {
                 let started = Instant::now();
                 let body = exporter.scrape();
                 assert!(body.contains("tencentcloud_cam_exporter_http_refused_total"), "not complete");
@@ -284,7 +290,7 @@ fn scrapes_succeed_besides(exporter: &Exporter, attackers: usize, requests: &[u8
 
 #[test]
 fn three_hundred_stalled_readers_that_reconnect_keep_no_scraper_out() {
-    let (_world, exporter) = exporter(4_000, &[]);
+    let (_scene, exporter) = exporter(4_000, &[]);
     scrapes_succeed_besides(&exporter, 300, b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n");
     let refused = exporter.metrics().get(r#"exporter_http_refused_total{reason="limit"}"#);
     assert!(refused > Some(100.0), "{refused:?}");
@@ -292,13 +298,13 @@ fn three_hundred_stalled_readers_that_reconnect_keep_no_scraper_out() {
 
 #[test]
 fn four_hundred_pipelining_clients_that_reconnect_keep_no_scraper_out() {
-    let (_world, exporter) = exporter(1_000, &[]);
+    let (_scene, exporter) = exporter(1_000, &[]);
     scrapes_succeed_besides(&exporter, 400, &b"GET / HTTP/1.1\r\nHost: test\r\n\r\n".repeat(300));
 }
 
 #[test]
 fn half_sent_heads_that_reconnect_keep_no_scraper_out() {
-    let (_world, exporter) = exporter(1_000, &[]);
+    let (_scene, exporter) = exporter(1_000, &[]);
     scrapes_succeed_besides(&exporter, 400, b"GET /metrics HTTP/1.1\r\nHost: te");
 }
 
@@ -311,7 +317,7 @@ fn peak_memory(exporter: &Exporter) -> u64 {
 
 #[test]
 fn connections_that_send_and_do_not_read_take_little_memory() {
-    let (_world, exporter) = exporter(100, &[]);
+    let (_scene, exporter) = exporter(100, &[]);
     exporter.scrape();
     let before = peak_memory(&exporter);
     for head in [60_000, 15_000, 0] {
