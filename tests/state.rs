@@ -16,7 +16,7 @@ use std::{
 
 use jiff::Timestamp;
 use tencentcloud_cam_exporter::{
-    inventory::{Account, Facts, IdLabel, Inventory},
+    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
 };
@@ -94,7 +94,13 @@ fn save_for_ever(file: &StateFile, first: u32) -> ! {
 /// The `number`-th state: no user is in it as in another.
 fn state(number: u32) -> State {
     let second = Duration::from_secs(1);
-    let facts = Facts { key_limit: 2, key_max_age: second, id_label: IdLabel::Full, poll_interval: second };
+    let facts = Facts {
+        key_limit: 2,
+        key_max_age: second,
+        id_label: IdLabel::Full,
+        poll_interval: second,
+        listings: ConfiguredListings::default(),
+    };
     let uins = || (1..=USERS).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap());
     let account = Account::new("prod".parse().unwrap(), facts, uins());
     let at = Timestamp::from_second(number.into()).unwrap();

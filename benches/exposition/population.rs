@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
-    inventory::{Account, Facts, IdLabel, Inventory},
+    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
     simulator::{Caller, Key, Population, User},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, Credential, KeyStatus, Uin},
@@ -79,6 +79,7 @@ impl Users {
             key_max_age: Duration::from_hours(24),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_mins(1),
+            listings: ConfiguredListings::default(),
         };
         let uin = |number: u64| Uin::try_from(number).unwrap();
         let accounts = (0..self.accounts).map(|index| {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::Id,
@@ -17,20 +18,17 @@ use super::{
     Surroundings,
     sources::Sources,
     tasks::Tasks,
-    users_file::{Followed, Listing, News},
+    users_file::{FileListing, Followed, News},
 };
 use crate::{
     config,
     credentials::Source,
-    inventory::{Account, AccountName, Facts, Inventory},
+    inventory::{Account, AccountName, ConfiguredListings, Facts, Inventory, Listing, ListingFailure, error_text},
     metrics::Own,
-    poll::{Failure, Organization, Plan, Poller, Rate, Wiring},
+    poll::{Organization, Plan, Poller, Rate, Wiring},
     tencent::{Client, Endpoint, Region, Uin},
     web::Readiness,
 };
-
-/// Told of each poll that has failed, and why in words.
-pub(super) type OnFailure = Arc<dyn Fn(&AccountName, Uin, &Failure) + Send + Sync>;
 
 /// How long after one member of an organisation the next begins: their first requests go to STS, which all share.
 const BETWEEN_MEMBERS: Duration = Duration::from_millis(50);
@@ -42,7 +40,6 @@ pub(super) struct Fleet {
     readiness: Arc<Readiness>,
     stopping: CancellationToken,
     news: mpsc::Sender<News>,
-    on_failure: OnFailure,
     /// Told when an organisation has other members.
     joined: Arc<Notify>,
     /// The configured accounts, in their order.
@@ -84,14 +81,8 @@ impl Fleet {
         news: mpsc::Sender<News>,
         joined: Arc<Notify>,
     ) -> Self {
-        let on_failure: OnFailure = Arc::new(|_, _, _| ());
         let (order, sources, members) = (vec![], Sources::default(), BTreeMap::new());
-        Self { surroundings, inventory, own, readiness, stopping, news, on_failure, joined, order, sources, members }
-    }
-
-    /// Tells of each failure of the pollers that are started from now on.
-    pub(super) fn on_failure(&mut self, tell: OnFailure) {
-        self.on_failure = tell;
+        Self { surroundings, inventory, own, readiness, stopping, news, joined, order, sources, members }
     }
 
     /// These accounts are there from now on, each as configured. What is known of users that stay is kept. Polling, and
@@ -195,7 +186,7 @@ impl Fleet {
     /// A file has come to list other users, or has become unusable.
     pub(super) fn heard(&mut self, News { account, listing }: News) {
         let Some(mut member) = self.members.remove(&account) else { return };
-        member.listed(listing);
+        member.listed(listing, self.surroundings.clock.now());
         member.account.set_users(&member.users());
         member.polled = member.polled.take().map(|polled| self.change(&member, polled));
         self.members.insert(account, member);
@@ -212,14 +203,12 @@ impl Fleet {
             delay = BETWEEN_MEMBERS * *turn;
             *turn += 1;
         }
-        let (on_failure, name) = (Arc::clone(&self.on_failure), configured.name.clone());
         let wiring = Wiring {
             account: Arc::clone(&member.account),
             metrics: self.own.account(&configured.name),
             clock: Arc::clone(&self.surroundings.clock),
             random: self.surroundings.random(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
-            on_failure: Box::new(move |uin, why| on_failure(&name, uin, why)),
             on_members: Box::new(move || joined.notify_one()),
             delay,
         };
@@ -249,7 +238,7 @@ impl Fleet {
             tasks.retire(task);
             stop.cancel();
         }
-        member.account.note(|progress| progress.uins_file_up = None);
+        member.account.forget_listing(Listing::UinsFile);
         let Some(path) = member.configured.uins_file.clone() else {
             member.from_file = Arc::default();
             return;
@@ -257,7 +246,7 @@ impl Fleet {
         let clock = &self.surroundings.clock;
         let name = format!("the reader of {}", path.display());
         let (followed, listing) = Followed::first(path, clock).await;
-        member.listed(listing);
+        member.listed(listing, clock.now());
         let follow = followed.follow(member.configured.name.clone(), Arc::clone(clock), self.news.clone());
         let stop = self.stopping.child_token();
         let stopped = stop.clone();
@@ -315,15 +304,17 @@ impl Member {
         all.copied().filter(|uin| self.configured.owns(*uin)).collect()
     }
 
-    fn listed(&mut self, listing: Listing) {
-        let up = listing.is_ok();
-        self.account.note(|progress| progress.uins_file_up = Some(up));
+    fn listed(&mut self, listing: FileListing, now: Timestamp) {
+        let now = self.account.correct(now);
         match listing {
             Ok(users) => {
                 info!(account = %self.configured.name, users = users.len(), "the users' file has been read");
                 self.from_file = users;
+                self.account.listing_succeeded(Listing::UinsFile, now);
             }
             Err(error) => {
+                let failure = ListingFailure { reason: None, code: None, error: error_text(&error), since: now };
+                self.account.listing_failed(Listing::UinsFile, failure);
                 error!(account = %self.configured.name, %error, "the users' file cannot be used: the last good list stays");
             }
         }
@@ -367,5 +358,12 @@ fn facts(configured: &config::Account) -> Facts {
         key_max_age: configured.keys.max_age,
         id_label: configured.keys.id_label,
         poll_interval: configured.poll.interval.get(),
+        listings: ConfiguredListings {
+            uins_file: configured.uins_file.is_some(),
+            caller: configured.include_self,
+            users: configured.discover.is_some(),
+            members: configured.organization.is_some(),
+            last_uses: configured.poll.last_used.is_some(),
+        },
     }
 }

@@ -5,7 +5,6 @@
 use std::{collections::HashMap, fmt, pin::pin, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc},
     time::{MissedTickBehavior, interval},
@@ -16,9 +15,8 @@ use super::{Error, NEWS, Surroundings, fleet::Fleet, tasks::Tasks};
 use crate::{
     clock::Clock,
     config::{self, Config},
-    inventory::{Account, AccountName, Inventory, User},
+    inventory::{Account, AccountName, Inventory, Listing, User},
     metrics::Own,
-    tencent::Uin,
     web::Readiness,
 };
 
@@ -35,7 +33,6 @@ pub struct Sweep {
     fleet: Fleet,
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
-    errors: Arc<Mutex<Errors>>,
     joined: Arc<Notify>,
     stopping: CancellationToken,
 }
@@ -45,8 +42,6 @@ pub struct Sweep {
 pub struct Swept {
     /// What is known of every user.
     pub inventory: Arc<Inventory>,
-    /// Why the last poll of a user failed, in words, of each user of whom one did.
-    pub errors: Errors,
     /// Accounts of which it could not be found out who their users are, though that was asked for.
     pub unfound: Vec<AccountName>,
     /// When it ended, by the machine's clock.
@@ -80,9 +75,6 @@ struct Errands {
     last_uses: bool,
 }
 
-/// The errors of polls, in words.
-pub type Errors = HashMap<(AccountName, Uin), String>;
-
 // === impl Sweep ===
 
 impl Sweep {
@@ -99,7 +91,7 @@ impl Sweep {
         // There is nobody to hear news: the files that list users are read once.
         let (tell, _) = mpsc::channel(NEWS);
         let joined = Arc::new(Notify::new());
-        let mut fleet = Fleet::new(
+        let fleet = Fleet::new(
             surroundings,
             Arc::clone(&inventory),
             own,
@@ -108,12 +100,7 @@ impl Sweep {
             tell,
             Arc::clone(&joined),
         );
-        let errors = Arc::new(Mutex::new(Errors::new()));
-        let noted = Arc::clone(&errors);
-        fleet.on_failure(Arc::new(move |account, uin, why| {
-            noted.lock().insert((account.clone(), uin), why.to_string());
-        }));
-        Ok(Self { accounts: config.accounts, fleet, inventory, clock, errors, joined, stopping })
+        Ok(Self { accounts: config.accounts, fleet, inventory, clock, joined, stopping })
     }
 
     /// Polls until every user has been answered about, or will not be, or until `shutdown`. Tells how far it is, again
@@ -159,14 +146,13 @@ impl Sweep {
         };
         self.stopping.cancel();
         tasks.say_farewell().await;
-        let errors = std::mem::take(&mut *self.errors.lock());
         let accounts = self.inventory.accounts();
         let unfound = accounts.iter().filter(|account| {
-            let progress = account.progress();
-            [progress.caller_up, progress.discovery_up, progress.organization_up].contains(&Some(false))
+            let listings = account.listings();
+            Listing::ALL.iter().any(|listing| listing.finds_users() && listings.get(*listing).failure.is_some())
         });
         let unfound = unfound.map(|account| account.name().clone()).collect();
-        Ok(Swept { inventory: self.inventory, errors, unfound, at: self.clock.now(), is_whole })
+        Ok(Swept { inventory: self.inventory, unfound, at: self.clock.now(), is_whole })
     }
 }
 
@@ -193,14 +179,14 @@ impl Step {
     }
 
     fn of_account(account: &Account, errands: Errands, local: Timestamp) -> Self {
-        let (now, progress) = (account.correct(local), account.progress());
+        let (now, listings) = (account.correct(local), account.listings());
         let (mut step, mut answered, mut down) = (Self::default(), false, false);
-        let asks_uses = errands.last_uses && progress.last_used_up != Some(false);
+        let asks_uses = errands.last_uses && listings.get(Listing::LastUses).up() != Some(false);
         account.each_user(|_, user| {
             step.users += 1;
             answered |= user.answered.is_some();
-            down |=
-                user.failure.is_some_and(|failure| !failure.reason.is_the_user_s() && has_lasted(failure.since, now));
+            let failure = user.failure.as_ref();
+            down |= failure.is_some_and(|failure| !failure.reason.is_the_user_s() && has_lasted(failure.since, now));
             step.done += usize::from(is_settled(user, now));
             step.failed += usize::from(user.keys.is_none() && user.failure.is_some());
             let keys = user.keys.as_deref().unwrap_or_default();
@@ -209,9 +195,9 @@ impl Step {
         if down && !answered {
             step.done = step.users;
         }
-        step.finding = (errands.caller && progress.caller_up.is_none())
-            || (errands.users && progress.discovery_up.is_none())
-            || (errands.members && progress.organization_up.is_none());
+        step.finding = (errands.caller && listings.get(Listing::Caller).up().is_none())
+            || (errands.users && listings.get(Listing::Users).up().is_none())
+            || (errands.members && listings.get(Listing::Members).up().is_none());
         step
     }
 }
@@ -234,7 +220,8 @@ impl Errands {
 
 /// Whether the user need not be asked about any more.
 fn is_settled(user: &User, now: Timestamp) -> bool {
-    let given_up = user.failure.is_some_and(|failure| !failure.reason.is_transient() || has_lasted(failure.since, now));
+    let given_up =
+        user.failure.as_ref().is_some_and(|failure| !failure.reason.is_transient() || has_lasted(failure.since, now));
     user.keys.is_some() || given_up
 }
 

@@ -15,25 +15,25 @@ use crate::{clock::Clock, config::UinsFile, inventory::AccountName, tencent::Uin
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a file lists now, or what is wrong with it.
-pub(super) type Listing = Result<Arc<BTreeSet<Uin>>, String>;
+pub(super) type FileListing = Result<Arc<BTreeSet<Uin>>, String>;
 
 /// A file that has been read once.
 pub(super) struct Followed {
     file: UinsFile,
-    last: Listing,
+    last: FileListing,
 }
 
 /// What an account's file has come to list.
 pub(super) struct News {
     pub(super) account: AccountName,
-    pub(super) listing: Listing,
+    pub(super) listing: FileListing,
 }
 
 // === impl Followed ===
 
 impl Followed {
     /// The file at `path`, read for the first time.
-    pub(super) async fn first(path: PathBuf, clock: &Arc<dyn Clock>) -> (Self, Listing) {
+    pub(super) async fn first(path: PathBuf, clock: &Arc<dyn Clock>) -> (Self, FileListing) {
         let hanging = || Err(format!("{}: reading it takes too long: check the mount", path.display()));
         let first = timeout(PATIENCE, read(UinsFile::new(path.clone()), Arc::clone(clock))).await;
         let (file, last) = first.ok().flatten().unwrap_or_else(|| (UinsFile::new(path.clone()), hanging()));
@@ -58,7 +58,7 @@ impl Followed {
     }
 }
 
-async fn read(mut file: UinsFile, clock: Arc<dyn Clock>) -> Option<(UinsFile, Listing)> {
+async fn read(mut file: UinsFile, clock: Arc<dyn Clock>) -> Option<(UinsFile, FileListing)> {
     let reading = spawn_blocking(move || {
         let listing = file.read(clock.now()).map_err(|error| error.to_string());
         (file, listing)

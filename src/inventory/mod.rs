@@ -7,7 +7,9 @@
 //! - of a user never yet answered nothing is known, which is not the same as no keys.
 
 mod api_clock;
+pub mod assessment;
 mod failure;
+mod listing;
 mod names;
 mod pace;
 mod progress;
@@ -29,9 +31,10 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 pub use api_clock::{ApiClock, ApiTime, SigningClock};
 pub use failure::Failure;
+pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 pub use pace::Pace;
-pub use progress::{Progress, Sweep};
+pub use progress::{Progress, SILENCE, Sweep};
 pub use snapshot::Snapshot;
 pub use sources::{Found, Sources};
 
@@ -54,6 +57,8 @@ pub struct Account {
     uins: Mutex<Arc<[Uin]>>,
     sources: Mutex<Sources>,
     members: Mutex<Option<Arc<Found>>>,
+    listings: Mutex<Listings>,
+    credential_problem: Mutex<Option<Arc<str>>>,
     progress: Mutex<Progress>,
     changed: Changed,
 }
@@ -73,6 +78,8 @@ pub struct Facts {
     pub id_label: IdLabel,
     /// How often each user is polled.
     pub poll_interval: Duration,
+    /// What is listed beside the keys of each user.
+    pub listings: ConfiguredListings,
 }
 
 /// How many users are read in one go. To a poll that waits this is some ten microseconds.
@@ -153,6 +160,8 @@ impl Account {
             uins: Mutex::default(),
             sources: Mutex::default(),
             members: Mutex::default(),
+            listings: Mutex::default(),
+            credential_problem: Mutex::default(),
             progress: Mutex::default(),
             changed: Changed::now(),
         };
@@ -274,6 +283,41 @@ impl Account {
         change(&mut self.progress.lock());
     }
 
+    /// How each listing ended when it was last tried.
+    #[must_use]
+    pub fn listings(&self) -> Listings {
+        self.listings.lock().clone()
+    }
+
+    /// A listing succeeded and was believed.
+    pub fn listing_succeeded(&self, listing: Listing, at: Timestamp) {
+        self.listings.lock().get_mut(listing).succeed(at);
+        self.changed.again();
+    }
+
+    /// A listing failed, or was not believed.
+    pub fn listing_failed(&self, listing: Listing, failure: ListingFailure) {
+        self.listings.lock().get_mut(listing).fail(failure);
+        self.changed.again();
+    }
+
+    /// A listing is no longer made, or begins from nothing.
+    pub fn forget_listing(&self, listing: Listing) {
+        *self.listings.lock().get_mut(listing) = ListingState::default();
+        self.changed.again();
+    }
+
+    /// Why the credential cannot be renewed while the last good one is still in use.
+    #[must_use]
+    pub fn credential_problem(&self) -> Option<Arc<str>> {
+        self.credential_problem.lock().clone()
+    }
+
+    /// The credential cannot be renewed, for this reason, or can be again.
+    pub fn set_credential_problem(&self, problem: Option<Arc<str>>) {
+        *self.credential_problem.lock() = problem;
+    }
+
     /// The time to go by where the machine's clock says `local` now.
     #[must_use]
     pub fn correct(&self, local: Timestamp) -> Timestamp {
@@ -343,24 +387,14 @@ impl Account {
         self.changed.again();
     }
 
-    /// The API answered that there is no such user.
-    pub fn not_found(&self, uin: Uin, at: Timestamp) {
+    /// A poll of the user failed. That there is no such user is an answer: the keys go.
+    pub fn failed(&self, uin: Uin, failure: Failure) {
         self.change(uin, |user, _| {
-            let failure = Failure::after(user.failure, Reason::UserNotFound, None, at);
             let user = Arc::make_mut(user);
-            let name = user.name.take();
-            *user = User { up: Some(false), answered: Some(at), keys: None, failure: Some(failure), name };
-        });
-    }
-
-    /// The API gave no answer, for this reason and with the label of this code, if it was one that told of an error.
-    pub fn failed(&self, uin: Uin, reason: Reason, code: Option<&'static str>, at: Timestamp) {
-        self.change(uin, |user, _| {
-            let failure = Some(Failure::after(user.failure, reason, code, at));
-            if (user.up, user.failure) != (Some(false), failure) {
-                let user = Arc::make_mut(user);
-                (user.up, user.failure) = (Some(false), failure);
+            if failure.reason == Reason::UserNotFound {
+                (user.answered, user.keys) = (Some(failure.since), None);
             }
+            (user.up, user.failure) = (Some(false), Some(failure.after(user.failure.as_ref())));
         });
     }
 
@@ -434,6 +468,7 @@ mod tests {
             key_max_age: Duration::from_secs(1),
             id_label: IdLabel::Masked,
             poll_interval: Duration::from_secs(1),
+            listings: ConfiguredListings::default(),
         };
         let uin = "100013065917".parse().unwrap();
         (Account::new("prod".parse().unwrap(), facts, [uin]), uin)
@@ -447,6 +482,10 @@ mod tests {
         Timestamp::from_second(s).unwrap()
     }
 
+    fn failure(reason: Reason, code: Option<&'static str>, s: i64) -> Failure {
+        Failure::new(reason, code, &reason.label(), second(s))
+    }
+
     /// A user of whom the API said at this second that there are no keys.
     fn answered(s: i64) -> User {
         User { up: Some(true), answered: Some(second(s)), keys: Some([].into()), ..User::default() }
@@ -454,7 +493,7 @@ mod tests {
 
     /// One of whom it said that there is no such user.
     fn absent(s: i64) -> User {
-        let failure = Failure { reason: Reason::UserNotFound, code: None, since: second(s) };
+        let failure = failure(Reason::UserNotFound, None, s);
         User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), name: None }
     }
 
@@ -462,8 +501,8 @@ mod tests {
     fn a_user_never_answered_is_unknown_rather_than_without_keys() {
         let (account, uin) = account();
         assert_eq!(*account.users()[&uin], User::default());
-        account.failed(uin, Reason::Timeout, None, second(0));
-        let failure = Failure { reason: Reason::Timeout, code: None, since: second(0) };
+        account.failed(uin, failure(Reason::Timeout, None, 0));
+        let failure = failure(Reason::Timeout, None, 0);
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: Some(failure), ..User::default() });
         account.listed(uin, &[], second(1));
         assert_eq!(*account.users()[&uin], answered(1));
@@ -476,12 +515,11 @@ mod tests {
         account.listed(uin, &[key("b"), key("c")], second(2));
         let good = User::clone(&account.users()[&uin]);
         assert_eq!(good.keys.as_ref().unwrap().len(), 2);
-        account.failed(uin, Reason::Denied, Some("UnauthorizedOperation"), second(3));
-        let failure = |reason, code| Some(Failure { reason, code, since: second(3) });
-        let denied = failure(Reason::Denied, Some("UnauthorizedOperation"));
+        account.failed(uin, failure(Reason::Denied, Some("UnauthorizedOperation"), 3));
+        let denied = Some(failure(Reason::Denied, Some("UnauthorizedOperation"), 3));
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: denied, ..good.clone() });
-        account.failed(uin, Reason::Timeout, None, second(4));
-        let timeout = failure(Reason::Timeout, None);
+        account.failed(uin, failure(Reason::Timeout, None, 4));
+        let timeout = Some(failure(Reason::Timeout, None, 3));
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: timeout, ..good });
     }
 
@@ -491,7 +529,7 @@ mod tests {
         let keys = || account.users()[&uin].keys.clone().unwrap();
         account.listed(uin, &[key("a"), key("b")], second(1));
         let first = keys();
-        account.failed(uin, Reason::Timeout, None, second(1));
+        account.failed(uin, failure(Reason::Timeout, None, 1));
         account.listed(uin, &[key("b"), key("a")], second(2));
         assert!(Arc::ptr_eq(&first, &keys()));
         let inactive = AccessKey { status: KeyStatus::Inactive, ..key("b") };
@@ -512,9 +550,9 @@ mod tests {
         account.used(uin, [], |_| None);
         account.forget_last_use();
         assert!(Arc::ptr_eq(&named, &held()));
-        account.failed(uin, Reason::Timeout, None, second(2));
+        account.failed(uin, failure(Reason::Timeout, None, 2));
         let failed = held();
-        account.failed(uin, Reason::Timeout, None, second(3));
+        account.failed(uin, failure(Reason::Timeout, None, 3));
         assert!(Arc::ptr_eq(&failed, &held()));
         assert_eq!((named.up, failed.up), (Some(true), Some(false)));
     }
@@ -523,7 +561,7 @@ mod tests {
     fn no_such_user_is_an_answer() {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
-        account.not_found(uin, second(2));
+        account.failed(uin, failure(Reason::UserNotFound, None, 2));
         assert_eq!(*account.users()[&uin], absent(2));
     }
 
@@ -547,7 +585,7 @@ mod tests {
         assert!(!account.restore("100013065918".parse().unwrap(), before.clone()));
         assert!(account.restore(uin, before.clone()));
         assert_eq!(*account.users(), Users::from([(uin, before.clone().into())]));
-        account.not_found(uin, second(2));
+        account.failed(uin, failure(Reason::UserNotFound, None, 2));
         assert!(!account.restore(uin, before));
         assert_eq!(*account.users()[&uin], absent(2));
     }

@@ -7,6 +7,10 @@ use tokio::time::Instant;
 
 use super::{ApiClock, Pace};
 
+/// How long a poller may show no sign of life. It does so every ten seconds; a poll takes a minute at most, and delays
+/// nothing else.
+pub const SILENCE: Duration = Duration::from_mins(3);
+
 /// How polling an account gets on.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -28,20 +32,6 @@ pub struct Progress {
     pub api_clock: Option<ApiClock>,
     /// When the credential ends, where it is a temporary one.
     pub credential_expires: Option<Timestamp>,
-    /// Whether the file of users was read when it was last looked at, where there is one.
-    pub uins_file_up: Option<bool>,
-    /// Whether the API said who asks when it was last asked, where it is.
-    pub caller_up: Option<bool>,
-    /// Whether the account's users were listed when that was last tried, where it is.
-    pub discovery_up: Option<bool>,
-    /// When they last were.
-    pub discovered: Option<Timestamp>,
-    /// Whether the organisation's members were listed when that was last tried, where they are.
-    pub organization_up: Option<bool>,
-    /// When they last were.
-    pub members_listed: Option<Timestamp>,
-    /// Whether the last uses of keys were told when they were last asked for, where they are.
-    pub last_used_up: Option<bool>,
 }
 
 /// How far a sweep has got, which asks every user once.
@@ -64,6 +54,12 @@ impl Progress {
         self.api_clock.map_or(local, |clock| clock.correct(local))
     }
 
+    /// Whether the poller has shown no sign of life for [`SILENCE`].
+    #[must_use]
+    pub fn is_silent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heartbeat) > SILENCE
+    }
+
     /// How far the API's clock is ahead of the machine's, which says `local` now.
     #[must_use]
     pub fn skew(&self, local: Timestamp) -> Option<SignedDuration> {
@@ -83,13 +79,6 @@ impl Default for Progress {
             rate_limit: None,
             api_clock: None,
             credential_expires: None,
-            uins_file_up: None,
-            caller_up: None,
-            discovery_up: None,
-            discovered: None,
-            organization_up: None,
-            members_listed: None,
-            last_used_up: None,
         }
     }
 }

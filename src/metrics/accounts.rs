@@ -6,7 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::family::{Family, Kind};
-use crate::inventory::{Account, Facts, Progress};
+use crate::inventory::{
+    Account, Facts, Listing, Listings, Progress, Snapshot,
+    assessment::{Assessment, Moment},
+};
 
 /// A family whose series have the label `account`.
 pub(super) struct AccountFamily {
@@ -20,11 +23,11 @@ pub(super) struct AccountFamily {
 pub(super) struct View {
     facts: Facts,
     progress: Progress,
+    listings: Listings,
     skew: Option<SignedDuration>,
     now: Instant,
-    users: usize,
     members: Option<usize>,
-    up: Option<bool>,
+    assessment: Assessment,
 }
 
 /// In the order in which they are exposed.
@@ -51,11 +54,11 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Whether the last poll of at least one of the account's users succeeded.",
             kind: Kind::Gauge,
         },
-        value: |view| view.up.map(truth),
+        value: |view| view.assessment.state.up().map(truth),
     },
     AccountFamily {
         family: Family { name: "tencentcloud_cam_account_users", help: "Users polled.", kind: Kind::Gauge },
-        value: |view| Some(count(view.users)),
+        value: |view| Some(count(view.assessment.users.total)),
     },
     AccountFamily {
         family: Family {
@@ -71,7 +74,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Shortest interval at which each user can be polled within the rate limit.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.rate_limit.map(|limit| count(view.users) / limit),
+        value: |view| view.progress.rate_limit.map(|limit| count(view.assessment.users.total) / limit),
     },
     AccountFamily {
         family: Family {
@@ -103,7 +106,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Whether the file of the account's users was good when it was last looked at.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.uins_file_up.map(truth),
+        value: |view| view.up(Listing::UinsFile),
     },
     AccountFamily {
         family: Family {
@@ -111,7 +114,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Whether the API named the user that asks, whose keys are included, when it was last asked.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.caller_up.map(truth),
+        value: |view| view.up(Listing::Caller),
     },
     AccountFamily {
         family: Family {
@@ -119,7 +122,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Whether the last listing of the account's users succeeded and was believed.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.discovery_up.map(truth),
+        value: |view| view.up(Listing::Users),
     },
     AccountFamily {
         family: Family {
@@ -127,7 +130,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Unix time at which the account's users were last listed.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.discovered.map(seconds),
+        value: |view| view.succeeded(Listing::Users),
     },
     AccountFamily {
         family: Family {
@@ -135,7 +138,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Whether the last listing of the organization's members succeeded and was believed.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.organization_up.map(truth),
+        value: |view| view.up(Listing::Members),
     },
     AccountFamily {
         family: Family {
@@ -143,7 +146,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Unix time at which the organization's members were last listed.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.members_listed.map(seconds),
+        value: |view| view.succeeded(Listing::Members),
     },
     AccountFamily {
         family: Family {
@@ -159,7 +162,7 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
             help: "Whether the last request for the last uses of access keys succeeded.",
             kind: Kind::Gauge,
         },
-        value: |view| view.progress.last_used_up.map(truth),
+        value: |view| view.up(Listing::LastUses),
     },
     AccountFamily {
         family: Family {
@@ -183,15 +186,26 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
 // === impl View ===
 
 impl View {
-    /// `account` where the machine's clock says `local`, with as many users, of whom the last poll of one has succeeded
-    /// or not; nothing as long as no poll has ended: unknown is not down.
-    pub(super) fn of(account: &Account, local: Timestamp, users: usize, up: Option<bool>) -> Self {
+    /// Of `account`, whose users are `users`.
+    pub(super) fn of(account: &Account, users: &Snapshot, moment: Moment) -> Self {
         let progress = account.progress();
-        let (facts, skew, now) = (account.facts(), progress.skew(local), Instant::now());
-        let members = account.members().map(|members| members.len());
-        // Nobody's poll succeeded, and nobody's will.
-        let up = up.or((users == 0 && progress.discovery_up == Some(false)).then_some(false));
-        Self { facts, progress, skew, now, users, members, up }
+        Self {
+            facts: account.facts(),
+            listings: account.listings(),
+            skew: progress.skew(moment.local),
+            now: moment.instant,
+            members: account.members().map(|members| members.len()),
+            assessment: account.assess(users, moment),
+            progress,
+        }
+    }
+
+    fn up(&self, listing: Listing) -> Option<f64> {
+        self.listings.get(listing).up().map(truth)
+    }
+
+    fn succeeded(&self, listing: Listing) -> Option<f64> {
+        self.listings.get(listing).succeeded.map(seconds)
     }
 
     fn lag(&self) -> Option<f64> {

@@ -18,7 +18,7 @@ use super::{
     protobuf,
     users::UserFamily,
 };
-use crate::inventory::{AccountName, Inventory, Snapshot as UsersSnapshot};
+use crate::inventory::{AccountName, Inventory, Snapshot as UsersSnapshot, assessment::Moment};
 
 /// The inventory and the counters at one moment.
 #[derive(Debug)]
@@ -68,14 +68,10 @@ pub(super) struct Labels<'a> {
 impl Snapshot {
     /// Of the inventory alone, where the machine's clock says `local`.
     pub(super) fn of_inventory(inventory: &Inventory, local: Timestamp) -> Self {
-        let accounts = inventory.accounts();
+        let (accounts, moment) = (inventory.accounts(), Moment::now(local));
         let accounts = accounts.iter().map(|account| {
             let users = account.snapshot();
-            let up = {
-                let mut ups = users.iter().filter_map(|(_, user)| user.up);
-                ups.next().map(|up| up || ups.any(|up| up))
-            };
-            let view = View::of(account, local, users.count(), up);
+            let view = View::of(account, &users, moment);
             AccountSnapshot {
                 name: account.name().clone(),
                 now: account.correct(local),

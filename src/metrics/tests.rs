@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{Format, Metrics, Own, Scrape, scrape::PIECE};
 use crate::{
     clock::Clock,
-    inventory::{Account, Facts, IdLabel, Inventory},
+    inventory::{Account, ConfiguredListings, Facts, Failure, IdLabel, Inventory},
     tencent::{AccessKey, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin},
 };
 
@@ -47,6 +47,7 @@ impl World {
             key_max_age: Duration::from_millis(9_500),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_secs(1),
+            listings: ConfiguredListings::default(),
         };
         let account =
             |name: &str, users: u64| Arc::new(Account::new(name.parse().unwrap(), facts, (0..users).map(uin)));
@@ -71,6 +72,10 @@ impl World {
         });
         steady.collect()
     }
+}
+
+fn failure(reason: Reason, code: Option<&'static str>, at: Timestamp) -> Failure {
+    Failure::new(reason, code, &reason.label(), at)
 }
 
 fn second(second: i64) -> Timestamp {
@@ -121,8 +126,8 @@ fn world_of_everything() -> World {
         Some(if id.expose() == "AKIDa" { LastUse::Never } else { LastUse::At(second(1_767_139_200)) })
     });
     prod.listed(uin(3), &[], second(1_767_225_500));
-    prod.not_found(uin(4), second(1_767_225_501));
-    prod.failed(uin(5), Reason::Timeout, None, second(1_767_225_502));
+    prod.failed(uin(4), failure(Reason::UserNotFound, None, second(1_767_225_501)));
+    prod.failed(uin(5), failure(Reason::Timeout, None, second(1_767_225_502)));
     let (name, other) = (prod.name(), world.accounts[1].name());
     let counted = world.own.account(name);
     let keys = counted.action::<ListAccessKeys>();
@@ -155,7 +160,7 @@ fn lengths_in_protobuf_add_up() {
     // Some families are longer than a piece.
     world.accounts[0].set_users(&(0..3_000).map(uin).collect());
     for user in 10..3_000 {
-        world.accounts[0].failed(uin(user), Reason::Denied, None, Timestamp::UNIX_EPOCH);
+        world.accounts[0].failed(uin(user), failure(Reason::Denied, None, Timestamp::UNIX_EPOCH));
     }
     let bytes = rest(world.scrape(Format::Protobuf, false)).concat();
     let (mut left, mut families) = (&bytes[..], 0);

@@ -19,14 +19,14 @@ use super::{
     last_use::LastUseQueue,
     members::Pages,
     outages::Outages,
-    request::{Ended, Failure, KnownCaller, Request, Subject},
+    request::{Ended, KnownCaller, Request, Subject},
     schedule::{Next, Schedule},
     time_keeper::TimeKeeper,
 };
 use crate::{
     clock::Clock,
     credentials,
-    inventory::{Account, Found},
+    inventory::{Account, Found, Listing},
     metrics::{AccountMetrics, ActionMetrics},
     tencent::{
         Client, Connection, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys,
@@ -57,16 +57,11 @@ pub struct Wiring {
     pub random: fastrand::Rng,
     /// Told of each poll that has ended, well or not.
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
-    /// Told of each poll that has failed, and why in words.
-    pub on_failure: OnFailure,
     /// Told when the account has come to know other members of its organisation.
     pub on_members: Box<dyn Fn() + Send + Sync>,
     /// How long it waits at first, beside what every poller waits: many that start together take turns.
     pub delay: Duration,
 }
-
-/// Told of a user's failure.
-pub type OnFailure = Box<dyn Fn(Uin, &Failure) + Send + Sync>;
 
 /// What a reload may change. Each one that comes, even without a change, gives whatever fails for good a new chance.
 pub struct Plan {
@@ -215,7 +210,7 @@ impl Poller {
             self.asks_caller.stop();
             self.caller = None;
             account.set_caller(None);
-            account.note(|progress| progress.caller_up = None);
+            account.forget_listing(Listing::Caller);
         }
         if self.plan.discovery.is_some() {
             let _preset = metrics.action::<ListUsers>();
@@ -225,7 +220,7 @@ impl Poller {
             self.asks_users.stop();
             self.last_list = LastList::default();
             account.set_found(Found::new());
-            account.note(|progress| (progress.discovery_up, progress.discovered) = (None, None));
+            account.forget_listing(Listing::Users);
         }
         if self.plan.organization.is_some() {
             let _preset = metrics.action::<DescribeOrganizationMembers>();
@@ -235,7 +230,7 @@ impl Poller {
             self.asks_members.stop();
             (self.pages, self.last_members) = (Pages::default(), LastList::default());
             account.set_members(None);
-            account.note(|progress| (progress.organization_up, progress.members_listed) = (None, None));
+            account.forget_listing(Listing::Members);
         }
         if self.plan.settings.last_used.is_some() {
             let _preset = metrics.action::<GetSecurityLastUsed>();
@@ -244,7 +239,7 @@ impl Poller {
             self.asks_last_use.stop();
             self.last_use = LastUseQueue::default();
             account.forget_last_use();
-            account.note(|progress| progress.last_used_up = None);
+            account.forget_listing(Listing::LastUses);
         }
     }
 

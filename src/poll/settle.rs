@@ -1,8 +1,9 @@
 //! What the end of a request means.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -14,8 +15,10 @@ use super::{
     time_keeper::Noted,
 };
 use crate::{
-    backoff, credentials,
-    inventory::Found,
+    backoff,
+    clock::later,
+    credentials,
+    inventory::{Failure as UserFailure, Found, Listing, ListingFailure, error_text},
     tencent::{
         AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin,
     },
@@ -118,7 +121,7 @@ impl Poller {
 
     /// Tells whether the request has ended with that.
     fn failed(&mut self, subject: Subject, failure: &Failure) -> bool {
-        let (account, reason) = (&self.wiring.account, failure.reason());
+        let (account, reason, now) = (&self.wiring.account, failure.reason(), self.now());
         let interval = self.plan.settings.interval.get();
         let (errand, wait) = match subject {
             Subject::Poll(turn) => return self.poll_failed(turn, failure),
@@ -128,7 +131,7 @@ impl Poller {
                 return true;
             }
             Subject::Caller => {
-                account.note(|progress| progress.caller_up = Some(false));
+                account.listing_failed(Listing::Caller, listing_failure(failure, now));
                 (&mut self.asks_caller, interval)
             }
             Subject::Users => {
@@ -136,7 +139,7 @@ impl Poller {
                     self.asks_users.done(None);
                     return true;
                 };
-                account.note(|progress| progress.discovery_up = Some(false));
+                account.listing_failed(Listing::Users, listing_failure(failure, now));
                 (&mut self.asks_users, discovery.interval.get())
             }
             Subject::Members(_) => {
@@ -146,7 +149,7 @@ impl Poller {
                     self.asks_members.done(None);
                     return true;
                 };
-                account.note(|progress| progress.organization_up = Some(false));
+                account.listing_failed(Listing::Members, listing_failure(failure, now));
                 (&mut self.asks_members, organization.members.interval.get())
             }
             Subject::LastUse(batch) => {
@@ -154,7 +157,7 @@ impl Poller {
                     self.asks_last_use.done(None);
                     return true;
                 };
-                account.note(|progress| progress.last_used_up = Some(false));
+                account.listing_failed(Listing::LastUses, listing_failure(failure, now));
                 let wait = if reason == Reason::Denied {
                     every.get()
                 } else if reason.is_the_user_s() {
@@ -194,23 +197,23 @@ impl Poller {
             return false;
         }
         if reason == Reason::UserNotFound {
-            self.wiring.account.not_found(uin, self.now());
             self.last_use.listed(uin, vec![]);
-        } else {
-            self.wiring.account.failed(uin, reason, failure.code(), self.now());
         }
         self.wiring.metrics.poll_failed(reason);
         self.outages.began(uin, reason, failure);
-        (self.wiring.on_failure)(uin, failure);
         self.note_sweep(turn);
-        if failure.is_transient() {
+        let next = if failure.is_transient() {
             let random = &mut self.wiring.random;
-            self.schedule.retry(turn, |retry| backoff::wait(retry, random));
+            self.schedule.retry(turn, |retry| backoff::wait(retry, random))
         } else if reason.is_the_user_s() {
-            self.schedule.failed_for_good(turn);
+            self.schedule.failed_for_good(turn)
         } else {
-            self.schedule.done(turn);
-        }
+            self.schedule.done(turn)
+        };
+        let now = self.now();
+        let next_poll = next.map(|next| later(now, next.saturating_duration_since(Instant::now())));
+        let failed = UserFailure { next_poll, ..UserFailure::new(reason, failure.code(), failure, now) };
+        self.wiring.account.failed(uin, failed);
         true
     }
 
@@ -223,7 +226,7 @@ impl Poller {
         }
         self.last_use.asked(batch, every.get());
         self.asks_last_use.done(Some(Duration::ZERO));
-        self.wiring.account.note(|progress| progress.last_used_up = Some(true));
+        self.wiring.account.listing_succeeded(Listing::LastUses, self.now());
     }
 
     /// The API listed the account's users.
@@ -235,14 +238,13 @@ impl Poller {
         let before = account.sources().found;
         let users = users.into_iter().map(|user| (user.uin, user.name.into())).collect();
         if let Err(error) = self.last_list.take(users, before.len()) {
-            account.note(|progress| progress.discovery_up = Some(false));
+            account.listing_failed(Listing::Users, not_believed(&error, self.now()));
             return self.asks_users.failed(Reason::Malformed, &error, every);
         }
         self.take_over_found();
         self.take_over_users();
         self.asks_users.done(Some(every));
-        let now = self.now();
-        account.note(|progress| (progress.discovery_up, progress.discovered) = (Some(true), Some(now)));
+        account.listing_succeeded(Listing::Users, self.now());
         let found = account.sources().found;
         let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
         let (new, gone) = (of_one_only(&found, &before), of_one_only(&before, &found));
@@ -267,18 +269,17 @@ impl Poller {
             Ok(Turned::Next) => return self.asks_members.done(Some(BETWEEN_PAGES)),
             Ok(Turned::Whole(members)) => members,
             Err(error) => {
-                account.note(|progress| progress.organization_up = Some(false));
+                account.listing_failed(Listing::Members, not_believed(&error, self.now()));
                 return self.asks_members.failed_for_now(Reason::Malformed, &error, every, &mut self.wiring.random);
             }
         };
         let before = account.members().unwrap_or_default();
         if let Err(error) = self.last_members.take(members, before.len()) {
-            account.note(|progress| progress.organization_up = Some(false));
+            account.listing_failed(Listing::Members, not_believed(&error, self.now()));
             return self.asks_members.failed(Reason::Malformed, &error, every);
         }
         self.asks_members.done(Some(every));
-        let now = self.now();
-        account.note(|progress| (progress.organization_up, progress.members_listed) = (Some(true), Some(now)));
+        account.listing_succeeded(Listing::Members, self.now());
         self.take_over_members();
         let members = account.members().unwrap_or_default();
         let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
@@ -301,10 +302,12 @@ impl Poller {
         self.caller = signer.map(|signer| KnownCaller { uin, secret_id: signer.credential.secret_id });
         account.set_caller(uin.filter(|uin| (self.plan.owns)(*uin)));
         self.take_over_users();
-        account.note(|progress| progress.caller_up = Some(uin.is_some()));
         if uin.is_some() {
+            account.listing_succeeded(Listing::Caller, self.now());
             self.asks_caller.done(None);
         } else {
+            let failure = ListingFailure { reason: Some(Reason::Denied), ..not_believed(&A_ROLE, self.now()) };
+            account.listing_failed(Listing::Caller, failure);
             let wait = self.plan.settings.interval.get();
             self.asks_caller.failed(Reason::Denied, &A_ROLE, wait);
         }
@@ -329,6 +332,7 @@ impl Poller {
         if problem == self.credential_problem {
             return;
         }
+        self.wiring.account.set_credential_problem(problem.as_ref().map(error_text));
         let account = self.wiring.account.name();
         if let Some(error) = &problem {
             warn!(%account, %error, "the credential cannot be had anew: the last good one is used on");
@@ -357,4 +361,15 @@ impl Poller {
             account.correct_answered(uin, by);
         }
     }
+}
+
+/// That a listing failed at `at`.
+fn listing_failure(failure: &Failure, at: Timestamp) -> ListingFailure {
+    let (reason, code) = (Some(failure.reason()), failure.code());
+    ListingFailure { reason, code, error: error_text(failure), since: at }
+}
+
+/// That what a listing was answered with at `at` is not believed.
+fn not_believed(error: &impl fmt::Display, at: Timestamp) -> ListingFailure {
+    ListingFailure { reason: Some(Reason::Malformed), code: None, error: error_text(error), since: at }
 }

@@ -33,8 +33,9 @@ pub enum Why {
 // === impl Failure ===
 
 impl Failure {
-    pub(super) fn of(account: &AccountName, uin: Uin, user: &User, error: Option<String>) -> Self {
-        let why = user.failure.map_or(Why::NotPolled, |failure| Why::Failed(failure.reason, failure.code));
+    pub(super) fn of(account: &AccountName, uin: Uin, user: &User) -> Self {
+        let why = user.failure.as_ref().map_or(Why::NotPolled, |failure| Why::Failed(failure.reason, failure.code));
+        let error = user.failure.as_ref().map(|failure| failure.error.to_string());
         let user_name = user.name.as_deref().map(str::to_owned);
         Self { account: account.clone(), uin, user_name, why, error }
     }

@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, Finding, KeyReport, Report};
-use crate::tencent::LastUse;
+use super::{Failure, KeyReport, Report};
+use crate::{inventory::assessment::Finding, tencent::LastUse};
 
 /// The whole.
 #[derive(Debug, Serialize)]
@@ -90,7 +90,7 @@ impl<'a> Key<'a> {
                 Some(LastUse::Never) | None => None,
             },
             never_used: key.last_used.map(|last_used| last_used == LastUse::Never),
-            findings: key.findings.iter().copied().map(Finding::label).collect(),
+            findings: key.findings.iter().map(Finding::label).collect(),
         }
     }
 }

@@ -12,11 +12,11 @@ pub mod key;
 use jiff::Timestamp;
 
 pub use failure::{Failure, Why};
-pub use key::{Finding, KeyReport};
+pub use key::KeyReport;
 
 use crate::{
     app::Swept,
-    inventory::{AccountName, Facts},
+    inventory::{AccountName, Facts, assessment::Finding},
 };
 
 /// Everything that was found.
@@ -53,7 +53,7 @@ impl Report {
     /// Of what a sweep has found.
     #[must_use]
     pub fn of(swept: &Swept) -> Self {
-        let Swept { inventory, errors, unfound, at, is_whole } = swept;
+        let Swept { inventory, unfound, at, is_whole } = swept;
         let mut report = Self {
             made: *at,
             is_whole: *is_whole,
@@ -67,11 +67,9 @@ impl Report {
             let mut users = 0;
             account.each_user(|uin, user| {
                 users += 1;
-                if let Some(keys) = &user.keys {
-                    report.keys.extend(KeyReport::of_user(name, (uin, user), keys, &facts, now));
-                } else {
-                    let error = errors.get(&(name.clone(), uin)).cloned();
-                    report.failures.push(Failure::of(name, uin, user, error));
+                report.keys.extend(KeyReport::of_user(name, (uin, user), &facts, now));
+                if user.keys.is_none() {
+                    report.failures.push(Failure::of(name, uin, user));
                 }
             });
             report.accounts.push(AccountReport { name: name.clone(), facts, users });
@@ -83,7 +81,7 @@ impl Report {
     /// How many keys there is something of this kind to say of.
     #[must_use]
     pub fn count(&self, finding: Finding) -> usize {
-        self.keys.iter().filter(|key| key.findings.contains(&finding)).count()
+        self.keys.iter().filter(|key| key.findings.contains(finding)).count()
     }
 
     /// Whether it is known of any key when it was last used.

@@ -434,7 +434,7 @@ mod tests {
             name: Some("é\"".into()),
             failure: None,
         };
-        let failure = Failure { reason: Reason::Timeout, code: None, since: Timestamp::UNIX_EPOCH };
+        let failure = Failure::new(Reason::Timeout, None, &"timeout", Timestamp::UNIX_EPOCH);
         let failed = User { up: Some(false), failure: Some(failure), ..User::default() };
         let mut state = State::default();
         for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {

@@ -174,13 +174,19 @@ mod tests {
 
     use super::*;
     use crate::{
-        inventory::{Account, Facts, Key, Users},
+        inventory::{Account, ConfiguredListings, Facts, Key, Users},
         tencent::{KeyStatus, LastUse},
     };
 
     fn account(name: &str, id_label: IdLabel, users: &Users) -> Arc<Account> {
         let second = Duration::from_secs(1);
-        let facts = Facts { key_limit: 2, key_max_age: second, id_label, poll_interval: second };
+        let facts = Facts {
+            key_limit: 2,
+            key_max_age: second,
+            id_label,
+            poll_interval: second,
+            listings: ConfiguredListings::default(),
+        };
         let listed = users.iter().filter(|(_, user)| user.name.is_none()).map(|(uin, _)| *uin);
         let account = Account::new(name.parse().unwrap(), facts, listed);
         let found = users.iter().filter_map(|(uin, user)| Some((*uin, user.name.clone()?)));

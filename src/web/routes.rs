@@ -1,6 +1,6 @@
 //! Answers a request.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -23,10 +23,6 @@ pub(super) const HEALTHY: &str = "/-/healthy";
 pub(super) const READY: &str = "/-/ready";
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-
-/// How long a poller may show no life. It does so every ten seconds; a poll takes a minute at the most, and holds
-/// nobody up.
-pub(super) const SILENCE: Duration = Duration::from_mins(3);
 
 /// What there is to answer from.
 #[derive(Debug)]
@@ -92,8 +88,8 @@ impl Routes {
     }
 
     fn health(&self) -> Response<Body> {
-        let accounts = self.inventory.accounts();
-        match accounts.iter().find(|account| account.progress().heartbeat.elapsed() > SILENCE) {
+        let (accounts, now) = (self.inventory.accounts(), Instant::now());
+        match accounts.iter().find(|account| account.progress().is_silent(now)) {
             None => plain(StatusCode::OK, "healthy\n"),
             Some(silent) => {
                 let text = format!("the poller of account {} shows no life\n", silent.name());
@@ -176,13 +172,15 @@ pub(super) fn response(status: StatusCode, content_type: HeaderValue, body: Body
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http_body_util::{BodyExt, Empty};
     use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::{
         clock::SystemClock,
-        inventory::{Account, Facts, IdLabel},
+        inventory::{Account, ConfiguredListings, Facts, IdLabel},
         metrics::Own,
         web::body::Incomplete,
     };
@@ -193,6 +191,7 @@ mod tests {
             key_limit: 2,
             key_max_age: Duration::ZERO,
             id_label: IdLabel::Masked,
+            listings: ConfiguredListings::default(),
             poll_interval: Duration::from_secs(1),
         };
         let uins = (1..=users).map(|uin| uin.try_into().unwrap());
@@ -211,7 +210,7 @@ mod tests {
     async fn a_poller_that_shows_no_life_is_not_healthy() {
         let (routes, account) = routes(0);
         let healthy = Request::get("/-/healthy").body(Empty::<Bytes>::new()).unwrap();
-        tokio::time::advance(SILENCE).await;
+        tokio::time::advance(crate::inventory::SILENCE).await;
         assert_eq!(routes.answer(&healthy).await.status(), StatusCode::OK);
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!(routes.answer(&healthy).await.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -18,7 +18,7 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tencentcloud_cam_exporter::{
-    inventory::{Account, Facts, IdLabel, Inventory},
+    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
 };
@@ -46,7 +46,13 @@ fn exporter(users: u64, flags: &[&str]) -> (Scene, Exporter) {
     let uins: Vec<Uin> = (1..=users).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap()).collect();
     let day = Duration::from_hours(24);
     let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    let facts = Facts { key_limit: 2, key_max_age: day, id_label: IdLabel::Full, poll_interval: day };
+    let facts = Facts {
+        key_limit: 2,
+        key_max_age: day,
+        id_label: IdLabel::Full,
+        poll_interval: day,
+        listings: ConfiguredListings::default(),
+    };
     let account = Account::new("prod".parse().unwrap(), facts, uins.iter().copied());
     for uin in &uins {
         let key = |end| AccessKey {

@@ -12,7 +12,7 @@ use std::{
 
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
-    inventory::{Account, Facts, IdLabel, Inventory},
+    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
     simulator::{Key, User},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
@@ -54,6 +54,7 @@ fn exporter() -> (World, Exporter) {
         key_max_age: Duration::from_hours(1),
         id_label: IdLabel::Full,
         poll_interval: Duration::from_mins(10),
+        listings: ConfiguredListings::default(),
     };
     let (mut accounts, mut config) = (vec![], String::from("accounts:\n"));
     for index in 0..ACCOUNTS {

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
-    inventory::{Account, Facts, IdLabel, Inventory},
+    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
     simulator::{Behaviour, User},
     state::{State, StateFile},
     tencent::{AccessKey, KeyStatus, Uin},
@@ -153,7 +153,13 @@ fn ten_thousand_users_make_no_long_page() {
 /// Leaves a state file of so many users with two keys each.
 fn remember(users: u64, state: &Path) {
     let day = Duration::from_hours(24);
-    let facts = Facts { key_limit: 2, key_max_age: 90 * day, id_label: IdLabel::Masked, poll_interval: day };
+    let facts = Facts {
+        key_limit: 2,
+        key_max_age: 90 * day,
+        id_label: IdLabel::Masked,
+        poll_interval: day,
+        listings: ConfiguredListings::default(),
+    };
     let uins = || (0..users).map(|number| Uin::try_from(UIN + number).unwrap());
     let account = Account::new("prod".parse().unwrap(), facts, uins());
     let now = SystemClock.now();

@@ -17,9 +17,9 @@ use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
-    inventory::AccountName,
+    inventory::{AccountName, assessment::Finding},
     metrics,
-    report::{Finding, Report, json::Json},
+    report::{Report, json::Json},
 };
 
 use self::{output::Target, progress::Progress, table::Look};

@@ -9,7 +9,8 @@ use tabled::{
     settings::{Padding, Style as Border, Width, object, peaker::Peaker, width::Wrap},
 };
 use tencentcloud_cam_exporter::{
-    report::{Failure, Finding, KeyReport, Report},
+    inventory::assessment::Finding,
+    report::{Failure, KeyReport, Report},
     tencent::LastUse,
 };
 
@@ -94,7 +95,7 @@ fn key_cells(key: &KeyReport, now: Timestamp, look: Look) -> [String; 8] {
             days => format!("{days} d ago"),
         },
     };
-    let verdict: Vec<String> = key.findings.iter().map(|finding| finding_cell(*finding, look)).collect();
+    let verdict: Vec<String> = key.findings.iter().map(|finding| finding_cell(finding, look)).collect();
     [
         key.account.to_string(),
         key.uin.to_string(),
@@ -217,7 +218,7 @@ mod tests {
     use std::time::Duration;
 
     use tencentcloud_cam_exporter::{
-        inventory::{Facts, IdLabel},
+        inventory::{ConfiguredListings, Facts, IdLabel, assessment::Findings},
         report::{AccountReport, Why},
         tencent::{KeyStatus, Reason},
     };
@@ -231,6 +232,7 @@ mod tests {
             key_max_age: Duration::from_hours(24 * 90),
             id_label: IdLabel::Masked,
             poll_interval: Duration::from_mins(5),
+            listings: ConfiguredListings::default(),
         };
         let key = KeyReport {
             account: "prod".parse().unwrap(),
@@ -241,13 +243,13 @@ mod tests {
             created: made - SignedDuration::from_hours(240),
             age: SignedDuration::from_hours(240),
             last_used: Some(LastUse::At(made - SignedDuration::from_mins(90))),
-            findings: vec![],
+            findings: Findings::default(),
         };
         let other = KeyReport {
             user_name: None,
             last_used: Some(LastUse::Never),
             age: SignedDuration::from_secs(59),
-            findings: vec![Finding::Unused],
+            findings: [Finding::Unused].into_iter().collect(),
             ..key.clone()
         };
         let unknown = KeyReport { last_used: None, age: SignedDuration::from_secs(60), ..other.clone() };

@@ -239,41 +239,39 @@ impl Schedule {
         }
     }
 
-    /// The user was answered, and need not be asked before its next turn.
-    pub fn done(&mut self, turn: Turn) {
-        if let Some(user) = self.current(turn) {
-            user.failures = 0;
-            let next = self.had_a_turn(turn.uin, self.interval);
-            self.wait_for_turn(turn.uin, next);
-        }
+    /// The user was answered, and need not be asked before its next turn. Returns when that is, here and in the next two.
+    pub fn done(&mut self, turn: Turn) -> Option<Instant> {
+        self.current(turn)?.failures = 0;
+        let next = self.had_a_turn(turn.uin, self.interval);
+        self.wait_for_turn(turn.uin, next);
+        Some(next)
     }
 
     /// The user failed, and will do so again: each time it is asked after twice as long, up to an hour.
-    pub fn failed_for_good(&mut self, turn: Turn) {
+    pub fn failed_for_good(&mut self, turn: Turn) -> Option<Instant> {
         let interval = self.interval;
-        if let Some(user) = self.current(turn) {
-            let longer = interval.saturating_mul(2u32.saturating_pow(user.failures));
-            user.failures += 1;
-            let next = self.had_a_turn(turn.uin, longer.min(LONGEST_WAIT.max(interval)));
-            self.wait_for_turn(turn.uin, next);
-        }
+        let user = self.current(turn)?;
+        let longer = interval.saturating_mul(2u32.saturating_pow(user.failures));
+        user.failures += 1;
+        let next = self.had_a_turn(turn.uin, longer.min(LONGEST_WAIT.max(interval)));
+        self.wait_for_turn(turn.uin, next);
+        Some(next)
     }
 
     /// The user failed with something that may pass: it goes again after `wait`, which is told how many retries there
     /// were since its turn, unless its next turn comes first.
-    pub fn retry(&mut self, turn: Turn, wait: impl FnOnce(u32) -> Duration) {
-        if let Some(user) = self.current(turn) {
-            let at = Instant::now() + wait(user.retries);
-            let next = self.had_a_turn(turn.uin, self.interval);
-            self.wait_for_turn(turn.uin, next);
-            if at < next
-                && let Some(user) = self.users.get_mut(&turn.uin)
-            {
-                user.retries += 1;
-                let turn = Turn { uin: turn.uin, stamp: user.stamp };
-                self.waiting.push(Reverse(Waiting { until: at, class: Class::Retry, turn }));
-            }
+    pub fn retry(&mut self, turn: Turn, wait: impl FnOnce(u32) -> Duration) -> Option<Instant> {
+        let at = Instant::now() + wait(self.current(turn)?.retries);
+        let next = self.had_a_turn(turn.uin, self.interval);
+        self.wait_for_turn(turn.uin, next);
+        if at < next
+            && let Some(user) = self.users.get_mut(&turn.uin)
+        {
+            user.retries += 1;
+            let turn = Turn { uin: turn.uin, stamp: user.stamp };
+            self.waiting.push(Reverse(Waiting { until: at, class: Class::Retry, turn }));
         }
+        Some(next.min(at))
     }
 
     /// The user was not heard for want of budget: it keeps its turn, and goes again after `wait`. Not so if an interval

@@ -3,14 +3,18 @@
 use std::fmt;
 
 use super::{
-    account::{AccountReport, BudgetReport, SweepReport, Trouble},
+    account::{AccountReport, BudgetReport, SweepReport},
     problems::Gravity,
     report::{Absent, AtLimit, Cause, Failing, OldKey, Report},
     text::{Count, Escaped, Grouped, PerSecond, Prose, Span, span},
     worst::Worst,
 };
 use crate::{
-    advice::advice,
+    advice::{advice, beside_the_error},
+    inventory::{
+        Listing, ListingFailure,
+        assessment::{AccountProblem, AccountState},
+    },
     tencent::{Reason, code::OTHER},
 };
 
@@ -75,7 +79,7 @@ impl Lists<'_> {
         writeln!(f, "</ul>")?;
         columns(f, "failing", &["User", "Account", "Why", "Failing", "Last answer"])?;
         for user in self.0.failing.iter() {
-            let Failing { account, uin, cause, since, answered } = user;
+            let Failing { account, uin, cause, since, answered, .. } = user;
             let since =
                 since.map_or_else(|| "since before the restart".to_owned(), |since| format!("for {}", span(since)));
             let answered =
@@ -95,7 +99,7 @@ impl Lists<'_> {
             return writeln!(f, "<p>No key is known.</p>\n</section>");
         }
         columns(f, "keys", &["Age", "Key", "User", "Account", "Status"])?;
-        for OldKey { account, uin, label, status, age, is_stale } in self.0.keys.iter() {
+        for OldKey { account, uin, label, status, age, is_stale, .. } in self.0.keys.iter() {
             let days = usize::try_from(age.as_secs() / 86_400).unwrap_or_default();
             let days = Count(days, "day", "days");
             let stale = if *is_stale { r#" <span class="act">stale</span>"# } else { "" };
@@ -116,9 +120,8 @@ impl Lists<'_> {
         }
         Heading::of("limit", "Users at their key limit", &self.0.at_limit).open(f)?;
         columns(f, "limit", &["User", "Account", "Keys"])?;
-        for AtLimit { account, uin, keys, limit } in self.0.at_limit.iter() {
-            let over = u32::try_from(*keys).is_ok_and(|keys| keys > *limit);
-            let over = if over { r#" <span class="act">over</span>"# } else { "" };
+        for AtLimit { account, uin, keys, limit, is_over, .. } in self.0.at_limit.iter() {
+            let over = if *is_over { r#" <span class="act">over</span>"# } else { "" };
             writeln!(
                 f,
                 r#"<tr><th scope="row">{uin}</th><td>{}</td><td>{keys} of {limit}{over}</td></tr>"#,
@@ -135,7 +138,7 @@ impl Lists<'_> {
         Heading::of("absent", "Users who do not exist", &self.0.absent).open(f)?;
         writeln!(f, "<p>{}</p>", Prose(ABSENT.advice()))?;
         columns(f, "absent", &["User", "Account", "Last asked"])?;
-        for Absent { account, uin, answered } in self.0.absent.iter() {
+        for Absent { account, uin, answered, .. } in self.0.absent.iter() {
             let answered = answered.map_or_else(|| "–".to_owned(), |ago| format!("asked {} ago", span(ago)));
             writeln!(f, r#"<tr><th scope="row">{uin}</th><td>{}</td><td>{answered}</td></tr>"#, Escaped(account))?;
         }
@@ -182,17 +185,17 @@ impl<'a> Heading<'a> {
 
 impl fmt::Display for AccountReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Escaped(&self.name);
+        let (name, users) = (Escaped(&self.name), &self.assessment.users);
         write!(f, r#"<tr><th scope="row">{name} "#)?;
         let (class, state) = self.state();
         write!(f, r#"<span class="{class}">{state}</span>"#)?;
-        for trouble in &self.troubles {
-            if let Some((gravity, note)) = trouble.note() {
-                write!(f, r#"<p class="{}">{note}</p>"#, gravity.class())?;
+        for problem in &self.assessment.problems {
+            if let Some(note) = self.note(*problem) {
+                write!(f, r#"<p class="{}">{note}</p>"#, Gravity::of(problem.kind()).class())?;
             }
         }
-        write!(f, "</th><td>{}", Count(self.users, "user", "users"))?;
-        for (number, what) in [(self.failing, "failing"), (self.absent, "not there")] {
+        write!(f, "</th><td>{}", Count(users.total, "user", "users"))?;
+        for (number, what) in [(users.failing, "failing"), (users.missing, "not there")] {
             if number > 0 {
                 write!(f, r#"<p class="quiet">{} {what}</p>"#, Grouped(number))?;
             }
@@ -226,12 +229,12 @@ impl fmt::Display for AccountReport {
             None => write!(f, "–")?,
         }
         write!(f, "</td><td>")?;
-        match self.oldest {
+        match self.assessment.oldest_answer {
             Some(oldest) => write!(f, "oldest answer {} ago", Span(oldest))?,
             None => write!(f, "no answer yet")?,
         }
         let interval = Span(self.poll_interval);
-        match self.late {
+        match users.late {
             0 => write!(f, r#"<p class="quiet">polled every {interval}</p>"#)?,
             late => write!(f, r#"<p class="blind">{} over three intervals of {interval}</p>"#, Grouped(late))?,
         }
@@ -241,41 +244,60 @@ impl fmt::Display for AccountReport {
 
 impl AccountReport {
     fn state(&self) -> (&'static str, &'static str) {
-        if self.troubles.contains(&Trouble::Silent) {
-            ("blind", "polled no longer")
-        } else if self.troubles.contains(&Trouble::Down) {
-            ("blind", "down")
-        } else if self.up > 0 {
-            ("good", "up")
-        } else {
-            ("wait", "not polled yet")
+        if self.assessment.problems.contains(&AccountProblem::Silent) {
+            return ("blind", "no longer polled");
         }
+        match self.assessment.state {
+            AccountState::Down => ("blind", "down"),
+            AccountState::Up => ("good", "up"),
+            AccountState::Unknown => ("wait", "not polled yet"),
+        }
+    }
+
+    /// What is to be said of a problem beside the account's state.
+    fn note(&self, problem: AccountProblem) -> Option<String> {
+        Some(match problem {
+            AccountProblem::Silent | AccountProblem::Down => return None,
+            AccountProblem::ListingFailed(listing) => {
+                let what = match listing {
+                    Listing::UinsFile => "its uins_file cannot be used: the last good list stays",
+                    Listing::Caller => "who asks cannot be found",
+                    Listing::Users => "its users cannot be listed",
+                    Listing::Members => "its organization's members cannot be listed",
+                    Listing::LastUses => "when keys were last used cannot be found",
+                };
+                let failure = self.listings.get(listing).failure.as_ref();
+                failure.map_or_else(|| what.to_owned(), |failure| format!("{what}: {}", Told(failure)))
+            }
+            AccountProblem::CredentialNotRenewed => {
+                let why = self.credential_problem.as_deref().unwrap_or_default();
+                format!("the credential cannot be renewed, the last good one stays in use: {}", Escaped(why))
+            }
+            AccountProblem::ClockSkew(ahead) => {
+                let side = if ahead.is_positive() { "behind" } else { "ahead of" };
+                let skew = span(ahead.abs());
+                format!("this machine's clock is {skew} {side} the API's: signatures and ages follow the API's")
+            }
+            AccountProblem::Throttled => "throttled: somebody else uses the limit too".to_owned(),
+            AccountProblem::IntervalTooShort(needed) => {
+                let needed = Span(needed);
+                format!("the limit reaches every user in {needed} at best: raise the interval")
+            }
+        })
     }
 }
 
-// === impl Trouble ===
+/// Why a listing fails, and what to do about it.
+struct Told<'a>(&'a ListingFailure);
 
-impl Trouble {
-    /// What is to be said of it beside the account's state.
-    fn note(self) -> Option<(Gravity, String)> {
-        let (gravity, note) = match self {
-            Self::Silent | Self::Down => return None,
-            Self::UsersFile => {
-                (Gravity::Blind, "its file of users cannot be used: the last good list stays".to_owned())
-            }
-            Self::Skewed(ahead) => {
-                let side = if ahead.is_positive() { "behind" } else { "ahead of" };
-                let skew = span(ahead.abs());
-                let note = format!("this machine's clock is {skew} {side} the API's: signatures and ages go by that");
-                (Gravity::Act, note)
-            }
-            Self::Throttled => (Gravity::Act, "throttled: somebody else uses the limit too".to_owned()),
-            Self::Short(needed) => {
-                let needed = Span(needed);
-                (Gravity::Act, format!("the limit reaches every user in {needed} at best: raise the interval"))
-            }
-        };
-        Some((gravity, note))
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ListingFailure { reason, code, error, .. } = self.0;
+        write!(f, "{}", Escaped(error))?;
+        match reason.and_then(|reason| beside_the_error(reason, *code)) {
+            Some(advice) => write!(f, ". {}", Prose(advice)),
+            None => Ok(()),
+        }
     }
 }
 

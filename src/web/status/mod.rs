@@ -1,7 +1,6 @@
 //! The page at `/`: what whoever is on call wants at a glance, without a script and without anything from elsewhere.
 //!
-//! - `report` gathers it from the inventory: `account` tells of one account, `standing` how a user stands, `worst` keeps
-//!   the worst few of many.
+//! - `report` gathers it from the inventory: `account` tells of one account, `worst` keeps the worst few of many.
 //! - `problems` are what of it needs attention.
 //! - `page` writes it: `lists` its tables, `text` numbers, times and foreign text, `style` what it looks like.
 
@@ -10,7 +9,6 @@ mod lists;
 mod page;
 mod problems;
 mod report;
-mod standing;
 mod style;
 mod text;
 mod worst;

@@ -9,7 +9,7 @@ use super::{
     style::STYLE,
     text::{Count, Escaped, Grouped, Span, Utc},
 };
-use crate::web::TelemetryPath;
+use crate::{inventory::assessment::Finding, web::TelemetryPath};
 
 /// How often the page loads itself anew, in seconds.
 const REFRESH: u32 = 15;
@@ -54,7 +54,7 @@ impl<'a> Page<'a> {
             Some(Gravity::Act) => {
                 State { words, class: Gravity::Act.class(), icon: "%3Cpath d='M8 1l8 14H0z' fill='%23e08a00'/%3E" }
             }
-            None if totals.users > 0 && totals.unknown == totals.users => State {
+            None if totals.proven < totals.accounts => State {
                 words: "Starting".to_owned(),
                 class: "wait",
                 icon: "%3Ccircle cx='8' cy='8' r='6' fill='none' stroke='%23808890' stroke-width='3'/%3E",
@@ -101,7 +101,7 @@ impl<'a> Page<'a> {
 
     fn numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let totals = &self.report.totals;
-        let of_users = match totals.unknown {
+        let of_users = match totals.users.unknown {
             0 => format!("of {}", Count(totals.accounts, "account", "accounts")),
             unknown => format!("{} not polled yet", Grouped(unknown)),
         };
@@ -109,16 +109,16 @@ impl<'a> Page<'a> {
             Some(max_age) if self.report.max_ages.len() == 1 => format!("over {}", Span(*max_age)),
             _ => "older than they may be".to_owned(),
         };
-        let absent = match totals.absent {
+        let absent = match totals.users.missing {
             0 => "and none that does not exist".to_owned(),
             absent => format!("and {}", Count(absent, "that does not exist", "that do not exist")),
         };
         let numbers = [
-            ("Users", totals.users, "", of_users),
-            ("Keys", totals.keys, "", format!("{} inactive", Grouped(totals.inactive_keys))),
-            ("Stale keys", totals.stale_keys, " act", allowed),
-            ("At key limit", totals.at_limit, "", format!("{} over it", Grouped(totals.over_limit))),
-            ("Failing users", totals.failing, " blind", absent),
+            ("Users", totals.users.total, "", of_users),
+            ("Keys", totals.keys.total, "", format!("{} inactive", Grouped(totals.keys.with(Finding::Inactive)))),
+            ("Stale keys", totals.keys.with(Finding::Stale), " act", allowed),
+            ("At key limit", totals.users.at_limit, "", format!("{} over it", Grouped(totals.users.over_limit))),
+            ("Failing users", totals.users.failing, " blind", absent),
         ];
         writeln!(f, "<dl>")?;
         for (name, number, class, note) in numbers {

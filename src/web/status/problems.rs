@@ -3,9 +3,12 @@
 use std::{cmp::Reverse, fmt::Write};
 
 use super::{
-    account::Trouble,
     report::{Named, Report},
     text::{Count, Grouped},
+};
+use crate::inventory::{
+    Listing,
+    assessment::{Finding, ProblemKind},
 };
 
 /// Something that needs attention.
@@ -27,53 +30,88 @@ pub(super) enum Gravity {
     Blind,
 }
 
-/// What is said of one or of many accounts in each kind of trouble.
-const TROUBLES: [(Gravity, &str, &str); Trouble::KINDS] = [
-    (Gravity::Blind, "account is polled no longer", "accounts are polled no longer"),
-    (Gravity::Blind, "account is down", "accounts are down"),
-    (
-        Gravity::Blind,
-        "account has a file of users that cannot be used",
-        "accounts have files of users that cannot be used",
-    ),
-    (Gravity::Act, "account finds this machine's clock wrong", "accounts find this machine's clock wrong"),
-    (Gravity::Act, "account is throttled", "accounts are throttled"),
-    (
-        Gravity::Act,
-        "account has too short an interval for its users",
-        "accounts have too short intervals for their users",
-    ),
-];
+impl Gravity {
+    /// Of a problem of an account.
+    pub(super) fn of(kind: ProblemKind) -> Self {
+        match kind {
+            ProblemKind::Silent | ProblemKind::Down | ProblemKind::ListingFailed(_) => Self::Blind,
+            ProblemKind::CredentialNotRenewed
+            | ProblemKind::ClockSkew
+            | ProblemKind::Throttled
+            | ProblemKind::IntervalTooShort => Self::Act,
+        }
+    }
+}
+
+/// What is said of one or of many accounts with a problem.
+fn of_accounts(kind: ProblemKind) -> (&'static str, &'static str) {
+    match kind {
+        ProblemKind::Silent => ("account is no longer polled", "accounts are no longer polled"),
+        ProblemKind::Down => ("account is down", "accounts are down"),
+        ProblemKind::ListingFailed(Listing::UinsFile) => {
+            ("account has a uins_file that cannot be used", "accounts have uins_files that cannot be used")
+        }
+        ProblemKind::ListingFailed(Listing::Caller) => {
+            ("account cannot find the user that asks", "accounts cannot find the users that ask")
+        }
+        ProblemKind::ListingFailed(Listing::Users) => {
+            ("account cannot list its users", "accounts cannot list their users")
+        }
+        ProblemKind::ListingFailed(Listing::Members) => {
+            ("account cannot list its organization", "accounts cannot list their organizations")
+        }
+        ProblemKind::ListingFailed(Listing::LastUses) => {
+            ("account cannot find when keys were last used", "accounts cannot find when keys were last used")
+        }
+        ProblemKind::CredentialNotRenewed => {
+            ("account cannot renew its credential", "accounts cannot renew their credentials")
+        }
+        ProblemKind::ClockSkew => {
+            ("account finds this machine's clock wrong", "accounts find this machine's clock wrong")
+        }
+        ProblemKind::Throttled => ("account is throttled", "accounts are throttled"),
+        ProblemKind::IntervalTooShort => {
+            ("account has too short an interval for its users", "accounts have too short intervals for their users")
+        }
+    }
+}
 
 /// Those of a report, the gravest first.
 pub(super) fn problems(report: &Report) -> Vec<Problem> {
-    let totals = &report.totals;
+    let (users, keys) = (&report.totals.users, &report.totals.keys);
     let of_users = [
-        (Gravity::Blind, totals.failing, "user cannot be polled", "users cannot be polled", "failing"),
+        (Gravity::Blind, users.failing, "user cannot be polled", "users cannot be polled", "failing"),
         (
             Gravity::Blind,
-            totals.late,
+            users.late,
             "user was last answered for over three intervals ago",
             "users were last answered for over three intervals ago",
             "accounts",
         ),
-        (Gravity::Act, totals.stale_keys, "key is older than it may be", "keys are older than they may be", "keys"),
         (
             Gravity::Act,
-            totals.over_limit,
+            keys.with(Finding::Stale),
+            "key is older than it may be",
+            "keys are older than they may be",
+            "keys",
+        ),
+        (
+            Gravity::Act,
+            users.over_limit,
             "user has more keys than allowed",
             "users have more keys than allowed",
             "limit",
         ),
-        (Gravity::Act, totals.absent, "user does not exist", "users do not exist", "absent"),
+        (Gravity::Act, users.missing, "user does not exist", "users do not exist", "absent"),
     ];
-    let of_accounts = TROUBLES.iter().zip(&report.troubles).filter(|(_, accounts)| accounts.of > 0).map(
-        |((gravity, one, many), accounts)| Problem {
-            gravity: *gravity,
+    let of_accounts = report.problems.iter().map(|(kind, accounts)| {
+        let (one, many) = of_accounts(*kind);
+        Problem {
+            gravity: Gravity::of(*kind),
             text: format!("{}: {}", Count(accounts.of, one, many), names(accounts)),
             part: "accounts",
-        },
-    );
+        }
+    });
     let of_users =
         of_users.into_iter().filter(|(_, number, ..)| *number > 0).map(|(gravity, number, one, many, part)| Problem {
             gravity,

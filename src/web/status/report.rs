@@ -2,19 +2,22 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    account::{self, AccountReport, Trouble},
-    standing::Standing,
+    account::{self, AccountReport},
     worst::Worst,
 };
 use crate::{
-    inventory::{Account, AccountName, Facts, Failure, Inventory, Key, User},
+    inventory::{
+        Account, AccountName, Facts, Failure, Inventory, User,
+        assessment::{Finding, KeyCounts, KeyLimit, Moment, ProblemKind, UserCounts, UserState},
+    },
     tencent::{KeyStatus, Reason, Uin},
 };
 
@@ -44,27 +47,17 @@ pub(super) struct Report {
     /// Why polls failed, with the users of whom that is true; most of them first.
     pub(super) causes: Vec<(Cause, usize)>,
     /// What is wrong with accounts, by kind, the gravest first.
-    pub(super) troubles: [Named; Trouble::KINDS],
+    pub(super) problems: BTreeMap<ProblemKind, Named>,
 }
 
 /// Numbers over all accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     pub(super) accounts: usize,
-    pub(super) users: usize,
-    /// Users of whom no poll has ended yet.
-    pub(super) unknown: usize,
-    /// Users whose last poll failed.
-    pub(super) failing: usize,
-    pub(super) absent: usize,
-    /// Users whose last answer is old.
-    pub(super) late: usize,
-    pub(super) keys: usize,
-    pub(super) inactive_keys: usize,
-    pub(super) stale_keys: usize,
-    pub(super) at_limit: usize,
-    /// Of those at their limit, the ones who are over it.
-    pub(super) over_limit: usize,
+    /// Accounts of which it is proven that nothing is wrong with polling them.
+    pub(super) proven: usize,
+    pub(super) users: UserCounts,
+    pub(super) keys: KeyCounts,
 }
 
 /// A key.
@@ -72,6 +65,7 @@ pub(super) struct Totals {
 pub(super) struct OldKey {
     pub(super) account: AccountName,
     pub(super) uin: Uin,
+    pub(super) name: Option<Arc<str>>,
     pub(super) label: String,
     pub(super) status: KeyStatus,
     pub(super) age: SignedDuration,
@@ -84,8 +78,10 @@ pub(super) struct OldKey {
 pub(super) struct AtLimit {
     pub(super) account: AccountName,
     pub(super) uin: Uin,
+    pub(super) name: Option<Arc<str>>,
     pub(super) keys: usize,
     pub(super) limit: u32,
+    pub(super) is_over: bool,
 }
 
 /// A user whose last poll failed.
@@ -93,9 +89,14 @@ pub(super) struct AtLimit {
 pub(super) struct Failing {
     pub(super) account: AccountName,
     pub(super) uin: Uin,
+    pub(super) name: Option<Arc<str>>,
     pub(super) cause: Cause,
+    /// In words, with the request id; nothing where it failed before a restart.
+    pub(super) error: Option<Arc<str>>,
     /// How long it has been failing; nothing where that began before a restart.
     pub(super) since: Option<SignedDuration>,
+    /// In how long it is polled next.
+    pub(super) next_poll: Option<SignedDuration>,
     /// How long ago the API last answered about it.
     pub(super) answered: Option<SignedDuration>,
 }
@@ -105,6 +106,7 @@ pub(super) struct Failing {
 pub(super) struct Absent {
     pub(super) account: AccountName,
     pub(super) uin: Uin,
+    pub(super) name: Option<Arc<str>>,
     /// How long ago the API last said so.
     pub(super) answered: Option<SignedDuration>,
 }
@@ -125,10 +127,10 @@ pub(super) struct Named {
     pub(super) of: usize,
 }
 
-/// Its age in seconds; and where it stands, which tells it from others as old.
-pub(super) type KeyRank = (i64, Reverse<(usize, Uin, usize)>);
-/// Keys above the limit, and all keys; and where it stands.
-pub(super) type LimitRank = (i64, usize, Reverse<(usize, Uin)>);
+/// Whether it is stale, and its age in seconds; and where it stands, which tells it from others as old.
+pub(super) type KeyRank = (bool, i64, Reverse<(usize, Uin, usize)>);
+/// Whether it has more keys than it may have, and how many; and where it stands.
+pub(super) type LimitRank = (bool, usize, Reverse<(usize, Uin)>);
 /// Since when, the earliest first; and where it stands.
 pub(super) type SinceRank = Reverse<(Option<Timestamp>, usize, Uin)>;
 
@@ -149,11 +151,11 @@ impl Report {
             failing: Worst::default(),
             absent: Worst::default(),
             causes: vec![],
-            troubles: Default::default(),
+            problems: BTreeMap::new(),
         };
-        let mut causes = HashMap::new();
+        let (mut causes, moment) = (HashMap::new(), Moment::now(local));
         for (place, account) in inventory.accounts().iter().enumerate() {
-            report.account(place, account, &mut causes);
+            report.account(place, account, moment, &mut causes);
         }
         report.causes = causes.into_iter().collect();
         report.causes.sort_unstable_by_key(|(cause, users)| (Reverse(*users), cause.labels()));
@@ -169,70 +171,73 @@ impl Report {
         accounts
     }
 
-    fn account(&mut self, place: usize, account: &Account, causes: &mut HashMap<Cause, usize>) {
-        let (facts, progress) = (account.facts(), account.progress());
-        let now = progress.correct(self.made);
-        let mut of_account = AccountReport::of(place, account);
-        account.each_user(|uin, user| {
-            let standing = Standing::of(user);
-            of_account.see(user, standing, now);
-            match standing {
-                Standing::Unknown => self.totals.unknown += 1,
-                Standing::Up => {}
-                Standing::Failing => {
+    fn account(&mut self, place: usize, account: &Account, moment: Moment, causes: &mut HashMap<Cause, usize>) {
+        let (facts, now, users) = (account.facts(), account.correct(moment.local), account.snapshot());
+        for (uin, user) in users.iter() {
+            let assessed = user.assess(&facts, now);
+            match assessed.state {
+                UserState::Unknown | UserState::Up => {}
+                UserState::Failing => {
                     let failing = Failing::of(account, uin, user, now);
                     *causes.entry(failing.cause).or_default() += 1;
                     self.failing.offer(Reverse((user.answered, place, uin)), || failing);
                 }
-                Standing::Absent => {
+                UserState::Missing => {
                     let answered = user.answered.map(|answered| now.duration_since(answered));
-                    let absent = || Absent { account: account.name().clone(), uin, answered };
+                    let name = user.name.clone();
+                    let absent = || Absent { account: account.name().clone(), uin, name, answered };
                     self.absent.offer(Reverse((user.answered, place, uin)), absent);
                 }
             }
-            self.keys(user.keys.as_deref().unwrap_or_default(), (place, uin), account, &facts, now);
-        });
-        of_account.conclude(&progress, self.made);
+            self.keys((place, uin), user, assessed.limit, account, &facts, now);
+        }
+        let of_account = AccountReport::of(place, account, &users, moment);
         self.max_ages.insert(facts.key_max_age);
         self.totals.accounts += 1;
-        self.totals.users += of_account.users;
-        self.totals.failing += of_account.failing;
-        self.totals.absent += of_account.absent;
-        self.totals.late += of_account.late;
-        for trouble in &of_account.troubles {
-            self.troubles[trouble.kind()].add(account.name());
+        self.totals.proven += usize::from(of_account.assessment.is_proven());
+        self.totals.users += of_account.assessment.users;
+        self.totals.keys += of_account.assessment.keys;
+        for problem in &of_account.assessment.problems {
+            self.problems.entry(problem.kind()).or_default().add(account.name());
         }
         self.accounts.offer(of_account.rank(), || of_account);
     }
 
-    /// Counts the keys of a user in.
-    fn keys(&mut self, keys: &[Key], (place, uin): (usize, Uin), account: &Account, facts: &Facts, now: Timestamp) {
+    /// Offers the keys of a user, and the user where the limit is reached, to the lists.
+    fn keys(
+        &mut self,
+        (place, uin): (usize, Uin),
+        user: &User,
+        limit: KeyLimit,
+        account: &Account,
+        facts: &Facts,
+        now: Timestamp,
+    ) {
+        let keys = user.keys.as_deref().unwrap_or_default();
         for (number, key) in keys.iter().enumerate() {
-            let age = now.duration_since(key.created);
-            let is_stale = Duration::try_from(age).is_ok_and(|age| age > facts.key_max_age);
-            self.totals.keys += 1;
-            self.totals.inactive_keys += usize::from(key.status == KeyStatus::Inactive);
-            self.totals.stale_keys += usize::from(is_stale);
-            self.keys.offer((age.as_secs(), Reverse((place, uin, number))), || OldKey {
+            let (age, findings) = (key.age(now), key.findings(limit, facts, now));
+            let is_stale = findings.contains(Finding::Stale);
+            self.keys.offer((is_stale, age.as_secs(), Reverse((place, uin, number))), || OldKey {
                 account: account.name().clone(),
                 uin,
+                name: user.name.clone(),
                 label: key.label.clone(),
                 status: key.status,
                 age,
                 is_stale,
             });
         }
-        let above = i64::try_from(keys.len()).unwrap_or(i64::MAX) - i64::from(facts.key_limit);
-        if above < 0 || keys.is_empty() {
-            return;
-        }
-        self.totals.at_limit += 1;
-        self.totals.over_limit += usize::from(above > 0);
-        self.at_limit.offer((above, keys.len(), Reverse((place, uin))), || AtLimit {
+        let rank = match limit {
+            KeyLimit::Below => return,
+            KeyLimit::At | KeyLimit::Over => (limit == KeyLimit::Over, keys.len(), Reverse((place, uin))),
+        };
+        self.at_limit.offer(rank, || AtLimit {
             account: account.name().clone(),
             uin,
+            name: user.name.clone(),
             keys: keys.len(),
             limit: facts.key_limit,
+            is_over: limit == KeyLimit::Over,
         });
     }
 }
@@ -241,12 +246,15 @@ impl Report {
 
 impl Failing {
     fn of(account: &Account, uin: Uin, user: &User, now: Timestamp) -> Self {
-        let ago = |time| now.duration_since(time);
+        let (ago, failure) = (|time| now.duration_since(time), user.failure.as_ref());
         Self {
             account: account.name().clone(),
             uin,
-            cause: user.failure.map_or(Cause::BeforeRestart, Cause::of),
-            since: user.failure.map(|failure| ago(failure.since)),
+            name: user.name.clone(),
+            cause: failure.map_or(Cause::BeforeRestart, Cause::of),
+            error: failure.map(|failure| Arc::clone(&failure.error)),
+            since: failure.map(|failure| ago(failure.since)),
+            next_poll: failure.and_then(|failure| failure.next_poll).map(|next| next.duration_since(now)),
             answered: user.answered.map(ago),
         }
     }
@@ -255,7 +263,7 @@ impl Failing {
 // === impl Cause ===
 
 impl Cause {
-    fn of(failure: Failure) -> Self {
+    fn of(failure: &Failure) -> Self {
         Self::Known(failure.reason, failure.code)
     }
 

@@ -1,0 +1,575 @@
+//! The one judge: what is true of an account, its users and their keys at a moment.
+//!
+//! Metrics, the page, `list` and the alerts show what is decided here, and decide nothing themselves. So a new state is
+//! one variant, and everything that shows states fails to compile until it handles it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::{Account, Facts, Key, Listing, Snapshot, User};
+use crate::tencent::{KeyStatus, LastUse, Reason};
+
+/// An answer about a user is late once it is older than this many poll intervals.
+pub const LATE_INTERVALS: u32 = 3;
+
+/// A key that has not been used for so long is unused. Tencent Cloud gives no number; this is what the CIS benchmarks for
+/// other clouds ask.
+pub const UNUSED_AFTER: SignedDuration = SignedDuration::from_hours(45 * 24);
+
+/// The moment of an assessment.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// By the machine's clock.
+    pub local: Timestamp,
+    /// By the clock that only runs forward.
+    pub instant: Instant,
+}
+
+/// What is true of an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// Whether it can be polled.
+    pub state: AccountState,
+    /// What is wrong with the account as a whole, the gravest first.
+    pub problems: Vec<AccountProblem>,
+    /// Listings of users that have not ended yet.
+    pub awaited: Vec<Listing>,
+    /// Its users.
+    pub users: UserCounts,
+    /// Their keys as last answered, those of failing users included.
+    pub keys: KeyCounts,
+    /// The age of the oldest answer about a user that exists, of those that have been answered about.
+    pub oldest_answer: Option<Duration>,
+}
+
+/// Whether an account can be polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountState {
+    /// No poll and no listing of users has ended yet.
+    Unknown,
+    /// The last poll of at least one user succeeded; or there are no users, and every listing says so.
+    Up,
+    /// No last poll of any user succeeded; or there are no users, as a listing failed.
+    Down,
+}
+
+/// Something that is wrong with an account as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountProblem {
+    /// Its poller shows no sign of life.
+    Silent,
+    /// It is [`AccountState::Down`].
+    Down,
+    /// The last attempt at a listing failed.
+    ListingFailed(Listing),
+    /// The credential cannot be renewed; the last good one is still in use.
+    CredentialNotRenewed,
+    /// The machine's clock is so far behind the API's that signatures and ages follow the API's.
+    ClockSkew(SignedDuration),
+    /// The API has throttled the account, so it sends fewer requests.
+    Throttled,
+    /// The rate limit reaches each user in no less than this, which is longer than the poll interval.
+    IntervalTooShort(Duration),
+}
+
+/// [`AccountProblem`] without its figures; the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProblemKind {
+    /// [`AccountProblem::Silent`].
+    Silent,
+    /// [`AccountProblem::Down`].
+    Down,
+    /// [`AccountProblem::ListingFailed`].
+    ListingFailed(Listing),
+    /// [`AccountProblem::CredentialNotRenewed`].
+    CredentialNotRenewed,
+    /// [`AccountProblem::ClockSkew`].
+    ClockSkew,
+    /// [`AccountProblem::Throttled`].
+    Throttled,
+    /// [`AccountProblem::IntervalTooShort`].
+    IntervalTooShort,
+}
+
+/// Numbers of users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserCounts {
+    /// All.
+    pub total: usize,
+    /// [`UserState::Unknown`].
+    pub unknown: usize,
+    /// [`UserState::Up`].
+    pub up: usize,
+    /// [`UserState::Failing`].
+    pub failing: usize,
+    /// [`UserState::Missing`].
+    pub missing: usize,
+    /// Those that exist and whose last answer is older than [`LATE_INTERVALS`] poll intervals.
+    pub late: usize,
+    /// Those with as many keys as they may have, or more.
+    pub at_limit: usize,
+    /// Those with more keys than they may have.
+    pub over_limit: usize,
+}
+
+/// Numbers of keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyCounts {
+    /// All.
+    pub total: usize,
+    /// By finding, in the order of [`Finding::ALL`].
+    by_finding: [usize; Finding::ALL.len()],
+    /// By status, in the order of [`KeyStatus::ALL`].
+    by_status: [usize; KeyStatus::ALL.len()],
+}
+
+/// What is true of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserAssessment {
+    /// How its last poll ended.
+    pub state: UserState,
+    /// Whether the user exists and its last answer is older than [`LATE_INTERVALS`] poll intervals.
+    pub is_late: bool,
+    /// How many keys it has beside how many it may have.
+    pub limit: KeyLimit,
+}
+
+/// How a user's last poll ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserState {
+    /// No poll has ended yet.
+    Unknown,
+    /// It brought the keys.
+    Up,
+    /// It failed.
+    Failing,
+    /// There is no such user.
+    Missing,
+}
+
+/// How many keys a user has beside how many it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyLimit {
+    /// Fewer, or none.
+    Below,
+    /// As many.
+    At,
+    /// More.
+    Over,
+}
+
+/// What is to be said of a key; the gravest first. Of a disabled key nothing is said but that and its user's limit: it
+/// opens no door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Finding {
+    /// It is older than `keys.max_age`, and not disabled.
+    Stale,
+    /// Its user has more keys than `keys.limit`.
+    OverLimit,
+    /// It has not been used for [`UNUSED_AFTER`], or never in as long a life, and is not disabled.
+    Unused,
+    /// It is disabled, and could be deleted.
+    Inactive,
+}
+
+/// The findings of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Findings([bool; Finding::ALL.len()]);
+
+// === impl Moment ===
+
+impl Moment {
+    /// Now, where the machine's clock says `local`.
+    #[must_use]
+    pub fn now(local: Timestamp) -> Self {
+        Self { local, instant: Instant::now() }
+    }
+}
+
+// === impl Account ===
+
+impl Account {
+    /// What is true of the account, whose users are `users`, at `moment`.
+    #[must_use]
+    pub fn assess(&self, users: &Snapshot, moment: Moment) -> Assessment {
+        let (facts, progress, listings) = (self.facts(), self.progress(), self.listings());
+        let now = progress.correct(moment.local);
+        let (mut user_counts, mut keys, mut oldest) = (UserCounts::default(), KeyCounts::default(), None);
+        for (_, user) in users.iter() {
+            let assessed = user.assess(&facts, now);
+            user_counts.add(assessed);
+            keys.add(user, assessed, &facts, now);
+            if assessed.state != UserState::Missing {
+                oldest = oldest.max(user.answered.map(|answered| since(answered, now)));
+            }
+        }
+        let failed = |listing: &Listing| listings.get(*listing).failure.is_some();
+        let finding_users: Vec<Listing> = facts.listings.iter().filter(|listing| listing.finds_users()).collect();
+        let awaited: Vec<Listing> =
+            finding_users.iter().copied().filter(|listing| listings.get(*listing).up().is_none()).collect();
+        let state = if user_counts.up > 0 {
+            AccountState::Up
+        } else if user_counts.failing + user_counts.missing > 0 {
+            AccountState::Down
+        } else if user_counts.total > 0 {
+            AccountState::Unknown
+        } else if finding_users.iter().any(failed) {
+            AccountState::Down
+        } else if awaited.is_empty() {
+            AccountState::Up
+        } else {
+            AccountState::Unknown
+        };
+        let needed = progress.rate_limit.map(|limit| time_for(user_counts.total, limit));
+        let is_throttled = progress.rate.zip(progress.rate_limit).is_some_and(|(rate, limit)| rate < limit);
+        let skew = progress.skew(moment.local).filter(|_| now != moment.local);
+        let problems = [
+            progress.is_silent(moment.instant).then_some(AccountProblem::Silent),
+            (state == AccountState::Down).then_some(AccountProblem::Down),
+        ]
+        .into_iter()
+        .chain(facts.listings.iter().filter(failed).map(|listing| Some(AccountProblem::ListingFailed(listing))))
+        .chain([
+            self.credential_problem().map(|_| AccountProblem::CredentialNotRenewed),
+            skew.map(AccountProblem::ClockSkew),
+            is_throttled.then_some(AccountProblem::Throttled),
+            needed.filter(|needed| *needed > facts.poll_interval).map(AccountProblem::IntervalTooShort),
+        ]);
+        Assessment {
+            state,
+            problems: problems.flatten().collect(),
+            awaited,
+            users: user_counts,
+            keys,
+            oldest_answer: oldest,
+        }
+    }
+}
+
+// === impl Assessment ===
+
+impl Assessment {
+    /// Whether it is proven that nothing is wrong with polling: every listing has succeeded, every user was answered about,
+    /// and no answer is late.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        let UserCounts { unknown, failing, late, .. } = self.users;
+        self.problems.is_empty() && self.awaited.is_empty() && unknown + failing + late == 0
+    }
+}
+
+// === impl AccountState ===
+
+impl AccountState {
+    /// The value of `tencentcloud_cam_account_up`.
+    #[must_use]
+    pub fn up(self) -> Option<bool> {
+        match self {
+            Self::Unknown => None,
+            Self::Up => Some(true),
+            Self::Down => Some(false),
+        }
+    }
+}
+
+// === impl AccountProblem ===
+
+impl AccountProblem {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(self) -> ProblemKind {
+        match self {
+            Self::Silent => ProblemKind::Silent,
+            Self::Down => ProblemKind::Down,
+            Self::ListingFailed(listing) => ProblemKind::ListingFailed(listing),
+            Self::CredentialNotRenewed => ProblemKind::CredentialNotRenewed,
+            Self::ClockSkew(_) => ProblemKind::ClockSkew,
+            Self::Throttled => ProblemKind::Throttled,
+            Self::IntervalTooShort(_) => ProblemKind::IntervalTooShort,
+        }
+    }
+}
+
+// === impl User ===
+
+impl User {
+    /// What is true of the user, where it is `now` by the account's clock.
+    #[must_use]
+    pub fn assess(&self, facts: &Facts, now: Timestamp) -> UserAssessment {
+        let state = self.state();
+        let is_old = |answered| since(answered, now) > facts.poll_interval * LATE_INTERVALS;
+        let keys = self.keys.as_deref().unwrap_or_default().len();
+        let limit = usize::try_from(facts.key_limit).unwrap_or(usize::MAX);
+        UserAssessment {
+            state,
+            is_late: state != UserState::Missing && self.answered.is_some_and(is_old),
+            limit: match keys {
+                _ if keys > limit => KeyLimit::Over,
+                0 => KeyLimit::Below,
+                _ if keys == limit => KeyLimit::At,
+                _ => KeyLimit::Below,
+            },
+        }
+    }
+
+    /// How the last poll ended. Why a poll failed before a restart is not known; a user that is down and was answered about,
+    /// but has no keys, does not exist.
+    #[must_use]
+    pub fn state(&self) -> UserState {
+        match (self.up, &self.failure) {
+            (None, _) => UserState::Unknown,
+            (Some(true), _) => UserState::Up,
+            (Some(false), Some(failure)) if failure.reason == Reason::UserNotFound => UserState::Missing,
+            (Some(false), None) if self.answered.is_some() && self.keys.is_none() => UserState::Missing,
+            (Some(false), _) => UserState::Failing,
+        }
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    /// How old it is; never less than nothing.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.created).max(SignedDuration::ZERO)
+    }
+
+    /// What is to be said of it, where its user stands to the limit as `limit` says.
+    #[must_use]
+    pub fn findings(&self, limit: KeyLimit, facts: &Facts, now: Timestamp) -> Findings {
+        let is_active = self.status != KeyStatus::Inactive;
+        // In whole seconds, as the metrics have it.
+        let is_old = u64::try_from(self.age(now).as_secs()).is_ok_and(|age| age > facts.key_max_age.as_secs());
+        let idle = self.last_use.map(|last_use| match last_use {
+            LastUse::Never => self.age(now),
+            LastUse::At(time) => now.duration_since(time),
+        });
+        let mut findings = Findings::default();
+        for finding in Finding::ALL {
+            findings.0[finding as usize] = match finding {
+                Finding::Stale => is_active && is_old,
+                Finding::OverLimit => limit == KeyLimit::Over,
+                Finding::Unused => is_active && idle.is_some_and(|idle| idle > UNUSED_AFTER),
+                Finding::Inactive => !is_active,
+            };
+        }
+        findings
+    }
+}
+
+// === impl UserCounts ===
+
+impl UserCounts {
+    fn add(&mut self, user: UserAssessment) {
+        self.total += 1;
+        match user.state {
+            UserState::Unknown => self.unknown += 1,
+            UserState::Up => self.up += 1,
+            UserState::Failing => self.failing += 1,
+            UserState::Missing => self.missing += 1,
+        }
+        self.late += usize::from(user.is_late);
+        match user.limit {
+            KeyLimit::Below => {}
+            KeyLimit::At => self.at_limit += 1,
+            KeyLimit::Over => {
+                self.at_limit += 1;
+                self.over_limit += 1;
+            }
+        }
+    }
+}
+
+impl std::ops::AddAssign for UserCounts {
+    fn add_assign(&mut self, other: Self) {
+        let Self { total, unknown, up, failing, missing, late, at_limit, over_limit } = other;
+        self.total += total;
+        self.unknown += unknown;
+        self.up += up;
+        self.failing += failing;
+        self.missing += missing;
+        self.late += late;
+        self.at_limit += at_limit;
+        self.over_limit += over_limit;
+    }
+}
+
+// === impl KeyCounts ===
+
+impl KeyCounts {
+    /// Keys with `finding`.
+    #[must_use]
+    pub fn with(&self, finding: Finding) -> usize {
+        self.by_finding[finding as usize]
+    }
+
+    /// Keys of `status`.
+    #[must_use]
+    pub fn of(&self, status: KeyStatus) -> usize {
+        KeyStatus::ALL.iter().zip(self.by_status).find(|(of, _)| **of == status).map_or(0, |(_, number)| number)
+    }
+
+    fn add(&mut self, user: &User, assessed: UserAssessment, facts: &Facts, now: Timestamp) {
+        for key in user.keys.as_deref().unwrap_or_default() {
+            self.total += 1;
+            for finding in key.findings(assessed.limit, facts, now).iter() {
+                self.by_finding[finding as usize] += 1;
+            }
+            for (status, number) in KeyStatus::ALL.iter().zip(&mut self.by_status) {
+                *number += usize::from(key.status == *status);
+            }
+        }
+    }
+}
+
+impl std::ops::AddAssign for KeyCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.by_finding.iter_mut().zip(other.by_finding).for_each(|(sum, number)| *sum += number);
+        self.by_status.iter_mut().zip(other.by_status).for_each(|(sum, number)| *sum += number);
+    }
+}
+
+// === impl Finding ===
+
+impl Finding {
+    /// Every finding, the gravest first.
+    pub const ALL: [Self; 4] = [Self::Stale, Self::OverLimit, Self::Unused, Self::Inactive];
+
+    /// Its name among programs.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::OverLimit => "over_limit",
+            Self::Unused => "unused",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+// === impl Findings ===
+
+impl Findings {
+    /// Whether `finding` is one of them.
+    #[must_use]
+    pub fn contains(self, finding: Finding) -> bool {
+        self.0[finding as usize]
+    }
+
+    /// The findings, the gravest first.
+    pub fn iter(self) -> impl Iterator<Item = Finding> {
+        Finding::ALL.into_iter().filter(move |finding| self.contains(*finding))
+    }
+}
+
+impl FromIterator<Finding> for Findings {
+    fn from_iter<T: IntoIterator<Item = Finding>>(findings: T) -> Self {
+        let mut all = Self::default();
+        findings.into_iter().for_each(|finding| all.0[finding as usize] = true);
+        all
+    }
+}
+
+/// How long so many requests take at `rate` a second.
+#[expect(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
+#[must_use]
+pub fn time_for(requests: usize, rate: f64) -> Duration {
+    Duration::try_from_secs_f64(requests as f64 / rate).unwrap_or(Duration::MAX)
+}
+
+fn since(time: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(time)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{Failure, IdLabel};
+
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            key_limit: 2,
+            key_max_age: Duration::from_hours(90 * 24),
+            id_label: IdLabel::Full,
+            poll_interval: Duration::from_mins(1),
+            listings: super::super::ConfiguredListings::default(),
+        }
+    }
+
+    #[test]
+    fn each_finding_has_its_place() {
+        for (place, finding) in Finding::ALL.into_iter().enumerate() {
+            assert_eq!(finding as usize, place);
+        }
+    }
+
+    #[test]
+    fn a_user_who_does_not_exist_is_known_after_a_restart_as_well() {
+        let epoch = Timestamp::UNIX_EPOCH;
+        let failure = |reason: Reason| Some(Failure::new(reason, None, &reason.label(), epoch));
+        let missing = User { up: Some(false), answered: Some(epoch), ..User::default() };
+        let listed = User { keys: Some([].into()), ..missing.clone() };
+        for (user, state) in [
+            (User::default(), UserState::Unknown),
+            (User { answered: Some(epoch), ..User::default() }, UserState::Unknown),
+            (User { up: Some(true), ..listed.clone() }, UserState::Up),
+            (listed.clone(), UserState::Failing),
+            (User { failure: failure(Reason::Denied), ..listed }, UserState::Failing),
+            (User { failure: failure(Reason::UserNotFound), ..missing.clone() }, UserState::Missing),
+            (User { failure: failure(Reason::Timeout), ..missing.clone() }, UserState::Failing),
+            (missing, UserState::Missing),
+            (User { up: Some(false), ..User::default() }, UserState::Failing),
+        ] {
+            assert_eq!(user.state(), state, "{user:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_all_findings_that_are_true_of_it() {
+        use Finding::{Inactive, OverLimit, Stale, Unused};
+        use KeyLimit::{At, Below, Over};
+        use KeyStatus::{Active, Unknown};
+        let used = |days: i32| Some(LastUse::At(now() - DAY * days));
+        for (days, status, last_use, limit, findings) in [
+            (90, Active, None, Below, vec![]),
+            (91, Active, None, At, vec![Stale]),
+            (1, Unknown, None, Over, vec![OverLimit]),
+            (91, Unknown, None, Below, vec![Stale]),
+            (1, KeyStatus::Inactive, None, At, vec![Inactive]),
+            (50, Active, Some(LastUse::Never), Below, vec![Unused]),
+            (45, Active, Some(LastUse::Never), Below, vec![]),
+            (80, Active, used(46), Below, vec![Unused]),
+            (80, Active, used(45), Below, vec![]),
+            (99, KeyStatus::Inactive, used(99), Over, vec![OverLimit, Inactive]),
+            (-1, Active, Some(LastUse::Never), Below, vec![]),
+        ] {
+            let key = Key { label: "a".to_owned(), status, created: now() - DAY * days, last_use };
+            assert_eq!(key.findings(limit, &facts(), now()).iter().collect::<Vec<_>>(), findings, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_reached_by_nobody_without_keys() {
+        for (keys, limit, standing) in [
+            (0, 0, KeyLimit::Below),
+            (1, 0, KeyLimit::Over),
+            (1, 2, KeyLimit::Below),
+            (2, 2, KeyLimit::At),
+            (3, 2, KeyLimit::Over),
+        ] {
+            let key = Key { label: "a".to_owned(), status: KeyStatus::Active, created: now(), last_use: None };
+            let user = User { keys: Some(vec![key; keys].into()), ..User::default() };
+            assert_eq!(user.assess(&Facts { key_limit: limit, ..facts() }, now()).limit, standing);
+        }
+    }
+}
