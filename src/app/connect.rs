@@ -1,4 +1,5 @@
-//! Asks each account's API one harmless question: does the credential hold, and does it permit what the poller needs?
+//! Asks each account's API one harmless question for each thing that the poller needs: does the credential hold, and does
+//! it permit that?
 //!
 //! An entry that stands for an organisation is asked for its members, and the first of them for its users: so its role
 //! is proved as well.
@@ -60,8 +61,8 @@ pub struct Answered {
     pub skew: Option<SignedDuration>,
 }
 
-/// Asks about the first user of each account of `config`, all accounts at a time, once: nothing is retried, but for a
-/// request signed by a clock that is wrong. What comes of an account is followed by what comes of its organisation and of
+/// Asks about the first user of each account of `config` and for each listing of its users, all accounts at a time, once:
+/// nothing is retried, but for a request signed by a clock that is wrong. What comes of an account is followed by what comes of its organisation and of
 /// the first member that is polled here.
 ///
 /// # Errors
@@ -87,9 +88,7 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
 async fn try_out(account: &config::Account, fleet: &Mutex<Fleet>, clock: &dyn Clock) -> Vec<Tried> {
     let plan = fleet.lock().plan_of(account);
     let mut tried = vec![];
-    if Question::of(account).is_some() || account.organization.is_none() {
-        tried.push(of_users(account, &plan, clock).await);
-    }
+    tried.extend(of_users(account, &plan, clock).await);
     if let (Some(configured), Some(organization)) = (&account.organization, &plan.organization) {
         let page = ask(&plan, &organization.client, &DescribeOrganizationMembers::page(0), clock).await;
         let listed = page.as_ref().map_or(&[][..], |(page, _)| &page.members);
@@ -100,22 +99,36 @@ async fn try_out(account: &config::Account, fleet: &Mutex<Fleet>, clock: &dyn Cl
         tried.push(Tried { account: name, endpoint, question: Some(Question::Members), outcome });
         if let Some(member) = first {
             let plan = fleet.lock().plan_of(&member);
-            tried.push(of_users(&member, &plan, clock).await);
+            tried.extend(of_users(&member, &plan, clock).await);
         }
     }
     tried
 }
 
-async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> Tried {
-    let question = Question::of(account);
-    let client = &plan.client;
-    let outcome = match question {
-        Some(Question::Keys(uin)) => count(ask(plan, client, &ListAccessKeys::of(uin), clock).await, Vec::len),
-        Some(Question::OwnKeys) => count(ask(plan, client, &ListAccessKeys::own(), clock).await, Vec::len),
-        Some(Question::Users) => count(ask(plan, client, &ListUsers {}, clock).await, Vec::len),
-        Some(Question::Members) | None => Ok(Answered::default()),
+async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> Vec<Tried> {
+    let tried = |question, outcome| Tried {
+        account: account.name.clone(),
+        endpoint: account.endpoint.clone(),
+        question,
+        outcome,
     };
-    Tried { account: account.name.clone(), endpoint: account.endpoint.clone(), question, outcome }
+    let (client, mut all) = (&plan.client, vec![]);
+    if let Some(uin) = account.uins.first() {
+        let outcome = count(ask(plan, client, &ListAccessKeys::of(*uin), clock).await, Vec::len);
+        all.push(tried(Some(Question::Keys(*uin)), outcome));
+    }
+    if account.include_self {
+        let outcome = count(ask(plan, client, &ListAccessKeys::own(), clock).await, Vec::len);
+        all.push(tried(Some(Question::OwnKeys), outcome));
+    }
+    if account.discover.is_some() {
+        let outcome = count(ask(plan, client, &ListUsers {}, clock).await, Vec::len);
+        all.push(tried(Some(Question::Users), outcome));
+    }
+    if all.is_empty() && account.organization.is_none() {
+        all.push(tried(None, Ok(Answered::default())));
+    }
+    all
 }
 
 /// The answer, and how far the API's clock is ahead where that is gone by.
@@ -149,15 +162,6 @@ fn count<T>(
 // === impl Question ===
 
 impl Question {
-    /// What to ask about the account's own users.
-    fn of(configured: &config::Account) -> Option<Self> {
-        match configured.uins.first() {
-            Some(uin) => Some(Self::Keys(*uin)),
-            None if configured.include_self => Some(Self::OwnKeys),
-            None => configured.discover.as_ref().map(|_| Self::Users),
-        }
-    }
-
     /// The action that a policy must allow, as a policy names it.
     #[must_use]
     pub fn permission(self) -> String {

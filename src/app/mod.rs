@@ -50,6 +50,9 @@ use crate::{
 /// How long a reload or a look waits for the configuration file. A mount that hangs must not hang the exporter.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the state file may take to be read: a large one takes some seconds.
+const STATE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How many looks in a row must fail before the file counts as lost: some writers delete it first.
 const LOST_AFTER: u32 = 2;
 
@@ -242,7 +245,13 @@ impl App {
     pub async fn run(mut self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), Error> {
         let mut tasks = Tasks::default();
         if let Some(config) = self.config.take() {
-            self.begin(config, &mut tasks).await?;
+            // A file may hang; the exporter stops all the same.
+            let Some(begun) = shutdown.run_until_cancelled(self.begin(config, &mut tasks)).await else {
+                self.stopping.cancel();
+                tasks.say_farewell().await;
+                return Ok(());
+            };
+            begun?;
         }
         self.serve(listeners, &mut tasks);
         info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
@@ -301,10 +310,11 @@ impl App {
     /// Begins to poll, with what was known before the restart.
     async fn begin(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
         let state = match config.state_file.clone() {
-            // One that panics has loaded nothing.
             Some(path) => {
-                let configured = config.accounts.clone();
-                spawn_blocking(move || memory::load(&path, &configured)).await.unwrap_or(Ok(None))?
+                let (configured, of) = (config.accounts.clone(), path.clone());
+                let load = timeout(STATE_TIMEOUT, spawn_blocking(move || memory::load(&of, &configured)));
+                // One that panics has loaded nothing.
+                load.await.map_err(|_| Refused::hanging(path, STATE_TIMEOUT))?.unwrap_or(Ok(None))?
             }
             None => None,
         };

@@ -18,7 +18,7 @@ use super::{
     text::{Count, one_line},
 };
 
-/// Asks each account of `config` one question, and the organisations two, and says what came of it.
+/// Asks about each account of `config` what it needs, and says what came of it.
 pub(super) fn run(config: &Config, environment: Environment) -> Result<()> {
     let tried = exporter::in_runtime(async { Ok(connect(config, exporter::surroundings(environment)?).await?) })?;
     for account in &tried {

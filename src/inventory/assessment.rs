@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Account, Facts, Key, Listing, Snapshot, User};
 use crate::tencent::{KeyStatus, LastUse, Reason};
 
-/// An answer about a user is late once it is older than this many poll intervals.
+/// An answer about a user is late once it is older than this many effective poll intervals.
 pub const LATE_INTERVALS: u32 = 3;
 
 /// A key that has not been used for so long is unused. Tencent Cloud gives no number; this is what the CIS benchmarks for
@@ -40,6 +40,8 @@ pub struct Assessment {
     pub users: UserCounts,
     /// Their keys as last answered, those of failing users included.
     pub keys: KeyCounts,
+    /// How often each user is polled: the poll interval, or as often as the rate limit allows.
+    pub effective_interval: Duration,
     /// The age of the oldest answer about a user that exists, of those that have been answered about.
     pub oldest_answer: Option<Duration>,
 }
@@ -49,7 +51,9 @@ pub struct Assessment {
 pub enum AccountState {
     /// No poll and no listing of users has ended yet.
     Unknown,
-    /// The last poll of at least one user succeeded; or there are no users, and every listing says so.
+    /// There are no users here to poll, and every listing says so. Another shard may have them.
+    Empty,
+    /// The last poll of at least one user succeeded.
     Up,
     /// No last poll of any user succeeded; or there are no users, as a listing failed.
     Down,
@@ -106,7 +110,7 @@ pub struct UserCounts {
     pub failing: usize,
     /// [`UserState::Missing`].
     pub missing: usize,
-    /// Those that exist and whose last answer is older than [`LATE_INTERVALS`] poll intervals.
+    /// Those that exist and whose last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub late: usize,
     /// Those with as many keys as they may have, or more.
     pub at_limit: usize,
@@ -130,8 +134,6 @@ pub struct KeyCounts {
 pub struct UserAssessment {
     /// How its last poll ended.
     pub state: UserState,
-    /// Whether the user exists and its last answer is older than [`LATE_INTERVALS`] poll intervals.
-    pub is_late: bool,
     /// How many keys it has beside how many it may have.
     pub limit: KeyLimit,
 }
@@ -196,13 +198,19 @@ impl Account {
     pub fn assess(&self, users: &Snapshot, moment: Moment) -> Assessment {
         let (facts, progress, listings) = (self.facts(), self.progress(), self.listings());
         let now = progress.correct(moment.local);
+        let needed = progress.rate_limit.map(|limit| time_for(users.count(), limit));
+        let effective_interval = needed.unwrap_or_default().max(facts.poll_interval);
         let (mut user_counts, mut keys, mut oldest) = (UserCounts::default(), KeyCounts::default(), None);
         for (_, user) in users.iter() {
-            let assessed = user.assess(&facts, now);
+            let assessed = user.assess(&facts);
             user_counts.add(assessed);
             keys.add(user, assessed, &facts, now);
-            if assessed.state != UserState::Missing {
-                oldest = oldest.max(user.answered.map(|answered| since(answered, now)));
+            if assessed.state != UserState::Missing
+                && let Some(answered) = user.answered
+            {
+                let age = since(answered, now);
+                oldest = oldest.max(Some(age));
+                user_counts.late += usize::from(age > effective_interval.saturating_mul(LATE_INTERVALS));
             }
         }
         let failed = |listing: &Listing| listings.get(*listing).failure.is_some();
@@ -218,11 +226,10 @@ impl Account {
         } else if finding_users.iter().any(failed) {
             AccountState::Down
         } else if awaited.is_empty() {
-            AccountState::Up
+            AccountState::Empty
         } else {
             AccountState::Unknown
         };
-        let needed = progress.rate_limit.map(|limit| time_for(user_counts.total, limit));
         let is_throttled = progress.rate.zip(progress.rate_limit).is_some_and(|(rate, limit)| rate < limit);
         let skew = progress.skew(moment.local).filter(|_| now != moment.local);
         let problems = [
@@ -243,6 +250,7 @@ impl Account {
             awaited,
             users: user_counts,
             keys,
+            effective_interval,
             oldest_answer: oldest,
         }
     }
@@ -267,7 +275,7 @@ impl AccountState {
     #[must_use]
     pub fn up(self) -> Option<bool> {
         match self {
-            Self::Unknown => None,
+            Self::Unknown | Self::Empty => None,
             Self::Up => Some(true),
             Self::Down => Some(false),
         }
@@ -295,16 +303,13 @@ impl AccountProblem {
 // === impl User ===
 
 impl User {
-    /// What is true of the user, where it is `now` by the account's clock.
+    /// What is true of the user.
     #[must_use]
-    pub fn assess(&self, facts: &Facts, now: Timestamp) -> UserAssessment {
-        let state = self.state();
-        let is_old = |answered| since(answered, now) > facts.poll_interval * LATE_INTERVALS;
+    pub fn assess(&self, facts: &Facts) -> UserAssessment {
         let keys = self.keys.as_deref().unwrap_or_default().len();
         let limit = usize::try_from(facts.key_limit).unwrap_or(usize::MAX);
         UserAssessment {
-            state,
-            is_late: state != UserState::Missing && self.answered.is_some_and(is_old),
+            state: self.state(),
             limit: match keys {
                 _ if keys > limit => KeyLimit::Over,
                 0 => KeyLimit::Below,
@@ -371,7 +376,6 @@ impl UserCounts {
             UserState::Failing => self.failing += 1,
             UserState::Missing => self.missing += 1,
         }
-        self.late += usize::from(user.is_late);
         match user.limit {
             KeyLimit::Below => {}
             KeyLimit::At => self.at_limit += 1,
@@ -569,7 +573,7 @@ mod tests {
         ] {
             let key = Key { label: "a".to_owned(), status: KeyStatus::Active, created: now(), last_use: None };
             let user = User { keys: Some(vec![key; keys].into()), ..User::default() };
-            assert_eq!(user.assess(&Facts { key_limit: limit, ..facts() }, now()).limit, standing);
+            assert_eq!(user.assess(&Facts { key_limit: limit, ..facts() }).limit, standing);
         }
     }
 }

@@ -43,11 +43,12 @@ impl Cursor {
     fn write_text(&mut self, source: Source, out: &mut Vec<u8>, full: usize) {
         let (family, format) = (source.family(), self.format);
         while out.len() < full {
+            let mut prefix = 0..0;
             let more = self.snapshot.samples(source, &mut self.place, |labels, value| {
                 if !std::mem::replace(&mut self.begun, true) {
                     text::head(out, format, family);
                 }
-                text::sample(out, family.name, labels, value);
+                text::sample(out, &mut prefix, family.name, labels, value);
             });
             if !more {
                 return self.next_source();

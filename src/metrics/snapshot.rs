@@ -18,7 +18,7 @@ use super::{
     protobuf,
     users::UserFamily,
 };
-use crate::inventory::{AccountName, Inventory, Snapshot as UsersSnapshot, assessment::Moment};
+use crate::inventory::{AccountName, Facts, Inventory, Snapshot as UsersSnapshot, assessment::Moment};
 
 /// The inventory and the counters at one moment.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(super) struct Snapshot {
 #[derive(Debug)]
 struct AccountSnapshot {
     name: AccountName,
+    facts: Facts,
     /// The time by the account's clock.
     now: Timestamp,
     users: UsersSnapshot,
@@ -74,6 +75,7 @@ impl Snapshot {
             let view = View::of(account, &users, moment);
             AccountSnapshot {
                 name: account.name().clone(),
+                facts: account.facts(),
                 now: account.correct(local),
                 users,
                 values: array::from_fn(|family| (accounts::FAMILIES[family].value)(&view).unwrap_or(f64::NAN)),
@@ -107,7 +109,8 @@ impl Snapshot {
         Ok(Self { counts: own.counts(), rest, ..Self::of_inventory(inventory, local) })
     }
 
-    /// Hands out some samples of `source`, those at `place`, which moves on. Returns whether there may be more.
+    /// Hands out some samples of `source`, those at `place`, which moves on: all of them have the same plain labels. Returns
+    /// whether there may be more.
     pub(super) fn samples(&self, source: Source, place: &mut Place, mut take: impl FnMut(Labels<'_>, f64)) -> bool {
         let at = *place;
         *place = Place { account: at.account + 1, user: 0 };
@@ -118,7 +121,9 @@ impl Snapshot {
                     let mut digits = itoa::Buffer::new();
                     let plain = &[("account", account.name.as_str()), ("uin", digits.format(uin.get()))];
                     #[expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52")]
-                    family.samples(user, account.now, |further, value| take(Labels { plain, further }, value as f64));
+                    family.samples(user, &account.facts, account.now, |further, value| {
+                        take(Labels { plain, further }, value as f64)
+                    });
                     *place = Place { user: at.user + 1, ..at };
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use std::io::Write;
+use std::{io::Write, ops::Range};
 
 use memchr::memchr3;
 
@@ -27,14 +27,22 @@ pub(super) fn head(out: &mut Vec<u8>, format: Format, family: &Family) {
     let _ = write!(out, "# HELP {name} {}\n# TYPE {name} {kind}\n", family.help);
 }
 
-/// Appends a sample.
-pub(super) fn sample(out: &mut Vec<u8>, name: &str, labels: Labels<'_>, value: f64) {
-    out.extend_from_slice(name.as_bytes());
+/// Appends a sample. The family and the plain labels are copied from `prefix`, where a sample with the same has been
+/// written before.
+pub(super) fn sample(out: &mut Vec<u8>, prefix: &mut Range<usize>, name: &str, labels: Labels<'_>, value: f64) {
     let mut separator = b'{';
-    for (label, text) in labels.plain {
-        begin_label(out, separator, label);
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+    if prefix.start == prefix.end {
+        prefix.start = out.len();
+        out.extend_from_slice(name.as_bytes());
+        for (label, text) in labels.plain {
+            begin_label(out, separator, label);
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+            separator = b',';
+        }
+        prefix.end = out.len();
+    } else {
+        out.extend_from_within(prefix.clone());
         separator = b',';
     }
     for (label, text) in labels.further {

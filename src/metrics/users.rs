@@ -4,12 +4,16 @@ use jiff::Timestamp;
 
 use super::family::{Family, Kind};
 use crate::{
-    inventory::User,
+    inventory::{
+        Facts, Key, User,
+        assessment::{Finding, KeyLimit, UserState},
+    },
     tencent::{KeyStatus, LastUse},
 };
 
 /// The label that tells a user's keys apart.
 const ACCESS_KEY_ID: &str = "access_key_id";
+const FINDING: &str = "finding";
 const STATUS: &str = "status";
 const USER_NAME: &str = "user_name";
 
@@ -22,8 +26,10 @@ pub(super) enum UserFamily {
     KeyStatus,
     KeyLastUsed,
     KeyNeverUsed,
+    KeyFinding,
     Info,
     Up,
+    Missing,
     LastSuccess,
 }
 
@@ -31,15 +37,17 @@ pub(super) enum UserFamily {
 
 impl UserFamily {
     /// In the order in which they are exposed, which is that of their numbers.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::AccessKeys,
         Self::KeyCreated,
         Self::KeyAge,
         Self::KeyStatus,
         Self::KeyLastUsed,
         Self::KeyNeverUsed,
+        Self::KeyFinding,
         Self::Info,
         Self::Up,
+        Self::Missing,
         Self::LastSuccess,
     ];
 
@@ -77,6 +85,12 @@ impl UserFamily {
                 help: "Whether the access key was never used, as far as the API knows.",
                 kind: Kind::Gauge,
             },
+            Self::KeyFinding => &Family {
+                name: "tencentcloud_cam_access_key_finding",
+                help: "Something that is to be said of the access key: the Unix time from which a stale or unused key \
+                       counts, which is that of its creation or last use, and 1 for a disabled one.",
+                kind: Kind::Gauge,
+            },
             Self::Info => &Family {
                 name: "tencentcloud_cam_user_info",
                 help: "What the account calls the user that discovery found; always 1.",
@@ -87,6 +101,11 @@ impl UserFamily {
                 help: "Whether the last poll brought the user's access keys.",
                 kind: Kind::Gauge,
             },
+            Self::Missing => &Family {
+                name: "tencentcloud_cam_user_missing",
+                help: "Always 1: the API last answered that there is no such user.",
+                kind: Kind::Gauge,
+            },
             Self::LastSuccess => &Family {
                 name: "tencentcloud_cam_user_last_success_timestamp_seconds",
                 help: "Unix time at which the API last answered about the user.",
@@ -95,8 +114,15 @@ impl UserFamily {
         }
     }
 
-    /// Hands out the user's samples as of `now`: the labels after `account` and `uin`, and the value.
-    pub(super) fn samples(self, user: &User, now: Timestamp, mut take: impl FnMut(&[(&'static str, &str)], i64)) {
+    /// Hands out the samples of the user of an account with these `facts` as of `now`: the labels after `account` and `uin`,
+    /// and the value.
+    pub(super) fn samples(
+        self,
+        user: &User,
+        facts: &Facts,
+        now: Timestamp,
+        mut take: impl FnMut(&[(&'static str, &str)], i64),
+    ) {
         let keys = user.keys.as_deref();
         match (self, keys.unwrap_or_default()) {
             (Self::AccessKeys, known) => {
@@ -113,7 +139,7 @@ impl UserFamily {
             }
             (Self::KeyAge, keys) => {
                 for key in keys {
-                    take(&[(ACCESS_KEY_ID, &key.label)], age(key.created, now));
+                    take(&[(ACCESS_KEY_ID, &key.label)], key.age(now).as_secs());
                 }
             }
             (Self::KeyStatus, keys) => {
@@ -136,15 +162,31 @@ impl UserFamily {
                     }
                 }
             }
+            (Self::KeyFinding, keys) => {
+                for key in keys {
+                    let findings = key.findings(KeyLimit::Below, facts, now);
+                    for (finding, value) in findings.iter().map(|finding| (finding, value_of(finding, key))) {
+                        take(&[(ACCESS_KEY_ID, &key.label), (FINDING, finding.label())], value);
+                    }
+                }
+            }
             (Self::Info, _) => user.name.iter().for_each(|name| take(&[(USER_NAME, name)], 1)),
             (Self::Up, _) => user.up.into_iter().for_each(|up| take(&[], up.into())),
+            (Self::Missing, _) => {
+                if user.state() == UserState::Missing {
+                    take(&[], 1);
+                }
+            }
             (Self::LastSuccess, _) => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
         }
     }
 }
 
-/// Of a key that was created then, in seconds. It may be answered as a little younger than our clock; no key is younger
-/// than nothing.
-pub(super) fn age(created: Timestamp, now: Timestamp) -> i64 {
-    now.duration_since(created).as_secs().max(0)
+/// The value of the series that tells of `finding`.
+fn value_of(finding: Finding, key: &Key) -> i64 {
+    match (finding, key.last_use) {
+        (Finding::Stale, _) | (Finding::Unused, Some(LastUse::Never) | None) => key.created.as_second(),
+        (Finding::Unused, Some(LastUse::At(time))) => time.as_second(),
+        (Finding::OverLimit | Finding::Inactive, _) => 1,
+    }
 }

@@ -42,7 +42,7 @@ impl KeyReport {
         facts: &Facts,
         now: Timestamp,
     ) -> impl Iterator<Item = Self> {
-        let limit = user.assess(facts, now).limit;
+        let limit = user.assess(facts).limit;
         user.keys.as_deref().unwrap_or_default().iter().map(move |key| Self {
             account: account.clone(),
             uin,

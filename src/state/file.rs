@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -70,6 +71,18 @@ pub enum Refused {
         /// What the system says.
         error: io::Error,
     },
+}
+
+// === impl Refused ===
+
+impl Refused {
+    /// Reading the file at `path` takes longer than `limit`.
+    #[must_use]
+    pub fn hanging(path: PathBuf, limit: Duration) -> Self {
+        let error =
+            io::Error::new(io::ErrorKind::TimedOut, format!("reading it takes longer than {} s", limit.as_secs()));
+        Self::Unreadable { path, error }
+    }
 }
 
 // === impl StateFile ===

@@ -337,7 +337,8 @@ impl<'a> Row<'a> {
             return Err("two keys of one label");
         }
         let name = self.name.map(name).transpose()?;
-        let user = User { up: self.up, answered: self.answered.map(time).transpose()?, keys, name, failure: None };
+        let answered = self.answered.map(time).transpose()?;
+        let user = User { up: self.up, answered, keys, name, failure: None }.into();
         let known = state.accounts.get(&account);
         if known.is_some_and(|users| users.contains_key(&uin)) {
             return Err("a user for the second time");

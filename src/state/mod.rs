@@ -52,7 +52,7 @@ pub struct Wanted<'a> {
 struct Saved {
     /// How the keys were labelled.
     id_label: IdLabel,
-    user: User,
+    user: Arc<User>,
     /// Whether it is the user that asks.
     caller: bool,
 }
@@ -77,7 +77,7 @@ impl fmt::Debug for Wanted<'_> {
 // === impl State ===
 
 impl State {
-    /// As it is now. A copy, for polls must not wait while it is written.
+    /// As it is now: a pointer to each user, for polls must not wait while it is written.
     #[must_use]
     pub fn of(inventory: &Inventory) -> Self {
         let mut state = Self::default();
@@ -91,7 +91,7 @@ impl State {
             for (uin, user) in &*users {
                 let caller = sources.caller == Some(*uin);
                 if caller || **user != User::default() {
-                    state.insert(account.name().clone(), *uin, Saved { id_label, user: User::clone(user), caller });
+                    state.insert(account.name().clone(), *uin, Saved { id_label, user: Arc::clone(user), caller });
                 }
             }
         }
@@ -141,7 +141,7 @@ impl State {
             let caller = users.iter().find(|(_, saved)| saved.caller).map(|(uin, _)| *uin);
             account.set_caller(caller.filter(|uin| admits(name, *uin, Origin::Caller)));
             for (uin, saved) in users {
-                if saved.id_label == id_label && account.restore(uin, saved.user) {
+                if saved.id_label == id_label && account.restore(uin, Arc::unwrap_or_clone(saved.user)) {
                     restored += 1;
                 }
             }

@@ -1,11 +1,16 @@
 //! Carries a signed request to the API and brings the answer's bytes back.
 
-use std::{cell::Cell, error::Error as StdError, io, sync::OnceLock, time::Duration};
+use std::{cell::Cell, error::Error as StdError, io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use reqwest::redirect;
+use tokio::{
+    sync::{Mutex, OnceCell},
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 use tower::util::MapRequestLayer;
 
 use super::{
@@ -19,6 +24,9 @@ const IDLE: Duration = Duration::from_secs(20);
 
 /// The time for a connection, of which `poll.timeout` covers the whole.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time for the certificate authorities, so that a request has some left.
+const AUTHORITIES_TIMEOUT: Duration = Duration::from_secs(3);
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -41,13 +49,15 @@ pub trait Transport: Send + Sync {
 }
 
 /// The real transport: HTTP/1.1 over TLS or, to this machine only, in the clear.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct HttpTransport {
     /// To this machine and the metadata service, so never through a proxy.
     cleartext: Clients,
     proxies: Proxies,
     /// Made when an endpoint first wants it: it needs certificate authorities, which a machine may lack.
-    secure: OnceLock<Clients>,
+    secure: OnceCell<Clients>,
+    /// Reads the authorities, which may take for ever. No second thread waits for them.
+    loading: Mutex<Option<JoinHandle<reqwest::Result<Clients>>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,32 +80,36 @@ impl HttpTransport {
     /// None that is known.
     pub fn new(proxies: Proxies) -> reqwest::Result<Self> {
         let cleartext = Clients::new(|builder| builder.tls_certs_only([]))?;
-        Ok(Self { cleartext, proxies, secure: OnceLock::new() })
+        Ok(Self { cleartext, proxies, secure: OnceCell::new(), loading: Mutex::default() })
     }
 
-    fn secure(&self) -> Result<&Clients, Error> {
-        if let Some(clients) = self.secure.get() {
-            return Ok(clients);
-        }
-        let clients = Clients::new(|builder| {
-            let builder = builder.https_only(true);
-            if !self.proxies.is_any() {
-                return builder;
-            }
-            let proxies = self.proxies.clone();
-            builder.proxy(reqwest::Proxy::custom(move |url| proxies.proxy_for(url)))
+    async fn secure(&self) -> Result<&Clients, Error> {
+        self.secure.get_or_try_init(|| self.load()).await
+    }
+
+    async fn load(&self) -> Result<Clients, Error> {
+        let mut loading = self.loading.lock().await;
+        let proxies = &self.proxies;
+        let load = loading.get_or_insert_with(|| {
+            let proxies = proxies.clone();
+            spawn_blocking(|| Clients::secure(proxies))
         });
-        let clients = clients.map_err(|error| {
+        let loaded = timeout(AUTHORITIES_TIMEOUT, load).await.map_err(|_| {
+            let mend = "check SSL_CERT_FILE, SSL_CERT_DIR and their mounts";
+            Error::Tls(format!("reading the certificate authorities takes longer than 3 s: {mend}"))
+        })?;
+        *loading = None;
+        let clients = loaded.map_err(|error| Error::Tls(error.to_string()))?;
+        clients.map_err(|error| {
             let mend = "install the certificate authorities (package ca-certificates) or set SSL_CERT_FILE";
             Error::Tls(format!("{}: {mend}", innermost(&error)))
-        })?;
-        Ok(self.secure.get_or_init(|| clients))
+        })
     }
 
     async fn exchange(&self, request: Request<Bytes>, connection: Connection) -> Result<Response<Bytes>, Error> {
         let clients = match request.uri().scheme_str() {
             Some("http") => &self.cleartext,
-            _ => self.secure()?,
+            _ => self.secure().await?,
         };
         let client = match connection {
             Connection::Pooled => &clients.pooled,
@@ -121,6 +135,17 @@ impl HttpTransport {
 // === impl Clients ===
 
 impl Clients {
+    fn secure(proxies: Proxies) -> reqwest::Result<Self> {
+        Self::new(|builder| {
+            let builder = builder.https_only(true);
+            if !proxies.is_any() {
+                return builder;
+            }
+            let proxies = proxies.clone();
+            builder.proxy(reqwest::Proxy::custom(move |url| proxies.proxy_for(url)))
+        })
+    }
+
     fn new(kind: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Result<Self> {
         let builder = || {
             let marks_a_new_connection = MapRequestLayer::new(|request| {

@@ -73,6 +73,25 @@ fn a_permission_that_is_missing_is_named() {
 }
 
 #[test]
+fn each_source_of_users_is_asked_for() {
+    let world = World::new([(UIN, user())]);
+    world.simulator.inject_into(
+        "ListUsers",
+        Fault::Error(Rejection::new("UnauthorizedOperation", "no")),
+        Times::UntilCleared,
+    );
+    let config = world.config().replace("name: prod,", "name: prod, discover: true, include_self: true,");
+    let (code, said, error) = told(command(&world, &config));
+    assert_eq!(code, Some(1), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let [keys, own, users] = lines[..] else { panic!("{said}") };
+    assert_eq!(keys, format!("prod: ok: user {UIN} has 1 key"));
+    assert!(own.starts_with("prod: ok: the caller has "), "{own}");
+    assert!(users.starts_with("prod: denied: http://") && users.contains("`cam:ListUsers`"), "{users}");
+    assert!(error.contains("1 of 1 account cannot be polled"), "{error}");
+}
+
+#[test]
 fn each_way_to_fail_is_told_with_what_to_do() {
     let rejected = |code: &str| Fault::Error(Rejection::new(code, "So it is."));
     for (fault, reason, advice) in [

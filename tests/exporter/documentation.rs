@@ -39,7 +39,8 @@ pub(crate) fn with_everything() -> (World, String) {
     add_role(&world);
     let listing = "organization:DescribeOrganizationMembers".to_owned();
     world.simulator.edit_roles(|roles| roles[0].permissions.push(listing));
-    let list = world.write("uins.txt", &UIN.to_string());
+    let missing = UIN + 1;
+    let list = world.write("uins.txt", &format!("{UIN}\n{missing}\n"));
     let role = format!("assume_role: {{role_arn: '{ROLE}'}}");
     let organization = format!("organization: {{role_name: exporter, endpoint: 'http://{}'}}", world.endpoint);
     let fields =
@@ -61,6 +62,7 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
         "user_info",
         "access_key_never_used",
         "account_organization_members",
+        "user_missing",
     ] {
         exporter.until(family, |metrics| metrics.count(&format!("tencentcloud_cam_{family}")) >= 1);
     }

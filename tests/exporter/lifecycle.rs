@@ -1,6 +1,6 @@
 //! Start, probes and stop.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, process::Command};
 
 use tencentcloud_cam_exporter::simulator::{Fault, Times};
 
@@ -25,6 +25,22 @@ fn sigterm_stops_it_though_a_poll_hangs() {
 #[test]
 fn sigint_stops_it_too() {
     stops_with_0_on("INT");
+}
+
+#[test]
+fn certificate_authorities_that_cannot_be_read_freeze_nothing() {
+    let world = World::with_one_user();
+    let pipe = world.folder.path().join("authorities.pem");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let config = world.config().replace("http://", "https://").replace("interval: 1s, timeout: 1s", "interval: 10s");
+    let config = world.write("config.yaml", &config);
+    let exporter =
+        Exporter::start(binary().arg(format!("--config.file={}", config.display())).env("SSL_CERT_FILE", &pipe));
+    exporter.until("failed", |metrics| metrics.failures("tls") > 0.0);
+    exporter.until_logged("check SSL_CERT_FILE");
+    assert_eq!(exporter.get("/-/healthy").status, 200);
+    let (status, log) = exporter.stop();
+    assert_eq!(status.code(), Some(0), "{log}");
 }
 
 #[test]

@@ -250,6 +250,7 @@ impl AccountReport {
         match self.assessment.state {
             AccountState::Down => ("blind", "down"),
             AccountState::Up => ("good", "up"),
+            AccountState::Empty => ("quiet", "no users here"),
             AccountState::Unknown => ("wait", "not polled yet"),
         }
     }

@@ -174,7 +174,7 @@ impl Report {
     fn account(&mut self, place: usize, account: &Account, moment: Moment, causes: &mut HashMap<Cause, usize>) {
         let (facts, now, users) = (account.facts(), account.correct(moment.local), account.snapshot());
         for (uin, user) in users.iter() {
-            let assessed = user.assess(&facts, now);
+            let assessed = user.assess(&facts);
             match assessed.state {
                 UserState::Unknown | UserState::Up => {}
                 UserState::Failing => {

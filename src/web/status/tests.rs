@@ -95,7 +95,11 @@ fn everybody_is_counted_once_and_where_it_belongs() {
     assert!(report.failing.iter().map(|user| user.uin).eq([uin(6), uin(5)]), "who was never answered is worse off");
     assert!(report.absent.iter().map(|user| user.uin).eq([uin(7)]));
     assert_eq!(report.causes, [(Cause::Known(Reason::Denied, Some("UnauthorizedOperation")), 2)]);
-    assert_eq!(report.accounts()[0].assessment.oldest_answer, Some(MINUTE * 4), "who does not exist is asked ever less often");
+    assert_eq!(
+        report.accounts()[0].assessment.oldest_answer,
+        Some(MINUTE * 4),
+        "who does not exist is asked ever less often"
+    );
 }
 
 #[test]
