@@ -35,6 +35,9 @@ impl Failure {
     pub(super) fn after(mut self, before: Option<&Self>) -> Self {
         if let Some(before) = before {
             self.since = before.since;
+            if self.error == before.error {
+                self.error = Arc::clone(&before.error);
+            }
         }
         self
     }

@@ -64,7 +64,7 @@ pub struct ListingFailure {
 pub struct Listings([ListingState; Listing::ALL.len()]);
 
 /// The most bytes that are kept of the text of an error.
-const MAX_ERROR_BYTES: usize = 400;
+const MAX_ERROR_BYTES: usize = 300;
 
 // === impl Listing ===
 

@@ -390,11 +390,17 @@ impl Account {
     /// A poll of the user failed. That there is no such user is an answer: the keys go.
     pub fn failed(&self, uin: Uin, failure: Failure) {
         self.change(uin, |user, _| {
-            let user = Arc::make_mut(user);
-            if failure.reason == Reason::UserNotFound {
-                (user.answered, user.keys) = (Some(failure.since), None);
+            let at = failure.since;
+            let failure = failure.after(user.failure.as_ref());
+            let is_missing = failure.reason == Reason::UserNotFound;
+            if !is_missing && user.up == Some(false) && user.failure.as_ref() == Some(&failure) {
+                return;
             }
-            (user.up, user.failure) = (Some(false), Some(failure.after(user.failure.as_ref())));
+            let user = Arc::make_mut(user);
+            if is_missing {
+                (user.answered, user.keys) = (Some(at), None);
+            }
+            (user.up, user.failure) = (Some(false), Some(failure));
         });
     }
 

@@ -87,8 +87,8 @@ impl UserFamily {
             },
             Self::KeyFinding => &Family {
                 name: "tencentcloud_cam_access_key_finding",
-                help: "Something that is to be said of the access key: the Unix time from which a stale or unused key \
-                       counts, which is that of its creation or last use, and 1 for a disabled one.",
+                help: "Findings about the access key: for stale the Unix time of its creation, for unused that of its last use \
+                       or creation, for inactive 1.",
                 kind: Kind::Gauge,
             },
             Self::Info => &Family {

@@ -197,7 +197,7 @@ mod tests {
         state.insert(
             "a".parse().unwrap(),
             7.try_into().unwrap(),
-            Saved { id_label: IdLabel::Full, user, caller: false },
+            Saved { id_label: IdLabel::Full, user: user.into(), caller: false },
         );
         state
     }

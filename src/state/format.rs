@@ -440,7 +440,7 @@ mod tests {
         let mut state = State::default();
         for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {
             let uin = Uin::try_from(number).unwrap();
-            state.insert("prod".parse().unwrap(), uin, Saved { id_label, user, caller: number == 7 });
+            state.insert("prod".parse().unwrap(), uin, Saved { id_label, user: user.into(), caller: number == 7 });
         }
         state.insert_member("prod".parse().unwrap(), 9.try_into().unwrap(), "é\"".into());
         let mut bytes = Vec::new();

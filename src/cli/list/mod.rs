@@ -4,8 +4,6 @@
 //! - [`progress`] shows how far the sweep is.
 //! - [`output`] brings them where they are wanted.
 
-#[cfg(test)]
-mod faces;
 mod output;
 mod progress;
 mod table;
