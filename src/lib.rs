@@ -19,6 +19,7 @@
 //! retry waits, [`advice`] what to do about a poll that failed, and [`simulator`] is a fake of the API, for the demo and for tests.
 
 pub mod advice;
+mod allocator;
 pub mod app;
 pub mod backoff;
 pub mod clock;

@@ -37,6 +37,7 @@ pub use sweep::{Sweep, Swept};
 
 use self::{fleet::Fleet, source::Look, tasks::Tasks, users_file::News};
 use crate::{
+    allocator,
     clock::Clock,
     config::{self, Config, Faults},
     environment::Environment,
@@ -244,6 +245,7 @@ impl App {
     /// A task ended or died: better no exporter than half of one.
     pub async fn run(mut self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), Error> {
         let mut tasks = Tasks::default();
+        self.serve_probes(listeners.probes, &mut tasks);
         if let Some(config) = self.config.take() {
             // A file may hang; the exporter stops all the same.
             let Some(begun) = shutdown.run_until_cancelled(self.begin(config, &mut tasks)).await else {
@@ -253,13 +255,17 @@ impl App {
             };
             begun?;
         }
-        self.serve(listeners, &mut tasks);
+        self.serve(listeners.web, &mut tasks);
         info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
         let look_out =
             look_out(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&self.own), self.reloader());
         let stopping = self.stopping.clone();
         tasks.spawn("the look-out for a changed configuration".to_owned(), async move {
             stopping.run_until_cancelled(look_out).await;
+        });
+        let stopping = self.stopping.clone();
+        tasks.spawn("the return of freed memory".to_owned(), async move {
+            stopping.run_until_cancelled(allocator::keep_trimmed()).await;
         });
         let keep = memory::keep(Arc::clone(&self.inventory), self.state_file.subscribe(), self.stopping.clone());
         tasks.spawn("the keeper of the state file".to_owned(), keep);
@@ -284,12 +290,9 @@ impl App {
         outcome
     }
 
-    fn serve(&self, listeners: Listeners, tasks: &mut Tasks) {
-        let name = |listener: &TcpListener| {
-            listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"))
-        };
+    fn serve(&self, listeners: Vec<TcpListener>, tasks: &mut Tasks) {
         let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests, Arc::clone(&self.own)));
-        for listener in listeners.web {
+        for listener in listeners {
             let (site, places) = (Arc::clone(&scrapes), web::server::MAX_CONNECTIONS);
             let guard = Arc::clone(&self.guard);
             tasks.spawn(
@@ -297,14 +300,17 @@ impl App {
                 web::serve(listener, guard, Arc::clone(&self.own), site, places, self.stopping.clone()),
             );
         }
-        if let Some(listener) = listeners.probes {
-            let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), web::probes::MAX_CONNECTIONS);
-            let guard = Arc::new(Guard::open());
-            tasks.spawn(
-                name(&listener),
-                web::serve(listener, guard, Arc::clone(&self.own), site, places, self.stopping.clone()),
-            );
-        }
+    }
+
+    /// Probes are answered while a large state file is still being read.
+    fn serve_probes(&self, listener: Option<TcpListener>, tasks: &mut Tasks) {
+        let Some(listener) = listener else { return };
+        let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), web::probes::MAX_CONNECTIONS);
+        let guard = Arc::new(Guard::open());
+        tasks.spawn(
+            name(&listener),
+            web::serve(listener, guard, Arc::clone(&self.own), site, places, self.stopping.clone()),
+        );
     }
 
     /// Begins to poll, with what was known before the restart.
@@ -385,6 +391,10 @@ impl App {
         error!(faults = %refused, "the configuration cannot be used: {meanwhile}");
         Err(NotReloaded::Refused(refused))
     }
+}
+
+fn name(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"))
 }
 
 /// Reloads when the configuration's file has changed, and reports when it is lost.

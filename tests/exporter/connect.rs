@@ -74,7 +74,8 @@ fn a_permission_that_is_missing_is_named() {
 
 #[test]
 fn each_source_of_users_is_asked_for() {
-    let world = World::new([(UIN, user())]);
+    let caller = caller(None).uin;
+    let world = World::new([(caller, user())]);
     world.simulator.inject_into(
         "ListUsers",
         Fault::Error(Rejection::new("UnauthorizedOperation", "no")),
@@ -85,7 +86,7 @@ fn each_source_of_users_is_asked_for() {
     assert_eq!(code, Some(1), "{said}");
     let lines: Vec<&str> = said.lines().collect();
     let [keys, own, users] = lines[..] else { panic!("{said}") };
-    assert_eq!(keys, format!("prod: ok: user {UIN} has 1 key"));
+    assert_eq!(keys, format!("prod: ok: user {caller} has 1 key"));
     assert!(own.starts_with("prod: ok: the caller has "), "{own}");
     assert!(users.starts_with("prod: denied: http://") && users.contains("`cam:ListUsers`"), "{users}");
     assert!(error.contains("1 of 1 account cannot be polled"), "{error}");

@@ -1,0 +1,32 @@
+//! Returns freed memory to the system.
+//!
+//! glibc keeps what lies below an allocation that lives on, so after a wave of connections or the writing of a large state
+//! file the process would stay as large as it once was.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often. It takes far less than a millisecond where little is free.
+const EVERY: Duration = Duration::from_secs(20);
+
+/// Returns what is free, again and again, for ever.
+pub(crate) async fn keep_trimmed() {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        trim();
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "no crate has a safe wrapper for this call")]
+fn trim() {
+    // SAFETY: it takes no pointer, and glibc locks its arenas itself.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other allocators return memory by themselves, or have no such call.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn trim() {}
