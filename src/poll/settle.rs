@@ -54,14 +54,16 @@ impl Poller {
                 return self.again(&subject);
             }
             Err(failure) => {
-                if let Failure::Api(ApiError::Api { code, server_time, .. }) = &failure {
-                    self.metrics_of(&subject).error(code);
-                    if failure.reason() == Reason::ClockSkew
-                        && let Some(time) = *server_time
-                        && self.time.refused(time, signed_at, self.wiring.clock.now(), self.now())
-                    {
-                        return self.again(&subject);
-                    }
+                if let Failure::Api(error) = &failure
+                    && let Some(code) = error.counts_as()
+                {
+                    self.metrics_of(&subject).error(&code);
+                }
+                if let Failure::Api(ApiError::Api { server_time: Some(time), .. }) = &failure
+                    && failure.reason() == Reason::ClockSkew
+                    && self.time.refused(*time, signed_at, self.wiring.clock.now(), self.now())
+                {
+                    return self.again(&subject);
                 }
                 if let Some(wait) = self.another_credential(&failure, signer) {
                     debug!(account = %self.wiring.account.name(), error = %failure, "the credential is no longer good: asking with the next");

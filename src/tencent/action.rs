@@ -3,7 +3,10 @@
 use jiff::{Timestamp, tz::Offset};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers};
+use super::{
+    DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers,
+    transport::MAX_RESPONSE_BYTES,
+};
 
 /// The names of all actions that are asked for here: the values of the label `action`.
 pub const NAMES: [&str; 5] = [
@@ -22,6 +25,8 @@ pub trait Action: Serialize + Sync {
     const NAME: &'static str;
     /// `X-TC-Version`.
     const VERSION: &'static str;
+    /// The most bytes that are read of an answer.
+    const MAX_RESPONSE_BYTES: usize = MAX_RESPONSE_BYTES;
 
     /// The body of an answer. Fields that an answer has beside these are nobody's concern.
     type Response: DeserializeOwned + Send + 'static;

@@ -15,6 +15,7 @@ mod dashboard;
 mod demo;
 mod discovery;
 mod documentation;
+mod error_answers;
 mod exposition;
 #[path = "../support/faketime.rs"]
 mod faketime;
