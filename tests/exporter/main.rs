@@ -6,6 +6,7 @@
 mod alerting;
 mod attacks;
 mod budget;
+mod chain;
 mod chromium;
 mod clock;
 mod command_line;
@@ -38,6 +39,7 @@ mod slow_readers;
 mod stalled_log;
 mod state;
 mod status_page;
+mod tccli_profiles;
 mod terminal;
 mod tls_client;
 mod web;
