@@ -192,7 +192,10 @@ impl Poller {
     fn poll_failed(&mut self, turn: Turn, failure: &Failure) -> bool {
         let (uin, reason) = (turn.uin(), failure.reason());
         let random = &mut self.wiring.random;
-        if reason == Reason::Throttled && self.schedule.postpone(turn, |retry| backoff::wait(retry, random)) {
+        if reason == Reason::Throttled
+            && !self.wiring.polls_once
+            && self.schedule.postpone(turn, |postponed| backoff::wait(postponed, random))
+        {
             debug!(account = %self.wiring.account.name(), %uin, error = %failure, "throttled");
             return false;
         }
