@@ -66,6 +66,9 @@ pub struct Listings([ListingState; Listing::ALL.len()]);
 /// The most bytes that are kept of the text of an error.
 const MAX_ERROR_BYTES: usize = 400;
 
+/// As many of them are its last ones: a request id has 36 characters.
+const END_BYTES: usize = 80;
+
 // === impl Listing ===
 
 impl Listing {
@@ -154,12 +157,16 @@ impl Listings {
     }
 }
 
-/// The text of `error`, cut to what is kept.
+/// The text of `error`, cut to what is kept. The middle is left out: the kind stands first, and the request id last.
 #[must_use]
 pub fn error_text(error: &impl fmt::Display) -> Arc<str> {
     let text = error.to_string();
-    let end = text.floor_char_boundary(MAX_ERROR_BYTES);
-    if end == text.len() { text.into() } else { format!("{}…", &text[..end]).into() }
+    if text.len() <= MAX_ERROR_BYTES {
+        return text.into();
+    }
+    let end = text.floor_char_boundary(MAX_ERROR_BYTES - END_BYTES);
+    let begin = text.ceil_char_boundary(text.len() - END_BYTES);
+    format!("{}…{}", &text[..end], &text[begin..]).into()
 }
 
 #[cfg(test)]
@@ -194,6 +201,12 @@ mod tests {
     fn the_text_of_an_error_is_bounded() {
         assert_eq!(&*error_text(&"short"), "short");
         let long = error_text(&"é".repeat(1_000));
-        assert!(long.len() <= MAX_ERROR_BYTES + '…'.len_utf8() && long.ends_with("é…"), "{long}");
+        assert!(long.len() <= MAX_ERROR_BYTES + '…'.len_utf8() && long.contains("é…é"), "{long}");
+        let id = "12ab34cd-0000-1111-2222-333344445555";
+        let refused = error_text(&format!("AuthFailure: {} (request id {id})", "so it is. ".repeat(90)));
+        assert!(
+            refused.starts_with("AuthFailure: so") && refused.ends_with(&format!(" (request id {id})")),
+            "{refused}"
+        );
     }
 }

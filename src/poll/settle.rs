@@ -332,7 +332,7 @@ impl Poller {
         if problem == self.credential_problem {
             return;
         }
-        self.wiring.account.set_credential_problem(problem.as_ref().map(error_text));
+        self.wiring.account.set_credential_problem(problem.as_ref().map(error_text), self.now());
         let account = self.wiring.account.name();
         if let Some(error) = &problem {
             warn!(%account, %error, "the credential cannot be had anew: the last good one is used on");

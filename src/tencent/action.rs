@@ -34,6 +34,12 @@ pub trait Action: Serialize + Sync {
     /// What is wrong with it. It is logged, so it must quote nothing that may be a key's id.
     fn understand(&self, response: Self::Response, context: Context) -> Result<Self::Output, String>;
 
+    /// The action as a policy names it.
+    #[must_use]
+    fn permission() -> String {
+        format!("{}:{}", Self::SERVICE, Self::NAME)
+    }
+
     /// `text` without what the request says and nobody else may read: an error answer may quote it.
     #[must_use]
     fn scrub(&self, text: &str) -> String {

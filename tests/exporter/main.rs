@@ -5,6 +5,7 @@
 
 mod alerting;
 mod attacks;
+mod blind;
 mod budget;
 mod chromium;
 mod clock;
@@ -36,6 +37,7 @@ mod shards;
 mod slow_readers;
 mod stalled_log;
 mod state;
+mod status_lists;
 mod status_page;
 mod terminal;
 mod tls_client;

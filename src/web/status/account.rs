@@ -2,8 +2,10 @@
 
 use std::{cmp::Reverse, time::Duration};
 
+use jiff::Timestamp;
+
 use crate::inventory::{
-    Account, AccountName, Listings, Snapshot,
+    Account, AccountName, CredentialProblem, Listings, Snapshot,
     assessment::{Assessment, Moment, ProblemKind, time_for},
 };
 
@@ -16,9 +18,11 @@ pub(super) struct AccountReport {
     pub(super) poll_interval: Duration,
     pub(super) assessment: Assessment,
     pub(super) listings: Listings,
-    pub(super) credential_problem: Option<std::sync::Arc<str>>,
+    pub(super) credential_problem: Option<CredentialProblem>,
     pub(super) budget: Option<BudgetReport>,
     pub(super) sweep: Option<SweepReport>,
+    /// By the account's clock.
+    pub(super) now: Timestamp,
 }
 
 /// Requests a second.
@@ -73,6 +77,7 @@ impl AccountReport {
             credential_problem: account.credential_problem(),
             budget,
             sweep,
+            now: progress.correct(moment.local),
         }
     }
 
