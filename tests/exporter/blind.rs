@@ -149,7 +149,7 @@ fn an_endpoint_that_never_answers_is_not_well_before_the_timeout_nor_after() {
     world.simulator.inject(None, Fault::Hang, Times::UntilCleared);
     let fields = format!("discover: true, uins: [{UIN}]");
     let config = config(&world, &fields);
-    let exporter = world.start_with(&config.replace("timeout: 1s", "timeout: 60s"), &[]);
+    let exporter = world.start_with(&config.replace("interval: 1s, timeout: 1s", "interval: 60s, timeout: 60s"), &[]);
     let page = exporter.get("/");
     assert_eq!(title(&page), "Starting", "{page:?}");
     let awaited = text(part(&page, "awaited"));

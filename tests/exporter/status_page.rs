@@ -21,7 +21,7 @@ use crate::{
 const USERS: usize = 5;
 
 /// One user who is well, one who may not be listed, one who does not exist, one with a key too many, and one with an old
-/// key.
+/// key and one that is disabled.
 fn troubled_world() -> World {
     let now = SystemClock.now().to_string();
     let behaving = |behaviour| User { behaviour, ..User::default() };
@@ -30,7 +30,13 @@ fn troubled_world() -> World {
         (UIN + 1, behaving(Behaviour::Denied)),
         (UIN + 2, behaving(Behaviour::DoesNotExist)),
         (UIN + 3, User::with_keys(["AKIDa", "AKIDb", "AKIDc"].map(|id| key(id, "Active", &now)))),
-        (UIN + 4, User::with_keys([key("AKIDold", "Inactive", "2015-01-02T03:04:05Z")])),
+        (
+            UIN + 4,
+            User::with_keys([
+                key("AKIDold", "Active", "2015-01-02T03:04:05Z"),
+                key("AKIDoff", "Inactive", "2014-01-02T03:04:05Z"),
+            ]),
+        ),
     ])
 }
 
@@ -72,7 +78,10 @@ fn tells_what_is_wrong_and_what_to_do_about_it() {
     shows("limit", &[(UIN + 3).to_string(), "3 of 2".into(), "over".into()]);
     shows("keys", &[(UIN + 4).to_string(), "AKIDoldx****xxxx".into(), "Inactive".into(), "stale".into()]);
     let (first, others) = part(&page, "keys").split_once("AKIDoldx").unwrap();
-    assert!(!first.contains("AKID") && !others.contains("stale"), "the oldest key comes first, and it alone is stale");
+    assert!(
+        !first.contains("AKID") && !others.contains("stale"),
+        "the stale key comes first; one that is disabled is not"
+    );
     for secret in [SECRET_ID, SECRET_KEY, &format!("{:x<36}", "AKIDold")] {
         assert!(!page.body.contains(secret), "it tells {secret}");
     }

@@ -60,6 +60,8 @@ fn written(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 
 fn entity(character: char) -> Option<&'static str> {
     Some(match character {
+        // Errors have lines.
+        '\n' | '\r' | '\t' => " ",
         '&' => "&amp;",
         '<' => "&lt;",
         '>' => "&gt;",
@@ -97,7 +99,7 @@ mod tests {
             ("王小明", "王小明"),
             (r#"<b a="1">'&amp;"#, "&lt;b a=&quot;1&quot;&gt;&#39;&amp;amp;"),
             ("admin\u{202e}nimda", "admin<i>U+202E</i>nimda"),
-            ("a\u{200b}\u{feff}b\0\n", "a<i>U+200B</i><i>U+FEFF</i>b<i>U+0000</i><i>U+000A</i>"),
+            ("a\u{200b}\u{feff}b\0\nc", "a<i>U+200B</i><i>U+FEFF</i>b<i>U+0000</i> c"),
             ("\u{e0041}", "<i>U+E0041</i>"),
             ("", ""),
         ] {

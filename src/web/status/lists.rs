@@ -189,7 +189,7 @@ impl<'a> Heading<'a> {
             write!(f, "{} of {}, the worst first", Grouped(*shown), Grouped(*of))?;
         }
         write!(f, "</small>")?;
-        if shown < of {
+        if *of > 0 {
             write!(f, r#" <a href="{}">All {}</a>"#, List::new(*all), Grouped(*of))?;
         }
         if let Some(runbook) = runbook.filter(|_| *of > 0) {

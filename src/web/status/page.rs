@@ -95,14 +95,16 @@ impl<'a> Page<'a> {
         for Problem { gravity, text, href, note, runbook } in &self.problems {
             let class = gravity.class();
             write!(f, r#"<li class="{class}"><a href="{href}">{}</a>"#, Prose(text))?;
-            write!(f, "<p>")?;
-            if let Some((account, note)) = note {
-                if let Some(account) = account {
-                    write!(f, "{}: ", Escaped(account))?;
+            match note {
+                Some((account, note)) => {
+                    write!(f, "<p>")?;
+                    if let Some(account) = account {
+                        write!(f, "{}: ", Escaped(account))?;
+                    }
+                    writeln!(f, "{} {runbook}</p></li>", note.html(ERROR))?;
                 }
-                write!(f, "{} ", note.html(ERROR))?;
+                None => writeln!(f, " {runbook}</li>")?,
             }
-            writeln!(f, "{runbook}</p></li>")?;
         }
         writeln!(f, "</ul>\n</section>")
     }

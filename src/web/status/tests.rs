@@ -174,6 +174,7 @@ fn everything_wrong() -> Vec<Arc<Account>> {
         }
         for number in 1..=80 {
             let reason = Reason::ALL[usize::try_from(number).unwrap() % Reason::ALL.len()];
+            let reason = if reason == Reason::UserNotFound { Reason::Other } else { reason };
             let code = "RequestLimitExceeded.GlobalRegionUinLimitExceeded";
             let failure = Failure::new(reason, Some(code), &"'".repeat(1_000), ago(5_000));
             account.failed(uin(number), Failure { next_poll: Some(ago(-60)), ..failure });
@@ -193,6 +194,7 @@ fn the_page_is_of_bounded_size_whatever_there_is() {
     let page = page(&report);
     assert!(page.contains("Accounts <small>50 of 60, the worst first</small>"));
     assert!(page.len() < MAX_BYTES, "{} bytes", page.len());
+    println!("{} bytes", page.len());
 }
 
 #[test]
@@ -272,6 +274,8 @@ fn the_title_tells_the_state() {
     let title_now = || title(&report(&[&account]));
     assert_eq!(title_now(), "Starting – Tencent Cloud CAM exporter");
     account.listed(uin(1), &[key("a", 1)], now());
+    assert_eq!(title_now(), "Starting – Tencent Cloud CAM exporter", "of one user nothing is known");
+    account.listed(uin(2), &[], now());
     assert_eq!(title_now(), "All well – Tencent Cloud CAM exporter");
     account.listed(uin(1), &[key("a", 91)], now());
     assert_eq!(title_now(), "1 problem – Tencent Cloud CAM exporter");
