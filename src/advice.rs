@@ -108,6 +108,10 @@ pub fn of_listing(listing: Listing, reason: Option<Reason>, code: Option<&str>) 
         Listing::LastUses => GetSecurityLastUsed::permission(),
     };
     match (reason?, code) {
+        // It is a role.
+        (Reason::Denied, None) if listing == Listing::Caller => {
+            Some("To poll users, name them under `uins`, or set `discover: true`.".into())
+        }
         // Not the API: an answer that was understood and cannot be used, or no credential. The error says what to do.
         (Reason::Denied | Reason::Malformed | Reason::Credentials, None) => None,
         (reason, code) => of_action(&permission, reason, code),
@@ -172,11 +176,8 @@ mod tests {
                 assert!(advice.contains(&format!("`{permission}`")), "{advice}");
                 assert!(!advice.contains("ListAccessKeys") && !advice.contains("root account"), "{advice}");
             }
-            assert_eq!(
-                of_listing(listing, Some(Reason::Denied), None),
-                None,
-                "{permission}: the error says what to do"
-            );
+            let no_code = of_listing(listing, Some(Reason::Denied), None);
+            assert_eq!(no_code.is_some(), listing == Listing::Caller, "otherwise the error says what to do");
         }
         let of_keys = of_action("cam:ListAccessKeys", Reason::Denied, None);
         assert_eq!(of_keys.as_deref(), beside_the_error(Reason::Denied, None));

@@ -230,7 +230,7 @@ fn a_caller_that_is_a_role_or_may_not_ask_who_it_is() {
     let role = r#"{"Response":{"UserId":"4611686018427397919:session","Type":"CAMRole","RequestId":"1"}}"#;
     let role = Response::builder().header("content-type", "application/json").body(role.into()).unwrap();
     for (fault, told) in [
-        (Fault::Answer(role), "the caller is a role, which has no keys of its own: leave include_self out."),
+        (Fault::Answer(role), "leave include_self out. To poll users, name them under uins, or set discover: true."),
         (denied(), "Give the calling user a policy that allows sts:GetCallerIdentity on the resource *"),
     ] {
         let world = World::with_one_user();

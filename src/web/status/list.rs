@@ -124,7 +124,9 @@ fn each_user(
             None => account.each_user(see),
             Some(uin) => {
                 let user = account.users().get(&uin).cloned();
-                user.iter().for_each(|user| see(uin, user));
+                if let Some(user) = user {
+                    see(uin, &user);
+                }
             }
         }
     }

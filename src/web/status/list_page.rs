@@ -173,8 +173,9 @@ impl Of {
 
     fn runbook(self) -> Option<Runbook> {
         match self {
-            Self::Accounts | Self::Keys(None) => None,
-            Self::Users(None | Some(UserFilter::State(UserState::Unknown | UserState::Up))) => None,
+            Self::Accounts
+            | Self::Keys(None)
+            | Self::Users(None | Some(UserFilter::State(UserState::Unknown | UserState::Up))) => None,
             Self::Users(Some(UserFilter::State(UserState::Failing | UserState::Missing))) => Some(Runbook::POLLS),
             Self::Users(Some(UserFilter::Late)) => Some(Runbook::LATE),
             Self::Users(Some(UserFilter::AtLimit)) => Some(Runbook::LIMIT),
