@@ -3,7 +3,14 @@
 //! The texts are those of the tables in docs/metrics.md; a test holds them together. Backticks are around what is to be
 //! read letter by letter.
 
-use crate::tencent::Reason;
+use std::borrow::Cow;
+
+use crate::{
+    inventory::Listing,
+    tencent::{
+        Action, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers, Reason,
+    },
+};
 
 /// What to do about codes of which more can be said than of their reason, in alphabetical order.
 ///
@@ -76,6 +83,41 @@ pub fn beside_the_error(reason: Reason, code: Option<&str>) -> Option<&'static s
     if text.starts_with("The log ") { text.split_once(". ").map(|(_, rest)| rest) } else { Some(text) }
 }
 
+/// As [`beside_the_error`], for a request that needs `permission`, as a policy names it.
+#[must_use]
+pub fn of_action(permission: &str, reason: Reason, code: Option<&str>) -> Option<Cow<'static, str>> {
+    let (text, of_keys) = (beside_the_error(reason, code)?, ListAccessKeys::permission());
+    if permission == of_keys || !text.contains(&of_keys) {
+        return Some(text.into());
+    }
+    // What is said of root accounts is true of their keys alone.
+    let text = if text == of_reason(Reason::Denied) { text.split_inclusive('.').next().unwrap_or(text) } else { text };
+    Some(text.replace(&of_keys, permission).into())
+}
+
+/// What to do about a listing that failed, where the error is shown as well. Nothing where that says it.
+#[must_use]
+pub fn of_listing(listing: Listing, reason: Option<Reason>, code: Option<&str>) -> Option<Cow<'static, str>> {
+    let permission = match listing {
+        Listing::UinsFile => {
+            return Some("The last good list stays in use. The file is read again within seconds of a change.".into());
+        }
+        Listing::Caller => GetCallerIdentity::permission(),
+        Listing::Users => ListUsers::permission(),
+        Listing::Members => DescribeOrganizationMembers::permission(),
+        Listing::LastUses => GetSecurityLastUsed::permission(),
+    };
+    match (reason?, code) {
+        // It is a role.
+        (Reason::Denied, None) if listing == Listing::Caller => {
+            Some("To poll users, name them under `uins`, or set `discover: true`.".into())
+        }
+        // Not the API: an answer that was understood and cannot be used, or no credential. The error says what to do.
+        (Reason::Denied | Reason::Malformed | Reason::Credentials, None) => None,
+        (reason, code) => of_action(&permission, reason, code),
+    }
+}
+
 fn of_reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Throttled => {
@@ -118,6 +160,27 @@ mod tests {
             assert_ne!(advice(*reason, None), *text);
         }
         assert_eq!(advice(Reason::Denied, Some("OperationDenied")), advice(Reason::Denied, None));
+    }
+
+    #[test]
+    fn advice_names_the_permission_that_is_missing() {
+        for (listing, permission) in [
+            (Listing::Caller, "sts:GetCallerIdentity"),
+            (Listing::Users, "cam:ListUsers"),
+            (Listing::Members, "organization:DescribeOrganizationMembers"),
+            (Listing::LastUses, "cam:GetSecurityLastUsed"),
+        ] {
+            for code in ["AuthFailure.UnauthorizedOperation", "AuthFailure.MFAFailure", "OperationDenied"] {
+                let reason = if code == "AuthFailure.MFAFailure" { Reason::Credentials } else { Reason::Denied };
+                let advice = of_listing(listing, Some(reason), Some(code)).unwrap();
+                assert!(advice.contains(&format!("`{permission}`")), "{advice}");
+                assert!(!advice.contains("ListAccessKeys") && !advice.contains("root account"), "{advice}");
+            }
+            let no_code = of_listing(listing, Some(Reason::Denied), None);
+            assert_eq!(no_code.is_some(), listing == Listing::Caller, "otherwise the error says what to do");
+        }
+        let of_keys = of_action("cam:ListAccessKeys", Reason::Denied, None);
+        assert_eq!(of_keys.as_deref(), beside_the_error(Reason::Denied, None));
     }
 
     #[test]

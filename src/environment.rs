@@ -41,6 +41,12 @@ impl Environment {
         self.0.get(name).map(|variable| &variable.value)
     }
 
+    /// The value of the variable `name`, without blanks around it; nothing if that is empty. Deployments leave a variable in
+    /// place and empty where there is no value for it.
+    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
+        self.get(name).map(|value| value.expose_secret().trim()).filter(|value| !value.is_empty())
+    }
+
     /// Whether the variable `name` is UTF-8, if it is set.
     #[must_use]
     pub fn is_unicode(&self, name: &str) -> bool {

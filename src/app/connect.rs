@@ -165,13 +165,10 @@ impl Question {
     /// The action that a policy must allow, as a policy names it.
     #[must_use]
     pub fn permission(self) -> String {
-        fn of<A: Action>() -> String {
-            format!("{}:{}", A::SERVICE, A::NAME)
-        }
         match self {
-            Self::Keys(_) | Self::OwnKeys => of::<ListAccessKeys>(),
-            Self::Users => of::<ListUsers>(),
-            Self::Members => of::<DescribeOrganizationMembers>(),
+            Self::Keys(_) | Self::OwnKeys => ListAccessKeys::permission(),
+            Self::Users => ListUsers::permission(),
+            Self::Members => DescribeOrganizationMembers::permission(),
         }
     }
 }

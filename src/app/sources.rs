@@ -6,12 +6,16 @@ use std::{
 };
 
 use jiff::tz::Offset;
+use parking_lot::Mutex;
 
 use super::Surroundings;
 use crate::{
     config::{self, Credentials},
-    credentials::{AssumeRole, Chain, CvmRole, Env, File, Issuer, Profile, Renewed, Search, Source, Sts, TkeOidc},
-    tencent::{Client, Endpoint, Region},
+    credentials::{
+        AssumeRole, Chain, CvmRole, Env, File, Issued, Issuer, Profile, ProfileSource, Renewed, Search, Source, Sts,
+        TkeOidc,
+    },
+    tencent::{Client, Endpoint, Region, Transport},
 };
 
 /// What a request to STS may take.
@@ -78,34 +82,51 @@ impl Spec {
             Credentials::Env => Source::Env(Env::new(environment.clone())),
             Credentials::File(paths) => Source::File(Arc::new(File::new(paths.clone(), Arc::clone(clock)))),
             Credentials::Profile { path: Some(path), name } => {
-                let profile = Profile::new(path, name.clone(), environment);
-                Source::File(Arc::new(File::profile(profile, Arc::clone(clock))))
+                Source::Profile(self.profile(Profile::new(path, name.clone(), environment), surroundings))
             }
-            Credentials::Profile { path: None, name } => Source::Search(Search::new(name, environment, clock)),
+            Credentials::Profile { path: None, name } => {
+                Source::Search(Search::new(name, environment, |profile| self.profile(profile, surroundings)))
+            }
             Credentials::CvmRole(role) => {
                 renewed(Box::new(CvmRole::new(role.clone(), environment, &surroundings.transport)))
             }
             Credentials::TkeOidc => {
                 let region = self.region.clone().or_else(|| TkeOidc::region(environment));
-                renewed(Box::new(TkeOidc::new(environment.clone(), self.sts(region, surroundings))))
+                renewed(Box::new(TkeOidc::new(environment.clone(), self.sts(region, &surroundings.transport))))
             }
             Credentials::AssumeRole { request, source } => {
                 // Many roles may be taken on with it.
                 let source = others.get(Self { credentials: (**source).clone(), ..self.clone() }, surroundings);
-                let sts = self.sts(self.region.clone(), surroundings);
+                let sts = self.sts(self.region.clone(), &surroundings.transport);
                 renewed(Box::new(AssumeRole::new((**request).clone(), source, sts)))
             }
         })
     }
 
-    fn sts(&self, region: Option<Region>, surroundings: &Surroundings) -> Sts {
+    /// The source of a profile, whose file may name a role.
+    fn profile(&self, profile: Profile, surroundings: &Surroundings) -> ProfileSource {
+        let (spec, environment) = (self.clone(), surroundings.environment.clone());
+        let (transport, random) = (Arc::clone(&surroundings.transport), Mutex::new(surroundings.random()));
+        let make_issuer = move |issued: Issued| {
+            let issuer: Box<dyn Issuer> = match issued {
+                Issued::CvmRole => Box::new(CvmRole::new(None, &environment, &transport)),
+                Issued::Role(request, key) => {
+                    Box::new(AssumeRole::new(*request, key, spec.sts(spec.region.clone(), &transport)))
+                }
+            };
+            Renewed::new(issuer, random.lock().fork())
+        };
+        ProfileSource::new(profile, Arc::clone(&surroundings.clock), Box::new(make_issuer))
+    }
+
+    fn sts(&self, region: Option<Region>, transport: &Arc<dyn Transport>) -> Sts {
         Sts::new(Client::new(
             self.sts_endpoint.clone(),
             Some(region.unwrap_or_else(Region::for_sts)),
             // Its times carry a zone.
             Offset::UTC,
             STS_TIMEOUT,
-            Arc::clone(&surroundings.transport),
+            Arc::clone(transport),
         ))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use jiff::SignedDuration;
 use tencentcloud_cam_exporter::{
-    advice::beside_the_error,
+    advice,
     app::connect::{Answered, Question, Tried, connect},
     config::Config,
     environment::Environment,
@@ -64,8 +64,7 @@ fn bad(question: Question, endpoint: &Endpoint, failure: &Failure) -> String {
         Failure::Credentials(_) => one_line(&failure.to_string()),
         Failure::Api(_) => format!("{endpoint}: {}", one_line(&failure.to_string())),
     };
-    let advice = beside_the_error(reason, failure.code());
-    match advice.map(|advice| advice.replace(&Question::OwnKeys.permission(), &question.permission())) {
+    match advice::of_action(&question.permission(), reason, failure.code()) {
         Some(advice) => format!("{}: {error}. {advice}", reason.label()),
         None => format!("{}: {error}", reason.label()),
     }

@@ -1,4 +1,7 @@
-//! Several sources, of which the first that has a credential is used.
+//! Several sources, of which the first that is set up is used.
+//!
+//! One that is set up and has no credential ends the chain: the next would be another identity, only because a file is
+//! missing, half a pair of variables was forgotten, or a service is slow today.
 
 use std::sync::Arc;
 
@@ -12,8 +15,15 @@ use super::{Error, Fetched, Source};
 #[derive(Debug)]
 pub struct Chain {
     sources: Vec<(&'static str, Arc<Source>)>,
-    /// The one that has worked, until it fails for good.
-    chosen: Mutex<Option<usize>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The source that has worked, and the failures that it had had by then.
+    chosen: Option<(usize, u64)>,
+    /// How often there was no credential, and the failures of those that were chosen before.
+    failures: u64,
 }
 
 // === impl Chain ===
@@ -22,46 +32,70 @@ impl Chain {
     /// These, in this order.
     #[must_use]
     pub fn new(sources: Vec<(&'static str, Arc<Source>)>) -> Self {
-        Self { sources, chosen: Mutex::default() }
+        Self { sources, state: Mutex::default() }
     }
 
     /// What `ask` says of the source in use, if there is one.
     pub(super) fn chosen<T>(&self, ask: impl FnOnce(&Source) -> T) -> Option<T> {
-        let (_, source) = self.sources.get((*self.chosen.lock())?)?;
+        let (place, _) = self.state.lock().chosen?;
+        let (_, source) = self.sources.get(place)?;
         Some(ask(source))
     }
 
     pub(super) fn failures(&self) -> u64 {
-        self.chosen(Source::failures).unwrap_or_default()
+        let state = self.state.lock();
+        state.failures + self.failures_of_chosen(&state)
+    }
+
+    /// The failures of the source in use, since it is.
+    fn failures_of_chosen(&self, state: &State) -> u64 {
+        let since = |(place, before): (usize, u64)| Some(self.sources.get(place)?.1.failures().saturating_sub(before));
+        state.chosen.and_then(since).unwrap_or_default()
     }
 
     pub(super) async fn fetch(&self, now: Timestamp) -> Result<Fetched, Error> {
-        let chosen = *self.chosen.lock();
-        if let Some((_, source)) = chosen.and_then(|place| self.sources.get(place)) {
+        let chosen = self.state.lock().chosen;
+        if let Some((name, source)) = chosen.and_then(|(place, _)| self.sources.get(place)) {
             match source.fetch(now).await {
-                Err(error) if !error.is_transient() => *self.chosen.lock() = None,
-                outcome => return outcome,
+                Err(error) if error.is_absence() => {
+                    self.choose(None);
+                }
+                Err(error) => return Err(Error::Link { name, error: Box::new(error) }),
+                Ok(fetched) => return Ok(fetched),
             }
         }
         let mut skipped = vec![];
         for (place, (name, source)) in self.sources.iter().enumerate() {
             match source.fetch(now).await {
                 Ok(fetched) => {
-                    if self.chosen.lock().replace(place) != Some(place) {
+                    if self.choose(Some(place)) {
                         info!(source = name, "the credential comes from the first source that has one");
                     }
                     return Ok(fetched);
                 }
                 Err(error) => {
-                    let transient = error.is_transient();
-                    skipped.push((*name, error));
-                    // It is the one: another would be somebody else, only because this one is slow today.
-                    if transient {
-                        break;
+                    let is_last = place + 1 == self.sources.len();
+                    if !error.is_absence() && !is_last {
+                        self.state.lock().failures += 1;
+                        return Err(Error::Link { name, error: Box::new(error) });
                     }
+                    skipped.push((*name, error));
                 }
             }
         }
+        self.state.lock().failures += 1;
         Err(Error::Chain(skipped))
+    }
+
+    /// Tells whether that is another source than before.
+    fn choose(&self, place: Option<usize>) -> bool {
+        let mut state = self.state.lock();
+        if state.chosen.map(|(chosen, _)| chosen) == place {
+            return false;
+        }
+        state.failures += self.failures_of_chosen(&state);
+        let failures = |place: usize| self.sources.get(place).map_or(0, |(_, source)| source.failures());
+        state.chosen = place.map(|place| (place, failures(place)));
+        true
     }
 }

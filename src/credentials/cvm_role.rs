@@ -11,7 +11,7 @@ use crate::{
     environment::Environment,
     tencent::{
         Temporary, Transport,
-        metadata::{Metadata, RoleName},
+        metadata::{self, Metadata, RoleName},
     },
 };
 
@@ -46,7 +46,10 @@ impl Issuer for CvmRole {
         Box::pin(async {
             let metadata = self.metadata.as_ref().map_err(Clone::clone)?;
             let answer = metadata.credential(self.role.as_ref()).await;
-            answer.map_err(|error| Error::Metadata(Told::from(&error)))
+            answer.map_err(|error| match error {
+                metadata::Error::NoRole => Error::NoRole,
+                other => Error::Metadata(Told::from(&other)),
+            })
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
@@ -23,6 +24,16 @@ pub enum Error {
     /// The variable is not set, or set to nothing.
     #[error("environment variable {0} is not set: set it, or choose another source under `credentials`")]
     Unset(&'static str),
+    /// The variable is not set, or set to nothing, and another that needs it is.
+    #[error(
+        "environment variable {missing} is not set: set it beside {given}, or choose another source under `credentials`"
+    )]
+    Incomplete {
+        /// The variable.
+        missing: &'static str,
+        /// The other one.
+        given: &'static str,
+    },
     /// The variable is set to something that it cannot be.
     #[error("environment variable {name} is {problem}")]
     Wrong {
@@ -64,6 +75,9 @@ pub enum Error {
         /// Why.
         error: Told,
     },
+    /// The machine has no role.
+    #[error("the metadata service: {}", metadata::Error::NoRole)]
+    NoRole,
     /// The metadata service gave none.
     #[error("the metadata service: {0}")]
     Metadata(Told),
@@ -73,6 +87,14 @@ pub enum Error {
     /// No source of the chain has one.
     #[error("no source has a credential: {}", .0.iter().map(|(name, error)| format!("{name}: {error}")).collect::<Vec<_>>().join("; "))]
     Chain(Vec<(&'static str, Error)>),
+    /// The source of the chain that is set up has none. Another would be another identity.
+    #[error("the source {name}: {error}. No other source is used instead: it may be another identity")]
+    Link {
+        /// The source.
+        name: &'static str,
+        /// Why.
+        error: Box<Error>,
+    },
 }
 
 /// What somebody answered, or why they did not. Two are the same if they are of one kind: texts tell of request ids and
@@ -121,6 +143,51 @@ pub enum ProfileFault {
     /// The field is not there.
     #[error("has no {0}: add it")]
     NoField(&'static str),
+    /// The field is there twice.
+    #[error("has {0} twice in the section: keep one")]
+    Twice(&'static str),
+    /// The field cannot be what it is.
+    #[error("{field} is {problem}")]
+    Wrong {
+        /// The field.
+        field: &'static str,
+        /// What its value is instead of what it should be.
+        problem: String,
+    },
+    /// The field is not a time.
+    #[error("{0} is not a time in seconds since 1970: have tccli write it again")]
+    NoTime(&'static str),
+    /// One of two fields that go together.
+    #[error(
+        "has {given} and no {missing}: add it, or name the role under `credentials.assume_role`, and take {given} out"
+    )]
+    Half {
+        /// The field that is missing.
+        missing: &'static str,
+        /// The field that is there.
+        given: &'static str,
+    },
+    /// A field that names an identity, and that the tool which reads such files does not follow.
+    #[error(
+        "has {field}, which is not followed: name the role under `credentials.assume_role`, with this profile as its source, and take {field} out"
+    )]
+    Ignored {
+        /// The field.
+        field: String,
+    },
+    /// The type of a profile that is not known.
+    #[error(
+        "has a type that is not one of default, cvm-role, oauth and sso: choose another source under `credentials`"
+    )]
+    UnknownType,
+    /// The credential has ended.
+    #[error("has a credential that expired at {at}: {}choose a source under `credentials` that does not expire, or is renewed", log_in(.login.as_ref()))]
+    Expired {
+        /// When.
+        at: Timestamp,
+        /// What has the command line tool write a new one.
+        login: Option<&'static str>,
+    },
 }
 
 // === impl Error ===
@@ -132,15 +199,22 @@ impl Error {
         match self {
             Self::Hanging => true,
             Self::Sts { error: told, .. } | Self::Metadata(told) => told.transient,
-            Self::Source(error) => error.is_transient(),
+            Self::Source(error) | Self::Link { error, .. } => error.is_transient(),
             Self::Chain(skipped) => skipped.last().is_some_and(|(_, error)| error.is_transient()),
             Self::Unset(_)
+            | Self::Incomplete { .. }
+            | Self::NoRole
             | Self::Wrong { .. }
             | Self::Files(_)
             | Self::Unusable { .. }
             | Self::Profile { .. }
             | Self::NoProfile(_) => false,
         }
+    }
+
+    /// Whether nobody has set the source up, so that the next one of a chain may be used.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Unset(_) | Self::NoProfile(_) | Self::NoRole)
     }
 }
 
@@ -202,6 +276,10 @@ pub(super) fn secret(text: &str, place: impl FnOnce() -> Place) -> Result<&str, 
         _ => Fault::Foreign,
     };
     Err(Error::Unusable { place: place(), fault })
+}
+
+fn log_in(command: Option<&&str>) -> String {
+    command.map(|command| format!("log in again with `{command}`, or ")).unwrap_or_default()
 }
 
 fn listed(paths: &[PathBuf]) -> String {

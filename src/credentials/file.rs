@@ -4,6 +4,7 @@
 //! as they are, the last good credential is.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     str,
     sync::{
@@ -21,7 +22,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Error, Fault, Fetched, Place, Profile, secret};
+use super::{Error, Fault, Fetched, Place, secret};
 use crate::{clock::Clock, files::Watched, tencent::Credential};
 
 /// How long a look at the files may take.
@@ -47,45 +48,51 @@ pub struct Paths {
     pub token: Option<PathBuf>,
 }
 
-/// Files that hold a credential.
+/// Files that somebody may replace, and what they hold.
 #[derive(Debug)]
-pub struct File {
-    content: Content,
+pub struct File<C: Content> {
+    content: C,
     clock: Arc<dyn Clock>,
     /// Held by the one thread that looks: where a mount hangs, it hangs no second one.
-    files: Arc<AsyncMutex<Watched<Credential>>>,
-    last: Mutex<Option<Fetched>>,
+    files: Arc<AsyncMutex<Watched<C::Value>>>,
+    last: Mutex<Option<Found<C::Value>>>,
     refused: Mutex<Option<(Credential, Instant)>>,
     failures: AtomicU64,
 }
 
-/// What files hold.
-#[derive(Debug)]
-enum Content {
-    /// Each one secret and nothing else.
-    Secrets(Paths),
-    /// A credentials file of the official tools.
-    Profile(Profile),
+/// How files are read.
+pub trait Content: fmt::Debug + Send + Sync + 'static {
+    /// What they hold.
+    type Value: Clone + fmt::Debug + Send + 'static;
+
+    /// The files.
+    fn paths(&self) -> Vec<PathBuf>;
+
+    /// What the files' contents say, which come in the order of [`Content::paths`].
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn parse(&self, contents: &[SecretSlice<u8>]) -> Result<Self::Value, Error>;
+
+    /// The credential that a value has, if it has one.
+    fn credential(value: &Self::Value) -> Option<&Credential>;
+}
+
+/// What files hold, or held when they could last be used.
+#[derive(Clone, Debug)]
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    /// Why they cannot be used as they are now.
+    pub(super) problem: Option<Error>,
 }
 
 // === impl File ===
 
-impl File {
-    /// These files, each one secret and nothing else. `clock` tells how long ago they were written.
+impl<C: Content> File<C> {
+    /// These files. `clock` tells how long ago they were written.
     #[must_use]
-    pub fn new(paths: Paths, clock: Arc<dyn Clock>) -> Self {
-        let all = paths.all().cloned().collect();
-        Self::of(Content::Secrets(paths), all, clock)
-    }
-
-    /// This profile. `clock` tells how long ago its file was written.
-    #[must_use]
-    pub fn profile(profile: Profile, clock: Arc<dyn Clock>) -> Self {
-        let path = profile.path.clone();
-        Self::of(Content::Profile(profile), vec![path], clock)
-    }
-
-    fn of(content: Content, paths: Vec<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(content: C, clock: Arc<dyn Clock>) -> Self {
+        let paths = content.paths();
         Self {
             content,
             clock,
@@ -104,7 +111,8 @@ impl File {
     /// See [`super::Source::refused`]. Whoever rotates a secret may revoke the old one at once, while the new one counts
     /// only when its files have been left alone for a second.
     pub(super) fn refused(&self, credential: &Credential) -> Option<Duration> {
-        if self.last.lock().as_ref().is_some_and(|last| !last.credential.is(credential)) {
+        let is_it = |last: &Found<C::Value>| C::credential(&last.value).is_some_and(|last| last.is(credential));
+        if self.last.lock().as_ref().is_some_and(|last| !is_it(last)) {
             return Some(Duration::ZERO);
         }
         let mut refused = self.refused.lock();
@@ -117,14 +125,25 @@ impl File {
         }
     }
 
-    pub(super) async fn fetch(self: Arc<Self>) -> Result<Fetched, Error> {
-        self.fetch_by(Self::look).await
+    /// How they are read.
+    pub(super) fn content(&self) -> &C {
+        &self.content
     }
 
-    async fn fetch_by(
+    /// What they held when they were last looked at.
+    pub(super) fn last(&self) -> Option<C::Value> {
+        self.last.lock().as_ref().map(|last| last.value.clone())
+    }
+
+    /// What they hold.
+    pub(super) async fn find(self: Arc<Self>) -> Result<Found<C::Value>, Error> {
+        self.find_by(Self::look).await
+    }
+
+    async fn find_by(
         self: Arc<Self>,
-        look: impl FnOnce(&Self, &mut Watched<Credential>) -> Result<Credential, Error> + Send + 'static,
-    ) -> Result<Fetched, Error> {
+        look: impl FnOnce(&Self, &mut Watched<C::Value>) -> Result<C::Value, Error> + Send + 'static,
+    ) -> Result<Found<C::Value>, Error> {
         // What another request is looking at may be used as it was found a moment ago.
         if let Some(last) = self.last.lock().clone()
             && self.files.try_lock().is_err()
@@ -138,31 +157,35 @@ impl File {
             spawn_blocking(move || this.note(look(&this, &mut files))).await
         };
         match timeout(PATIENCE, looked).await {
-            Ok(Ok(fetched)) => fetched,
+            Ok(Ok(found)) => found,
             Ok(Err(_)) | Err(_) => self.note(Err(Error::Hanging)),
         }
     }
 
-    fn look(&self, files: &mut Watched<Credential>) -> Result<Credential, Error> {
-        files.look(self.clock.now(), |contents| match &self.content {
-            Content::Secrets(paths) => paths.credential(contents),
-            Content::Profile(profile) => profile.credential(contents),
-        })
+    fn look(&self, files: &mut Watched<C::Value>) -> Result<C::Value, Error> {
+        files.look(self.clock.now(), |contents| self.content.parse(contents))
     }
 
-    /// Keeps what a look found; where that is a problem, beside the last good credential.
-    fn note(&self, looked: Result<Credential, Error>) -> Result<Fetched, Error> {
+    /// Keeps what a look found; where that is a problem, beside the last good value.
+    fn note(&self, looked: Result<C::Value, Error>) -> Result<Found<C::Value>, Error> {
         if looked.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
         let mut last = self.last.lock();
-        let fetched = match (looked, last.take()) {
-            (Ok(credential), _) => Fetched { credential, problem: None },
-            (Err(problem), Some(last)) => Fetched { problem: Some(problem), ..last },
+        let found = match (looked, last.take()) {
+            (Ok(value), _) => Found { value, problem: None },
+            (Err(problem), Some(last)) => Found { problem: Some(problem), ..last },
             (Err(problem), None) => return Err(problem),
         };
-        *last = Some(fetched.clone());
-        Ok(fetched)
+        *last = Some(found.clone());
+        Ok(found)
+    }
+}
+
+impl File<Paths> {
+    pub(super) async fn fetch(self: Arc<Self>) -> Result<Fetched, Error> {
+        let Found { value: credential, problem } = self.find().await?;
+        Ok(Fetched { credential, problem })
     }
 }
 
@@ -172,9 +195,17 @@ impl Paths {
     fn all(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.secret_id, &self.secret_key].into_iter().chain(&self.token)
     }
+}
 
-    /// The credential in the files' contents, which come in the order of [`Paths::all`].
-    fn credential(&self, contents: &[SecretSlice<u8>]) -> Result<Credential, Error> {
+impl Content for Paths {
+    type Value = Credential;
+
+    fn paths(&self) -> Vec<PathBuf> {
+        self.all().cloned().collect()
+    }
+
+    /// Each file is one secret and nothing else.
+    fn parse(&self, contents: &[SecretSlice<u8>]) -> Result<Credential, Error> {
         let mut contents = contents.iter().map(ExposeSecret::expose_secret);
         let mut next = |path: &PathBuf| secret_in(contents.next().unwrap_or_default(), path);
         Ok(Credential {
@@ -182,6 +213,10 @@ impl Paths {
             secret_key: next(&self.secret_key)?,
             token: self.token.as_ref().map(next).transpose()?,
         })
+    }
+
+    fn credential(credential: &Credential) -> Option<&Credential> {
+        Some(credential)
     }
 }
 
@@ -205,7 +240,7 @@ mod tests {
     struct Mount {
         folder: TempDir,
         clock: Arc<HandClock>,
-        file: Arc<File>,
+        file: Arc<File<Paths>>,
     }
 
     #[derive(Debug)]
@@ -396,7 +431,7 @@ mod tests {
         mount.write_all("good");
         mount.brings("good").await;
         let (end, ended) = mpsc::channel::<()>();
-        let hangs = tokio::spawn(Arc::clone(&mount.file).fetch_by(move |file, files| {
+        let hangs = tokio::spawn(Arc::clone(&mount.file).find_by(move |file, files| {
             let _ = ended.recv();
             file.look(files)
         }));

@@ -2,7 +2,10 @@
 //!
 //! A source is asked before each request, so that a rotated secret is taken up with the next one.
 //!
-//! - `env`, `file` and `profile` are places where somebody put a credential.
+//! - `env` and `file` are places where somebody put a credential.
+//! - `profile` is a credentials file of the official tools, `tccli` the form that the command line tool writes. Such a file
+//!   says who signs, `identity`: the owner of a key, or a role, for which `profile_source` has a credential issued. `search`
+//!   finds the file.
 //! - `cvm_role`, `tke_oidc` and `assume_role` have temporary ones issued; `renewed` renews those in time, once for all
 //!   who use them, and `sts` is what two of them ask.
 //! - `chain` tries several of these in turn.
@@ -14,9 +17,13 @@ mod cvm_role;
 mod env;
 mod error;
 mod file;
+mod identity;
 mod profile;
+mod profile_source;
 mod renewed;
+mod search;
 mod sts;
+mod tccli;
 mod tke_oidc;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -29,9 +36,12 @@ pub use chain::Chain;
 pub use cvm_role::CvmRole;
 pub use env::Env;
 pub use error::{Error, Fault, Place, ProfileFault, Told};
-pub use file::{File, Paths};
-pub use profile::{Profile, Search};
+pub use file::{Content, File, Paths};
+pub use identity::{Identity, Key};
+pub use profile::Profile;
+pub use profile_source::{Issued, MakeIssuer, ProfileKey, ProfileSource};
 pub use renewed::Renewed;
+pub use search::Search;
 pub use sts::Sts;
 pub use tke_oidc::TkeOidc;
 
@@ -44,8 +54,12 @@ use crate::tencent::{Credential, Temporary};
 pub enum Source {
     /// Environment variables.
     Env(Env),
-    /// Files, such as a mounted Kubernetes secret, or a credentials file of the official tools.
-    File(Arc<File>),
+    /// Files, such as a mounted Kubernetes secret.
+    File(Arc<File<Paths>>),
+    /// A credentials file of the official tools.
+    Profile(ProfileSource),
+    /// The key in such a file, to assume the role with that the file names.
+    ProfileKey(ProfileKey),
     /// The credentials file of the official tools, wherever it is.
     Search(Search),
     /// Somebody who issues temporary ones.
@@ -79,9 +93,11 @@ impl Source {
     pub fn fetch(&self, now: Timestamp) -> BoxFuture<'_, Result<Fetched, Error>> {
         Box::pin(async move {
             match self {
-                Self::Env(env) => Ok(Fetched { credential: env.credential()?, problem: None }),
+                Self::Env(env) => Ok(Fetched { credential: env.fetch()?, problem: None }),
                 Self::File(file) => Arc::clone(file).fetch().await,
-                Self::Search(search) => search.fetch().await,
+                Self::Profile(profile) => profile.fetch(now).await,
+                Self::ProfileKey(key) => key.fetch(now).await,
+                Self::Search(search) => search.fetch(now).await,
                 Self::Renewed(renewed) => renewed.fetch(now).await,
                 Self::Chain(chain) => chain.fetch(now).await,
             }
@@ -93,7 +109,9 @@ impl Source {
         match self {
             Self::Renewed(renewed) => renewed.keep(now),
             Self::Chain(chain) => chain.chosen(|source| source.keep(now)).unwrap_or_default(),
-            Self::Env(_) | Self::File(_) | Self::Search(_) => {}
+            Self::Profile(profile) => profile.keep(now),
+            Self::Search(search) => search.found().map(|profile| profile.keep(now)).unwrap_or_default(),
+            Self::Env(_) | Self::File(_) | Self::ProfileKey(_) => {}
         }
     }
 
@@ -103,7 +121,9 @@ impl Source {
         match self {
             Self::Env(_) => None,
             Self::File(file) => file.refused(credential),
-            Self::Search(search) => search.found()?.refused(credential),
+            Self::Profile(profile) => profile.refused(credential, now),
+            Self::ProfileKey(key) => key.refused(credential),
+            Self::Search(search) => search.found()?.refused(credential, now),
             Self::Renewed(renewed) => renewed.refused(credential, now),
             Self::Chain(chain) => chain.chosen(|source| source.refused(credential, now))?,
         }
@@ -115,16 +135,21 @@ impl Source {
         match self {
             Self::Renewed(renewed) => renewed.expires(),
             Self::Chain(chain) => chain.chosen(Self::expires)?,
-            Self::Env(_) | Self::File(_) | Self::Search(_) => None,
+            Self::Profile(profile) => profile.expires(),
+            Self::Search(search) => search.found()?.expires(),
+            Self::Env(_) | Self::File(_) | Self::ProfileKey(_) => None,
         }
     }
 
-    /// How often the credential could not be had anew.
+    /// How often the credential could not be read or renewed.
     #[must_use]
     pub fn failures(&self) -> u64 {
         match self {
-            Self::Env(_) => 0,
+            Self::Env(env) => env.failures(),
             Self::File(file) => file.failures(),
+            Self::Profile(profile) => profile.failures(),
+            // Who assumes the role counts them.
+            Self::ProfileKey(_) => 0,
             Self::Search(search) => search.failures(),
             Self::Renewed(renewed) => renewed.failures(),
             Self::Chain(chain) => chain.failures(),

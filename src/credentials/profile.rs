@@ -1,30 +1,26 @@
-//! The credentials file of the official tools.
+//! A profile in a credentials file of the official tools.
 //!
-//! The SDKs read an INI file with a section a profile; the command line tool keeps a JSON file a profile. Sources: the
-//! official Go and Python SDKs, the README of `tccli`.
+//! The SDKs read an INI file with a section for each profile; the command line tool keeps a JSON file for each. Sources: the
+//! official Go and Python SDKs, and the command line tool, see [`tccli`].
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     str,
-    sync::Arc,
 };
 
-use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
-use serde::Deserialize;
 
-use super::{Error, Fetched, File, Place, ProfileFault, secret};
-use crate::{clock::Clock, environment::Environment, files, tencent::Credential};
+use super::{
+    Error, Place, ProfileFault,
+    file::Content,
+    identity::{Identity, Key},
+    secret, tccli,
+};
+use crate::{environment::Environment, tencent::Credential};
 
-/// Names the file.
-const VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
-
-/// Where it is for everybody on the machine.
-const OF_THE_MACHINE: &str = "/etc/tencentcloud/credentials";
-
-/// Where it is in a home.
-const OF_THE_USER: &str = "~/.tencentcloud/credentials";
+/// The fields of a section that are read.
+const FIELDS: [&str; 3] = ["secret_id", "secret_key", "token"];
 
 /// A profile in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,22 +29,6 @@ pub struct Profile {
     pub path: PathBuf,
     /// The section of the profile.
     pub name: String,
-}
-
-/// A profile in the first file that is there.
-#[derive(Debug)]
-pub struct Search {
-    candidates: Vec<(PathBuf, Arc<File>)>,
-    found: Mutex<Option<Arc<File>>>,
-}
-
-/// A profile of the command line tool.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Tccli {
-    secret_id: Option<String>,
-    secret_key: Option<String>,
-    token: Option<String>,
 }
 
 // === impl Profile ===
@@ -60,24 +40,9 @@ impl Profile {
         Self { path: at_home(path, environment), name }
     }
 
-    /// The credential in the file's content.
-    pub(super) fn credential(&self, contents: &[SecretSlice<u8>]) -> Result<Credential, Error> {
-        let content = contents.iter().map(ExposeSecret::expose_secret).next().unwrap_or_default();
-        let text = str::from_utf8(content).map_err(|_| self.fault(ProfileFault::NotText))?;
-        if text.trim_start().starts_with('{') { self.of_json(text) } else { self.of_ini(text) }
-    }
-
-    fn of_json(&self, text: &str) -> Result<Credential, Error> {
-        // serde's own messages may quote a secret.
-        let found: Tccli = serde_json::from_str(text).map_err(|_| self.fault(ProfileFault::NotJson))?;
-        let [id, key, token] =
-            [found.secret_id, found.secret_key, found.token].map(|text| text.map(SecretString::from));
-        self.of_fields([("secretId", id), ("secretKey", key), ("token", token)])
-    }
-
-    fn of_ini(&self, text: &str) -> Result<Credential, Error> {
+    fn of_ini(&self, text: &str) -> Result<Identity, Error> {
         let mut section = None;
-        let mut fields: Option<HashMap<String, SecretString>> = None;
+        let mut fields: Option<HashMap<&str, SecretString>> = None;
         for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
@@ -90,15 +55,25 @@ impl Profile {
             } else if let (Some(true), Some(fields), Some((name, value))) =
                 (section, fields.as_mut(), line.split_once(['=', ':']))
             {
-                fields.insert(name.trim().to_ascii_lowercase(), unquoted(value.trim()).into());
+                let name = name.trim().to_ascii_lowercase();
+                if tccli::names_an_identity(&name) {
+                    return Err(self.fault(ProfileFault::Ignored { field: name }));
+                }
+                if let Some(name) = FIELDS.into_iter().find(|field| *field == name)
+                    // Which of two keys counts, each tool decides in its own way.
+                    && fields.insert(name, unquoted(value.trim()).into()).is_some()
+                {
+                    return Err(self.fault(ProfileFault::Twice(name)));
+                }
             }
         }
         let mut fields = fields.ok_or_else(|| self.fault(ProfileFault::NoSection(self.name.clone())))?;
-        self.of_fields(["secret_id", "secret_key", "token"].map(|name| (name, fields.remove(name))))
+        let credential = self.credential(FIELDS.map(|name| (name, fields.remove(name))))?;
+        Ok(Identity::Key(Key { credential, expires: None, login: None }))
     }
 
     /// The id, the key and the token, each with its name in the file.
-    fn of_fields(&self, fields: [(&'static str, Option<SecretString>); 3]) -> Result<Credential, Error> {
+    pub(super) fn credential(&self, fields: [(&'static str, Option<SecretString>); 3]) -> Result<Credential, Error> {
         let [id, key, (token_name, token)] = fields;
         let checked = |name, value: &SecretString| -> Result<SecretString, Error> {
             Ok(secret(value.expose_secret(), || Place::Field(self.path.clone(), name))?.into())
@@ -114,52 +89,26 @@ impl Profile {
         })
     }
 
-    fn fault(&self, fault: ProfileFault) -> Error {
+    pub(super) fn fault(&self, fault: ProfileFault) -> Error {
         Error::Profile { path: self.path.clone(), fault }
     }
 }
 
-// === impl Search ===
+impl Content for Profile {
+    type Value = Identity;
 
-impl Search {
-    /// That profile, in the file that a variable of `environment` names; without that, in the one of its home or of the
-    /// machine.
-    #[must_use]
-    pub fn new(name: &str, environment: &Environment, clock: &Arc<dyn Clock>) -> Self {
-        let named = environment.get(VARIABLE).map(ExposeSecret::expose_secret).filter(|path| !path.trim().is_empty());
-        let places = named.map_or_else(|| vec![OF_THE_USER, OF_THE_MACHINE], |path| vec![path]);
-        let candidates = places.into_iter().map(|path| {
-            let profile = Profile::new(Path::new(path), name.to_owned(), environment);
-            (profile.path.clone(), Arc::new(File::profile(profile, Arc::clone(clock))))
-        });
-        Self { candidates: candidates.collect(), found: Mutex::default() }
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.path.clone()]
     }
 
-    pub(super) async fn fetch(&self) -> Result<Fetched, Error> {
-        if let Some(found) = self.found() {
-            return found.fetch().await;
-        }
-        for (_, file) in &self.candidates {
-            match Arc::clone(file).fetch().await {
-                Err(Error::Files(files::Error::Unreadable { kind: std::io::ErrorKind::NotFound, .. })) => {}
-                outcome => {
-                    if outcome.is_ok() {
-                        *self.found.lock() = Some(Arc::clone(file));
-                    }
-                    return outcome;
-                }
-            }
-        }
-        Err(Error::NoProfile(self.candidates.iter().map(|(path, _)| path.clone()).collect()))
+    fn parse(&self, contents: &[SecretSlice<u8>]) -> Result<Identity, Error> {
+        let content = contents.iter().map(ExposeSecret::expose_secret).next().unwrap_or_default();
+        let text = str::from_utf8(content).map_err(|_| self.fault(ProfileFault::NotText))?;
+        if text.trim_start().starts_with('{') { tccli::read(text, self) } else { self.of_ini(text) }
     }
 
-    /// The file that has been found.
-    pub(super) fn found(&self) -> Option<Arc<File>> {
-        self.found.lock().clone()
-    }
-
-    pub(super) fn failures(&self) -> u64 {
-        self.found().map_or(0, |file| file.failures())
+    fn credential(identity: &Identity) -> Option<&Credential> {
+        identity.key().map(|key| &key.credential)
     }
 }
 
@@ -182,7 +131,8 @@ mod tests {
 
     fn read(text: &str, name: &str) -> Result<[Option<String>; 3], String> {
         let profile = Profile { path: "file".into(), name: name.to_owned() };
-        let credential = profile.credential(&[text.as_bytes().to_vec().into()]).map_err(|error| error.to_string())?;
+        let identity = profile.parse(&[text.as_bytes().to_vec().into()]).map_err(|error| error.to_string())?;
+        let Identity::Key(Key { credential, .. }) = identity else { panic!("no key: {identity:?}") };
         let exposed = |secret: SecretString| secret.expose_secret().to_owned();
         Ok([Some(exposed(credential.secret_id)), Some(exposed(credential.secret_key)), credential.token.map(exposed)])
     }
@@ -204,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_command_line_tool_s_json_is_read() {
-        let text = r#"{"secretId": "id", "secretKey": "key", "token": null, "type": "x"}"#;
+        let text = r#"{"secretId": "id", "secretKey": "key", "token": null, "type": "default"}"#;
         assert_eq!(read(text, "default"), Ok(found("id", "key", None)));
         assert_eq!(read(r#"{"secretKey": "key"}"#, "default"), Err("file has no secretId: add it".into()));
         assert_eq!(read("{", "default"), Err("file is no JSON object: have tccli write it again".into()));
@@ -217,6 +167,20 @@ mod tests {
             ("[default]\nsecret_id = id\nsecret_key =", "file: secret_key is empty"),
             ("[default]\nsecret_id = id\nsecret_key = the key", "file: secret_key holds a blank"),
             ("secret_id = id\nsecret_key = key", "file has no section [default]"),
+            ("[default]\nsecret_id = id", "file has no secret_key: add it"),
+            ("[default]\nsecret_id = id\nsecret_id = the key", "file has secret_id twice in the section"),
+            (
+                "[default]\nsecret_id = id\n[other]\n[default]\nsecret_key = key\nSecret_Id = the key",
+                "file has secret_id twice",
+            ),
+            (
+                "[default]\nsecret_id = id\nsecret_key = key\nrole_arn = the key",
+                "file has role_arn, which is not followed",
+            ),
+            (
+                "[default]\nsource-profile = the key\nsecret_id = id\nsecret_key = key",
+                "file has source-profile, which is not",
+            ),
         ] {
             let error = read(text, "default").unwrap_err();
             assert!(error.starts_with(told) && !error.contains("the key"), "{text}: {error}");

@@ -68,8 +68,14 @@ impl TkeOidc {
     }
 
     fn variable(&self, name: &'static str) -> Result<&str, Error> {
-        let value = self.environment.get(name).map(|value| value.expose_secret().trim()).unwrap_or_default();
-        if value.is_empty() { Err(Error::Unset(name)) } else { Ok(value) }
+        self.environment.filled(name).ok_or_else(|| {
+            // A region alone names no identity.
+            let mut others = [PROVIDER_ID, TOKEN_FILE, ROLE_ARN].into_iter();
+            match others.find(|given| self.environment.filled(given).is_some()) {
+                Some(given) => Error::Incomplete { missing: name, given },
+                None => Error::Unset(name),
+            }
+        })
     }
 
     fn parsed<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<T, Error> {

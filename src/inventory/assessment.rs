@@ -134,6 +134,8 @@ pub struct KeyCounts {
 pub struct UserAssessment {
     /// How its last poll ended.
     pub state: UserState,
+    /// Whether the user exists and its last answer is older than [`LATE_INTERVALS`] effective poll intervals.
+    pub is_late: bool,
     /// How many keys it has beside how many it may have.
     pub limit: KeyLimit,
 }
@@ -193,24 +195,27 @@ impl Moment {
 // === impl Account ===
 
 impl Account {
+    /// How often each user is polled: the poll interval, or as often as the rate limit allows.
+    #[must_use]
+    pub fn effective_interval(&self) -> Duration {
+        let users = self.uins.lock().len();
+        let needed = self.progress().rate_limit.map(|limit| time_for(users, limit));
+        needed.unwrap_or_default().max(self.facts().poll_interval)
+    }
+
     /// What is true of the account, whose users are `users`, at `moment`.
     #[must_use]
     pub fn assess(&self, users: &Snapshot, moment: Moment) -> Assessment {
         let (facts, progress, listings) = (self.facts(), self.progress(), self.listings());
         let now = progress.correct(moment.local);
-        let needed = progress.rate_limit.map(|limit| time_for(users.count(), limit));
-        let effective_interval = needed.unwrap_or_default().max(facts.poll_interval);
+        let effective_interval = self.effective_interval();
         let (mut user_counts, mut keys, mut oldest) = (UserCounts::default(), KeyCounts::default(), None);
         for (_, user) in users.iter() {
-            let assessed = user.assess(&facts);
+            let assessed = user.assess(&facts, effective_interval, now);
             user_counts.add(assessed);
             keys.add(user, assessed, &facts, now);
-            if assessed.state != UserState::Missing
-                && let Some(answered) = user.answered
-            {
-                let age = since(answered, now);
-                oldest = oldest.max(Some(age));
-                user_counts.late += usize::from(age > effective_interval.saturating_mul(LATE_INTERVALS));
+            if assessed.state != UserState::Missing {
+                oldest = oldest.max(user.answered.map(|answered| since(answered, now)));
             }
         }
         let failed = |listing: &Listing| listings.get(*listing).failure.is_some();
@@ -242,7 +247,7 @@ impl Account {
             self.credential_problem().map(|_| AccountProblem::CredentialNotRenewed),
             skew.map(AccountProblem::ClockSkew),
             is_throttled.then_some(AccountProblem::Throttled),
-            needed.filter(|needed| *needed > facts.poll_interval).map(AccountProblem::IntervalTooShort),
+            (effective_interval > facts.poll_interval).then_some(AccountProblem::IntervalTooShort(effective_interval)),
         ]);
         Assessment {
             state,
@@ -303,19 +308,28 @@ impl AccountProblem {
 // === impl User ===
 
 impl User {
-    /// What is true of the user.
+    /// What is true of the user, polled once every `effective_interval`, where it is `now` by the account's clock.
     #[must_use]
-    pub fn assess(&self, facts: &Facts) -> UserAssessment {
+    pub fn assess(&self, facts: &Facts, effective_interval: Duration, now: Timestamp) -> UserAssessment {
+        let (state, longest) = (self.state(), effective_interval.saturating_mul(LATE_INTERVALS));
+        UserAssessment {
+            state,
+            is_late: state != UserState::Missing
+                && self.answered.is_some_and(|answered| since(answered, now) > longest),
+            limit: self.key_limit(facts),
+        }
+    }
+
+    /// How many keys the user has beside how many it may have.
+    #[must_use]
+    pub fn key_limit(&self, facts: &Facts) -> KeyLimit {
         let keys = self.keys.as_deref().unwrap_or_default().len();
         let limit = usize::try_from(facts.key_limit).unwrap_or(usize::MAX);
-        UserAssessment {
-            state: self.state(),
-            limit: match keys {
-                _ if keys > limit => KeyLimit::Over,
-                0 => KeyLimit::Below,
-                _ if keys == limit => KeyLimit::At,
-                _ => KeyLimit::Below,
-            },
+        match keys {
+            _ if keys > limit => KeyLimit::Over,
+            0 => KeyLimit::Below,
+            _ if keys == limit => KeyLimit::At,
+            _ => KeyLimit::Below,
         }
     }
 
@@ -342,16 +356,22 @@ impl Key {
         now.duration_since(self.created).max(SignedDuration::ZERO)
     }
 
+    /// For how long it has not been used, if that is known: for all its life if it never was.
+    #[must_use]
+    pub fn idle(&self, now: Timestamp) -> Option<SignedDuration> {
+        self.last_use.map(|last_use| match last_use {
+            LastUse::Never => self.age(now),
+            LastUse::At(time) => now.duration_since(time),
+        })
+    }
+
     /// What is to be said of it, where its user stands to the limit as `limit` says.
     #[must_use]
     pub fn findings(&self, limit: KeyLimit, facts: &Facts, now: Timestamp) -> Findings {
         let is_active = self.status != KeyStatus::Inactive;
         // In whole seconds, as the metrics have it.
         let is_old = u64::try_from(self.age(now).as_secs()).is_ok_and(|age| age > facts.key_max_age.as_secs());
-        let idle = self.last_use.map(|last_use| match last_use {
-            LastUse::Never => self.age(now),
-            LastUse::At(time) => now.duration_since(time),
-        });
+        let idle = self.idle(now);
         let mut findings = Findings::default();
         for finding in Finding::ALL {
             findings.0[finding as usize] = match finding {
@@ -376,6 +396,7 @@ impl UserCounts {
             UserState::Failing => self.failing += 1,
             UserState::Missing => self.missing += 1,
         }
+        self.late += usize::from(user.is_late);
         match user.limit {
             KeyLimit::Below => {}
             KeyLimit::At => self.at_limit += 1,
@@ -573,7 +594,7 @@ mod tests {
         ] {
             let key = Key { label: "a".to_owned(), status: KeyStatus::Active, created: now(), last_use: None };
             let user = User { keys: Some(vec![key; keys].into()), ..User::default() };
-            assert_eq!(user.assess(&Facts { key_limit: limit, ..facts() }).limit, standing);
+            assert_eq!(user.key_limit(&Facts { key_limit: limit, ..facts() }), standing);
         }
     }
 }

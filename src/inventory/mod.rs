@@ -58,7 +58,7 @@ pub struct Account {
     sources: Mutex<Sources>,
     members: Mutex<Option<Arc<Found>>>,
     listings: Mutex<Listings>,
-    credential_problem: Mutex<Option<Arc<str>>>,
+    credential_problem: Mutex<Option<CredentialProblem>>,
     progress: Mutex<Progress>,
     changed: Changed,
 }
@@ -80,6 +80,15 @@ pub struct Facts {
     pub poll_interval: Duration,
     /// What is listed beside the keys of each user.
     pub listings: ConfiguredListings,
+}
+
+/// Why the credential cannot be renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialProblem {
+    /// In words; free of secrets and of bounded length.
+    pub error: Arc<str>,
+    /// When it could first not be renewed.
+    pub since: Timestamp,
 }
 
 /// How many users are read in one go. To a poll that waits this is some ten microseconds.
@@ -309,13 +318,16 @@ impl Account {
 
     /// Why the credential cannot be renewed while the last good one is still in use.
     #[must_use]
-    pub fn credential_problem(&self) -> Option<Arc<str>> {
+    pub fn credential_problem(&self) -> Option<CredentialProblem> {
         self.credential_problem.lock().clone()
     }
 
-    /// The credential cannot be renewed, for this reason, or can be again.
-    pub fn set_credential_problem(&self, problem: Option<Arc<str>>) {
-        *self.credential_problem.lock() = problem;
+    /// The credential cannot be renewed, as `error` says since `at`, or can be again. It counts from the first of the
+    /// errors in a row.
+    pub fn set_credential_problem(&self, error: Option<Arc<str>>, at: Timestamp) {
+        let mut problem = self.credential_problem.lock();
+        let since = problem.as_ref().map_or(at, |problem| problem.since);
+        *problem = error.map(|error| CredentialProblem { error, since });
     }
 
     /// The time to go by where the machine's clock says `local` now.

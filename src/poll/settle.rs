@@ -57,14 +57,16 @@ impl Poller {
                 return self.again(&subject);
             }
             Err(failure) => {
-                if let Failure::Api(ApiError::Api { code, server_time, .. }) = &failure {
-                    self.metrics_of(&subject).error(code);
-                    if failure.reason() == Reason::ClockSkew
-                        && let Some(time) = *server_time
-                        && self.time.refused(time, signed_at, self.wiring.clock.now(), self.now())
-                    {
-                        return self.again(&subject);
-                    }
+                if let Failure::Api(error) = &failure
+                    && let Some(code) = error.counts_as()
+                {
+                    self.metrics_of(&subject).error(&code);
+                }
+                if let Failure::Api(ApiError::Api { server_time: Some(time), .. }) = &failure
+                    && failure.reason() == Reason::ClockSkew
+                    && self.time.refused(*time, signed_at, self.wiring.clock.now(), self.now())
+                {
+                    return self.again(&subject);
                 }
                 if let Some(wait) = self.another_credential(&failure, signer) {
                     debug!(account = %self.wiring.account.name(), error = %failure, "the credential is no longer good: asking with the next");
@@ -192,7 +194,10 @@ impl Poller {
     fn poll_failed(&mut self, turn: Turn, failure: &Failure) -> bool {
         let (uin, reason) = (turn.uin(), failure.reason());
         let random = &mut self.wiring.random;
-        if reason == Reason::Throttled && self.schedule.postpone(turn, |retry| backoff::wait(retry, random)) {
+        if reason == Reason::Throttled
+            && !self.wiring.polls_once
+            && self.schedule.postpone(turn, |postponed| backoff::wait(postponed, random))
+        {
             debug!(account = %self.wiring.account.name(), %uin, error = %failure, "throttled");
             return false;
         }
@@ -332,7 +337,7 @@ impl Poller {
         if problem == self.credential_problem {
             return;
         }
-        self.wiring.account.set_credential_problem(problem.as_ref().map(error_text));
+        self.wiring.account.set_credential_problem(problem.as_ref().map(error_text), self.now());
         let account = self.wiring.account.name();
         if let Some(error) = &problem {
             warn!(%account, %error, "the credential cannot be had anew: the last good one is used on");

@@ -16,6 +16,8 @@ pub struct Arrival {
     pub at: Instant,
     /// Its `X-TC-Action`; empty where it has none.
     pub action: String,
+    /// Who signed it: a UIN, or the number of a role; nothing where nobody known did.
+    pub caller: Option<u64>,
     /// Its `TargetUin`, where it has a readable one.
     pub target: Option<u64>,
     /// What became of it.
@@ -93,6 +95,7 @@ mod tests {
             .map(|millis| Arrival {
                 at: start + Duration::from_millis(millis),
                 action: String::new(),
+                caller: None,
                 target: None,
                 outcome: Outcome::Answered,
             })

@@ -37,7 +37,7 @@ pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
 pub use metadata::{Machine, serve_metadata};
-pub use population::{Behaviour, Caller, Key, Member, NoKeys, Population, Told, User};
+pub use population::{Behaviour, Caller, Key, LastUsedRows, Member, NoKeys, Population, Told, User};
 pub use roles::{Identity, Role};
 pub use server::serve;
 
@@ -101,6 +101,7 @@ struct State {
     arrived: usize,
     /// How often each user was asked about.
     asked: HashMap<u64, u64>,
+    last_used_rows: LastUsedRows,
 }
 
 // === impl Simulator ===
@@ -121,6 +122,7 @@ impl Simulator {
             backends: vec![],
             arrived: 0,
             asked: HashMap::new(),
+            last_used_rows: LastUsedRows::default(),
         };
         Self { clock, state: Mutex::new(state) }
     }
@@ -132,9 +134,9 @@ impl Simulator {
         let now = self.clock.now();
         let now = now.checked_add(ahead).unwrap_or(now);
         let at = Instant::now();
-        let (reply, target, outcome) = state.reply(request, now, at);
+        let (reply, caller, target, outcome) = state.reply(request, now, at);
         let action = request::single(request.headers(), "x-tc-action").unwrap_or_default().to_owned();
-        state.log.push(Arrival { at, action, target, outcome });
+        state.log.push(Arrival { at, action, caller, target, outcome });
         reply
     }
 
@@ -194,6 +196,11 @@ impl Simulator {
         change(&mut self.state.lock().organization)
     }
 
+    /// Which rows answers about last uses have from now on.
+    pub fn set_last_used_rows(&self, rows: LastUsedRows) {
+        self.state.lock().last_used_rows = rows;
+    }
+
     /// The role that the machine has from now on, if any. At first it has none.
     pub fn set_machine(&self, machine: Option<Machine>) {
         self.state.lock().metadata.set(machine);
@@ -249,23 +256,29 @@ impl State {
         self.backends.get(self.arrived % self.backends.len().max(1)).copied().unwrap_or_default()
     }
 
-    /// The reply, whom the request is about as far as can be told, and what became of it.
-    fn reply(&mut self, request: &Request<Bytes>, now: Timestamp, at: Instant) -> (Reply, Option<u64>, Outcome) {
+    /// The reply, who signed the request, the user whom it is about as far as can be told, and what became of it.
+    fn reply(
+        &mut self,
+        request: &Request<Bytes>,
+        now: Timestamp,
+        at: Instant,
+    ) -> (Reply, Option<u64>, Option<u64>, Outcome) {
         let id = answer::request_id();
         let target = request::target_uin(request);
         let reused = request.extensions().get::<Reused>().is_some();
 
         let admitted = self.admit(request, now, at);
-        let fault = admitted.as_ref().ok().and_then(|(common, signer)| {
-            self.faults.take(common.action, signer.as_ref().map(|signer| signer.caller), target, reused)
-        });
+        let signer = admitted.as_ref().ok().and_then(|(_, signer)| signer.as_ref());
+        let caller = signer.map(|signer| signer.caller);
+        let fault =
+            admitted.as_ref().ok().and_then(|(common, _)| self.faults.take(common.action, caller, target, reused));
         let answer = match &fault {
             Some(Fault::Error(rejection)) => Err(rejection.clone()),
             _ => admitted.and_then(|(common, signer)| self.answer(request, &common, signer.as_ref(), now, &id)),
         };
         let response = answer::response(&answer, &id, now);
         let reply = match fault {
-            None | Some(Fault::Error(_)) => return (Reply::Response(response), target, Outcome::of(&answer)),
+            None | Some(Fault::Error(_)) => return (Reply::Response(response), caller, target, Outcome::of(&answer)),
             Some(Fault::Answer(mut other)) => {
                 answer::date(other.headers_mut(), now);
                 Reply::Response(other)
@@ -273,7 +286,7 @@ impl State {
             Some(Fault::Date(date)) => {
                 let mut response = response;
                 response.headers_mut().insert(header::DATE, date);
-                return (Reply::Response(response), target, Outcome::of(&answer));
+                return (Reply::Response(response), caller, target, Outcome::of(&answer));
             }
             Some(Fault::Truncate) => Reply::Truncated(response),
             Some(Fault::Flood { bytes, chunked }) => Reply::Flood { bytes, chunked },
@@ -281,7 +294,7 @@ impl State {
             Some(Fault::Close | Fault::CloseIfReused) => Reply::Close,
             Some(Fault::Hang) => Reply::Hang,
         };
-        (reply, target, Outcome::Faulted)
+        (reply, caller, target, Outcome::Faulted)
     }
 
     /// What the request says and who signed it, unless it is malformed, ill signed or one too many. Nobody signs where
@@ -346,6 +359,7 @@ impl State {
             roles: &mut self.roles,
             organization: &self.organization,
             asked: &mut self.asked,
+            last_used_rows: self.last_used_rows,
             now,
             request_id,
         })

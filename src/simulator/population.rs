@@ -84,6 +84,20 @@ pub enum Told<T> {
     As(T),
 }
 
+/// Which rows an answer about last uses has. The documents do not say that they are those of the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LastUsedRows {
+    /// One for each key of the request, in another order.
+    #[default]
+    Reordered,
+    /// Those, but for every second one.
+    Short,
+    /// Those, each twice.
+    Duplicated,
+    /// Those, behind and between rows of keys that nobody asked about.
+    Foreign,
+}
+
 /// How an answer without keys looks. The documents say null; all three must be understood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NoKeys {

@@ -3,7 +3,10 @@
 use jiff::{Timestamp, tz::Offset};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers};
+use super::{
+    DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers,
+    transport::MAX_RESPONSE_BYTES,
+};
 
 /// The names of all actions that are asked for here: the values of the label `action`.
 pub const NAMES: [&str; 5] = [
@@ -22,6 +25,8 @@ pub trait Action: Serialize + Sync {
     const NAME: &'static str;
     /// `X-TC-Version`.
     const VERSION: &'static str;
+    /// The most bytes that are read of an answer.
+    const MAX_RESPONSE_BYTES: usize = MAX_RESPONSE_BYTES;
 
     /// The body of an answer. Fields that an answer has beside these are nobody's concern.
     type Response: DeserializeOwned + Send + 'static;
@@ -33,6 +38,12 @@ pub trait Action: Serialize + Sync {
     /// # Errors
     /// What is wrong with it. It is logged, so it must quote nothing that may be a key's id.
     fn understand(&self, response: Self::Response, context: Context) -> Result<Self::Output, String>;
+
+    /// The action as a policy names it.
+    #[must_use]
+    fn permission() -> String {
+        format!("{}:{}", Self::SERVICE, Self::NAME)
+    }
 
     /// `text` without what the request says and nobody else may read: an error answer may quote it.
     #[must_use]

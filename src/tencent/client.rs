@@ -12,6 +12,8 @@ use tokio::task::spawn_blocking;
 use super::{
     Action, Code, Connection, Context, Credential, Endpoint, Error, Region, Transport,
     sign::{self, Covered, Payload},
+    text::Text,
+    transport::ResponseLimit,
 };
 
 const CONTENT_TYPE: &str = "application/json";
@@ -60,16 +62,33 @@ struct Envelope<T> {
 #[serde(rename_all = "PascalCase")]
 struct Common {
     error: Option<ApiError>,
-    /// In every documented answer. What lacks it is something else, and must not pass for "no keys".
-    request_id: String,
+    /// In every documented answer but an error about a request that was refused before it reached the service.
+    request_id: Option<Text>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ApiError {
+    code: Text,
+    message: Option<Text>,
+}
+
+/// An error as the API wrote it before version 3. Source: the official Go SDK, which still reads it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OldError {
+    /// 0 is no error.
+    code: i64,
+    code_desc: Text,
+    message: Option<Text>,
+}
+
+/// What an error answer says, as it came.
+#[derive(Default)]
+struct Refusal {
     code: String,
-    #[serde(default)]
     message: String,
+    request_id: String,
 }
 
 // === impl Answer ===
@@ -178,7 +197,10 @@ impl Client {
         if let Some(token) = signer.and_then(|credential| credential.token.as_ref()) {
             request = request.header(HeaderName::from_static("x-tc-token"), secret(token.expose_secret())?);
         }
-        request.body(body).map_err(|error| Error::Malformed(error.to_string()))
+        request
+            .extension(ResponseLimit(A::MAX_RESPONSE_BYTES))
+            .body(body)
+            .map_err(|error| Error::Malformed(error.to_string()))
     }
 }
 
@@ -218,20 +240,30 @@ async fn read<T: DeserializeOwned + Send + 'static>(
     } else {
         parse_answer(&body)
     };
-    parsed?.map_err(|(ApiError { code, message }, request_id)| Error::Api {
-        code: Code::new(&presentable(&scrub(&code))),
+    parsed?.map_err(|Refusal { code, message, request_id }| Error::Api {
+        code: Code::new(&code).scrubbed(|code| presentable(&scrub(code))),
         message: presentable(&scrub(&message)),
         request_id: presentable(&scrub(&request_id)),
         server_time,
     })
 }
 
-/// What an answer's body says: what was asked for, or an error and the request's id.
-fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<Result<T, (ApiError, String)>, Error> {
-    let Common { error, request_id } = parse(body)?;
-    match error {
-        None => parse(body).map(Ok),
-        Some(error) => Ok(Err((error, request_id))),
+/// What an answer's body says: what was asked for, or an error.
+fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<Result<T, Refusal>, Error> {
+    let text = |text: Option<Text>| text.unwrap_or_default().0;
+    match parse(body) {
+        Ok(Common { error: Some(ApiError { code, message }), request_id }) => {
+            Ok(Err(Refusal { code: code.0, message: text(message), request_id: text(request_id) }))
+        }
+        // What has no id is not the API's answer, and must not pass for "no keys".
+        Ok(Common { error: None, request_id: None }) => Err(Error::Malformed("it has no RequestId".to_owned())),
+        Ok(Common { error: None, request_id: Some(_) }) => parse(body).map(Ok),
+        Err(error) => match serde_json::from_slice(body) {
+            Ok(OldError { code, code_desc: Text(name), message }) if code != 0 => {
+                Ok(Err(Refusal { code: name, message: text(message), ..Refusal::default() }))
+            }
+            _ => Err(error),
+        },
     }
 }
 
@@ -252,5 +284,61 @@ fn presentable(text: &str) -> String {
     match text.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    /// The code, the text and the id of an error answer.
+    fn refusal(body: &str) -> Option<[String; 3]> {
+        let Refusal { code, message, request_id } = parse_answer::<IgnoredAny>(body.as_bytes()).ok()?.err()?;
+        Some([code, message, request_id])
+    }
+
+    #[test]
+    fn the_code_of_an_error_counts_whatever_else_the_answer_has() {
+        for (body, code, message, id) in [
+            (r#"{"Response":{"Error":{"Code":"A.B","Message":"m"},"RequestId":"r"}}"#, "A.B", "m", "r"),
+            (r#"{"Response":{"Error":{"Code":"A.B","Message":"m"}}}"#, "A.B", "m", ""),
+            (r#"{"Response":{"Error":{"Code":"A.B","Message":"m"},"RequestId":null}}"#, "A.B", "m", ""),
+            (r#"{"Response":{"RequestId":"r","Error":{"Code":"A.B","Message":null}}}"#, "A.B", "", "r"),
+            (r#"{"Response":{"Error":{"Code":"A.B"},"New":[{}]},"more":1}"#, "A.B", "", ""),
+            (
+                r#"{"Response":{"Error":{"Code":"A","Message":"\ud800!"},"RequestId":"\udc00"}}"#,
+                "A",
+                "\u{fffd}!",
+                "\u{fffd}",
+            ),
+            (r#"{"code":4400,"codeDesc":"RequestLimitExceeded","message":"m"}"#, "RequestLimitExceeded", "m", ""),
+            (r#"{"code":4100,"message":null,"codeDesc":"AuthFailure"}"#, "AuthFailure", "", ""),
+        ] {
+            assert_eq!(refusal(body), Some([code, message, id].map(str::to_owned)), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_of_the_api_is_neither_an_error_nor_an_answer() {
+        for body in [
+            r#"{"Response":{}}"#,
+            r#"{"Response":{"RequestId":null}}"#,
+            r#"{"Response":{"Error":null}}"#,
+            r#"{"Response":{"Error":{},"RequestId":"r"}}"#,
+            r#"{"Response":{"Error":{"Code":null},"RequestId":"r"}}"#,
+            r#"{"Response":null}"#,
+            r#"{"code":0,"codeDesc":"Success","message":""}"#,
+            r#"{"code":401,"message":"sign in to the hotel's network"}"#,
+            r#"{"code":"4400","codeDesc":"RequestLimitExceeded"}"#,
+            r#"{"codeDesc":"RequestLimitExceeded"}"#,
+            r#"{"code":4400,"codeDesc":"RequestLimitExceeded""#,
+            "[]",
+            "",
+        ] {
+            assert!(matches!(parse_answer::<IgnoredAny>(body.as_bytes()), Err(Error::Malformed(_))), "{body}");
+        }
+        assert!(matches!(parse_answer::<IgnoredAny>(br#"{"Response":{"RequestId":"r"}}"#), Ok(Ok(_))));
     }
 }

@@ -18,7 +18,8 @@ pub const OTHER: &str = "other";
 /// Every documented code with the reason it falls under.
 ///
 /// Sources: the common codes, <https://www.tencentcloud.com/document/api/1036/38589>; those of `ListAccessKeys`,
-/// <https://cloud.tencent.com/document/product/598/45156>; `LimitExceeded.Uin` from CAM's own list in the SDKs.
+/// <https://cloud.tencent.com/document/product/598/45156>; `LimitExceeded.Uin` and the users that
+/// are not found, from CAM's own list in the SDKs.
 pub const DOCUMENTED: &[(&str, Reason)] = &[
     ("ActionOffline", Reason::Rejected),
     ("AuthFailure.InvalidAuthorization", Reason::Credentials),
@@ -59,6 +60,8 @@ pub const DOCUMENTED: &[(&str, Reason)] = &[
     ("ResourceInsufficient", Reason::ServerError),
     ("ResourceNotFound", Reason::Rejected),
     ("ResourceNotFound.SecretNotExist", Reason::Rejected),
+    ("ResourceNotFound.UserNotExist", Reason::UserNotFound),
+    ("ResourceNotFound.UserNotExists", Reason::UserNotFound),
     ("ResourceUnavailable", Reason::ServerError),
     ("ResponseSizeLimitExceeded", Reason::Rejected),
     ("ServiceUnavailable", Reason::ServerError),
@@ -86,6 +89,13 @@ impl Code {
             .or_else(|| FAMILIES.iter().find(|(name, _)| *name == family))
             .map_or(Reason::Other, |(_, reason)| *reason);
         Self { text: text.to_owned(), documented: documented.map(|(code, _)| *code), reason }
+    }
+
+    /// The code, told as what `scrub` makes of its text. One that is documented is no secret, even where a part of it is one
+    /// by chance.
+    #[must_use]
+    pub(super) fn scrubbed(self, scrub: impl FnOnce(&str) -> String) -> Self {
+        if self.documented.is_some() { self } else { Self { text: scrub(&self.text), ..self } }
     }
 
     /// The label `code`: the code where it is documented, otherwise `other`.
@@ -124,6 +134,17 @@ mod tests {
             let code = Code::new(text);
             assert_eq!((code.reason(), code.label()), (reason, OTHER), "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_within_a_documented_code_changes_nothing() {
+        let scrubbed = |text: &str| Code::new(text).scrubbed(|text| text.replace("Token", "[redacted]"));
+        assert_eq!(scrubbed("AuthFailure.TokenFailure"), Code::new("AuthFailure.TokenFailure"));
+        let unknown = scrubbed("AuthFailure.TokenX");
+        assert_eq!(
+            (unknown.to_string(), unknown.reason()),
+            ("AuthFailure.[redacted]X".to_owned(), Reason::Credentials)
+        );
     }
 
     #[test]

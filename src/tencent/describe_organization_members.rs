@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Context, NamedUser, list_users::named, rows::Rows};
+use super::{Action, Context, NamedUser, list_users::named, rows::Rows, text::Text};
 
 /// The most members of a page.
 pub const PAGE: u64 = 50;
@@ -40,7 +40,7 @@ pub struct Response {
 #[serde(rename_all = "PascalCase")]
 struct Row {
     member_uin: u64,
-    name: Option<String>,
+    name: Option<Text>,
 }
 
 // === impl DescribeOrganizationMembers ===
@@ -102,6 +102,8 @@ mod tests {
         for json in [r#"{"Items":null,"Total":null}"#, r#"{"Items":[],"Total":0}"#, "{}"] {
             assert_eq!(page(json), Ok(MembersPage { members: vec![], total: 0 }), "{json}");
         }
+        let odd = page(r#"{"Items":[{"MemberUin":7,"Name":"a\ud800"}],"Total":1}"#);
+        assert_eq!(odd, Ok(MembersPage { members: vec![named(7, "a\u{fffd}")], total: 1 }));
         assert!(page(r#"{"Items":[{"MemberUin":0}],"Total":1}"#).unwrap_err().contains("MemberUin"));
     }
 }

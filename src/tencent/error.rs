@@ -7,20 +7,17 @@ use thiserror::Error;
 
 use super::{Code, Reason};
 
-/// The most that is read of an answer.
-pub const MAX_RESPONSE_BYTES: usize = 4 << 20;
-
 /// Why a request brought no answer.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The API answered with an error.
-    #[error("{code}: {message} (request id {request_id})")]
+    #[error("{code}: {message} ({})", told_id(.request_id))]
     Api {
         /// The code, which is stable.
         code: Code,
         /// The text, which is not; free of our secrets.
         message: String,
-        /// What Tencent Cloud's support asks for.
+        /// What Tencent Cloud's support asks for. Empty where the request was refused before it had one.
         request_id: String,
         /// The API's clock as the answer's `Date` header tells it.
         server_time: Option<Timestamp>,
@@ -45,8 +42,8 @@ pub enum Error {
     #[error("no answer within {}", humane(*.0))]
     Timeout(Duration),
     /// The answer is larger than we read.
-    #[error("the answer is larger than {} MiB", MAX_RESPONSE_BYTES >> 20)]
-    TooLarge,
+    #[error("the answer is larger than {} MiB", .0 >> 20)]
+    TooLarge(usize),
     /// The answer is not what the API documents.
     #[error("the answer is not what the API documents: {0}")]
     Malformed(String),
@@ -67,8 +64,19 @@ impl Error {
             Self::Tls(_) => Reason::Tls,
             Self::Connection(_) | Self::StaleConnection(_) => Reason::Connection,
             Self::Timeout(_) => Reason::Timeout,
-            Self::TooLarge => Reason::TooLarge,
+            Self::TooLarge(_) => Reason::TooLarge,
             Self::Malformed(_) => Reason::Malformed,
+        }
+    }
+
+    /// The code that it counts as: that of the answer, and for HTTP status 429, which refuses a request for the same
+    /// reason, `RequestLimitExceeded`.
+    #[must_use]
+    pub fn counts_as(&self) -> Option<Code> {
+        match self {
+            Self::Api { code, .. } => Some(code.clone()),
+            Self::HttpStatus(429) => Some(Code::new("RequestLimitExceeded")),
+            _ => None,
         }
     }
 
@@ -79,6 +87,10 @@ impl Error {
         let codes = ["AuthFailure.InvalidSecretId", "AuthFailure.SecretIdNotFound", "AuthFailure.TokenFailure"];
         codes.contains(&code.label())
     }
+}
+
+fn told_id(request_id: &str) -> String {
+    if request_id.is_empty() { "no request id".to_owned() } else { format!("request id {request_id}") }
 }
 
 fn humane(time: Duration) -> String {

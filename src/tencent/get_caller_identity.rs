@@ -37,7 +37,7 @@ impl Action for GetCallerIdentity {
     type Output = Caller;
 
     fn understand(&self, response: Response, _: Context) -> Result<Caller, String> {
-        if response.user_id.contains(':') || response.r#type.as_deref() == Some("CAMRole") {
+        if response.user_id.contains(':') || response.r#type.is_some_and(|kind| kind.eq_ignore_ascii_case("CAMRole")) {
             return Ok(Caller::Role);
         }
         response.user_id.parse().map(Caller::User).map_err(|_| "a UserId that is no UIN".to_owned())
@@ -61,6 +61,7 @@ mod tests {
         assert_eq!(caller(r#"{"UserId":"100013065917"}"#), Ok(user));
         assert_eq!(caller(r#"{"UserId":"4611686018427397919:session","Type":"CAMRole"}"#), Ok(Caller::Role));
         assert_eq!(caller(r#"{"UserId":"4611686018427397919","Type":"CAMRole"}"#), Ok(Caller::Role));
+        assert_eq!(caller(r#"{"UserId":"4611686018427397919","Type":"camrole"}"#), Ok(Caller::Role));
         assert_eq!(caller(r#"{"UserId":"100013065917:someone"}"#), Ok(Caller::Role));
         assert!(caller(r#"{"UserId":""}"#).unwrap_err().contains("UserId"));
     }

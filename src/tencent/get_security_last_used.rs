@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessKeyId, Action, Context, list_access_keys::EARLIEST, rows::Rows};
+use super::{AccessKeyId, Action, Context, list_access_keys::EARLIEST, rows::Rows, text::Text};
 
 /// The most keys that one request may name.
 pub const MAX_KEYS: usize = 10;
@@ -48,7 +48,7 @@ pub struct Response {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Row {
-    secret_id: String,
+    secret_id: Text,
     /// As in `2022-12-19`; null where the key was never used.
     last_used_date: Option<String>,
     /// Milliseconds since the Unix epoch.
@@ -84,7 +84,7 @@ impl Action for GetSecurityLastUsed<'_> {
         let mut uses: HashMap<AccessKeyId, LastUse> = HashMap::new();
         for row in response.secret_id_last_used_rows.unwrap_or_default().all("rows")? {
             let last_use = row.last_use(zone, now)?;
-            let known = uses.entry(row.secret_id.as_str().into()).or_insert(last_use);
+            let known = uses.entry(row.secret_id.0.as_str().into()).or_insert(last_use);
             *known = last_use.max(*known);
         }
         Ok(uses)

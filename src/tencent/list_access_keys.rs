@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Context, Uin, rows::Rows};
+use super::{Action, Context, Uin, rows::Rows, text::Text};
 
 /// How far ahead of our clock a key's creation may lie. A request is answered only if the two clocks are within five
 /// minutes of each other, so whatever lies further ahead was read in the wrong zone, or is no time at all.
@@ -73,7 +73,7 @@ pub struct Response {
 #[serde(rename_all = "PascalCase")]
 struct Row {
     access_key_id: String,
-    status: String,
+    status: Text,
     create_time: String,
 }
 
@@ -145,11 +145,9 @@ impl Row {
                 "a CreateTime {minutes} minutes in the future: is keys.time_zone, {zone}, the account's?"
             ));
         }
-        let status = match self.status.as_str() {
-            "Active" => KeyStatus::Active,
-            "Inactive" => KeyStatus::Inactive,
-            _ => KeyStatus::Unknown,
-        };
+        let known = [KeyStatus::Active, KeyStatus::Inactive];
+        let status = known.into_iter().find(|status| status.label().eq_ignore_ascii_case(&self.status.0));
+        let status = status.unwrap_or(KeyStatus::Unknown);
         Ok(AccessKey { id: AccessKeyId(self.access_key_id.into()), status, created })
     }
 }
@@ -243,6 +241,22 @@ mod tests {
         .unwrap();
         assert_eq!(found[0].created.to_string(), "2022-10-10T07:13:17Z");
         assert_eq!(found.iter().map(|key| key.status).collect::<Vec<_>>(), [KeyStatus::Active, KeyStatus::Inactive]);
+    }
+
+    #[test]
+    fn a_status_counts_in_any_case() {
+        for (text, status) in [
+            ("active", KeyStatus::Active),
+            ("ACTIVE", KeyStatus::Active),
+            ("inactive", KeyStatus::Inactive),
+            ("Unknown", KeyStatus::Unknown),
+            (" Active", KeyStatus::Unknown),
+            ("\\ud800", KeyStatus::Unknown),
+            ("", KeyStatus::Unknown),
+        ] {
+            let row = format!(r#"{{"AccessKeyId":"a","Status":"{text}","CreateTime":"2022-10-10 15:13:17"}}"#);
+            assert_eq!(keys(&format!(r#"{{"AccessKeys":[{row}]}}"#)).unwrap()[0].status, status, "{text}");
+        }
     }
 
     #[test]

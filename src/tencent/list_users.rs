@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Context, Uin, rows::Rows};
+use super::{Action, Context, Uin, rows::Rows, text::Text};
 
 /// A name is cut to so many characters: it becomes a label, and one beyond Prometheus's limits would cost the scrape.
 pub const MAX_NAME_CHARS: usize = 128;
@@ -37,13 +37,16 @@ pub struct Response {
 #[serde(rename_all = "PascalCase")]
 struct Row {
     uin: u64,
-    name: Option<String>,
+    name: Option<Text>,
 }
 
 impl Action for ListUsers {
     const SERVICE: &'static str = "cam";
     const NAME: &'static str = "ListUsers";
     const VERSION: &'static str = "2019-01-16";
+    /// There is one answer for all users, and a user in it has some 200 bytes, and more with a remark: this is enough for
+    /// [`MAX_USERS`] of 335 bytes, or for 20,000 of 1,677.
+    const MAX_RESPONSE_BYTES: usize = 32 << 20;
 
     type Response = Response;
     type Output = Vec<NamedUser>;
@@ -56,8 +59,11 @@ impl Action for ListUsers {
 }
 
 /// Whoever has that number, and perhaps that name.
-pub(super) fn named(uin: u64, name: Option<String>) -> Option<NamedUser> {
-    let name = name.unwrap_or_default().chars().take(MAX_NAME_CHARS).collect();
+pub(super) fn named(uin: u64, name: Option<Text>) -> Option<NamedUser> {
+    let Text(mut name) = name.unwrap_or_default();
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
+        name.truncate(end);
+    }
     Some(NamedUser { uin: uin.try_into().ok()?, name })
 }
 
@@ -88,6 +94,9 @@ mod tests {
         ));
         let cut = "é".repeat(MAX_NAME_CHARS);
         assert_eq!(found, Ok(vec![(100_013_065_917, cut), (2, String::new()), (3, String::new())]));
+        let odd = r#"{"Data":[{"Uin":1,"Name":"\ud800"},{"Uin":2,"Name":"wang\udfff"},{"Uin":3,"Name":"\u738b"}]}"#;
+        let names = ["\u{fffd}", "wang\u{fffd}", "王"].map(str::to_owned);
+        assert_eq!(users(odd), Ok((1..).zip(names).collect()), "a name that is not Unicode is that user's alone");
         assert!(users(r#"{"Data":[{"Uin":0,"Name":"nobody"}]}"#).unwrap_err().contains("Uin"));
     }
 }

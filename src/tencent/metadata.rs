@@ -44,6 +44,9 @@ pub enum Error {
     /// It says that the machine has no role.
     #[error("the machine has no role: bind one to it in the CVM console")]
     NoRole,
+    /// It names several, of which each is another identity.
+    #[error("the machine has several roles: name one as `cvm_role.role`")]
+    SeveralRoles,
     /// It says something else than success.
     #[error("its code is not Success")]
     NoSuccess,
@@ -106,9 +109,12 @@ impl Metadata {
 
     async fn role(&self) -> Result<RoleName, Error> {
         let body = self.get("").await?;
-        // A name, and perhaps the end of its line. Should a machine ever have several roles, the first is as good as any.
-        let text = std::str::from_utf8(&body).unwrap_or_default();
-        let name = text.lines().next().unwrap_or_default().trim();
+        // A name, and perhaps the end of its line.
+        let mut names = std::str::from_utf8(&body).unwrap_or_default().lines().filter(|line| !line.trim().is_empty());
+        let name = names.next().unwrap_or_default().trim();
+        if names.next().is_some() {
+            return Err(Error::SeveralRoles);
+        }
         Ok(name.parse().map_err(|_| malformed("what should be the name of a role is none"))?)
     }
 
@@ -147,7 +153,7 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NoRole => false,
+            Self::NoRole | Self::SeveralRoles => false,
             Self::NoSuccess => true,
             Self::Wire(error) => error.reason().is_transient() || error.reason() == Reason::Malformed,
         }

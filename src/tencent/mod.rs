@@ -7,7 +7,7 @@
 //! - [`action`] is what can be asked; [`list_access_keys`], [`list_users`], [`get_security_last_used`],
 //!   [`get_caller_identity`] and [`describe_organization_members`] are such actions: the request, and the answer.
 //! - [`sts`] takes on roles, and [`metadata`] asks a virtual machine for its own: where temporary credentials come from.
-//! - `rows` is a list in an answer, bounded in length.
+//! - `rows` is a list in an answer, bounded in length; `text` is text of an answer, whatever is in it.
 //! - [`error`] is everything that goes wrong; [`code`] the API's own codes; [`reason`] the few kinds they fall into.
 //! - [`credential`], [`uin`], [`endpoint`] and [`region`] are the values that requests are made of.
 
@@ -29,6 +29,7 @@ pub mod region;
 mod rows;
 pub mod sign;
 pub mod sts;
+mod text;
 pub mod transport;
 pub mod uin;
 

@@ -27,7 +27,7 @@ pub enum Reason {
     Connection,
     /// The answer took longer than `poll.timeout`.
     Timeout,
-    /// The answer was larger than 4 MiB.
+    /// The answer was larger than 4 MiB; one that lists users, than 32 MiB.
     TooLarge,
     /// The answer was not what the API documents: not JSON, a wrong type, a time that cannot be.
     Malformed,

@@ -13,10 +13,10 @@ use tokio::{
 };
 use tower::util::MapRequestLayer;
 
-use super::{
-    error::{Error, MAX_RESPONSE_BYTES},
-    proxy::Proxies,
-};
+use super::{error::Error, proxy::Proxies};
+
+/// The most bytes that are read of an answer, unless the request says otherwise.
+pub const MAX_RESPONSE_BYTES: usize = 4 << 20;
 
 /// How long a connection may idle in our pool. Tencent Cloud closes idle connections without a word, so we part first;
 /// its own Go SDK does so after 30 s.
@@ -38,6 +38,10 @@ pub enum Connection {
     /// A new one.
     Fresh,
 }
+
+/// Among a request's extensions: the most bytes that are read of its answer, in place of [`MAX_RESPONSE_BYTES`].
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseLimit(pub usize);
 
 /// Something that carries requests. Tests put the simulator here.
 pub trait Transport: Send + Sync {
@@ -115,6 +119,7 @@ impl HttpTransport {
             Connection::Pooled => &clients.pooled,
             Connection::Fresh => &clients.fresh,
         };
+        let max_bytes = request.extensions().get().map_or(MAX_RESPONSE_BYTES, |ResponseLimit(bytes)| *bytes);
         let request = request.try_into().map_err(|error: reqwest::Error| Error::Connect(innermost(&error)))?;
         let (sent, reused) = CONNECTED
             .scope(Cell::new(false), async {
@@ -124,7 +129,7 @@ impl HttpTransport {
             .await;
         let answer = sent.map_err(|error| classify(&error, reused))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = read_bounded(answer).await?;
+        let body = read_bounded(answer, max_bytes).await?;
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -175,14 +180,15 @@ impl Transport for HttpTransport {
     }
 }
 
-async fn read_bounded(mut answer: reqwest::Response) -> Result<Bytes, Error> {
-    if answer.content_length().is_some_and(|length| length > MAX_RESPONSE_BYTES as u64) {
-        return Err(Error::TooLarge);
+async fn read_bounded(mut answer: reqwest::Response, max_bytes: usize) -> Result<Bytes, Error> {
+    let length = answer.content_length().map_or(Ok(0), usize::try_from).unwrap_or(usize::MAX);
+    if length > max_bytes {
+        return Err(Error::TooLarge(max_bytes));
     }
-    let mut body = BytesMut::new();
+    let mut body = BytesMut::with_capacity(length);
     while let Some(chunk) = answer.chunk().await.map_err(|error| classify(&error, false))? {
-        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-            return Err(Error::TooLarge);
+        if body.len() + chunk.len() > max_bytes {
+            return Err(Error::TooLarge(max_bytes));
         }
         body.extend_from_slice(&chunk);
     }

@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/metrics`, or `--web.telemetry-path` | 200 and the exposition, whatever the API does; 503 beyond `--web.max-requests` |
-//! | `/` | 200 and the status page; with `?still` one that does not load itself anew |
+//! | `/` | 200 and the status page; with `?still` one that does not load itself again; with `?show=users` and the like a page of a whole list; 400 for any other query |
 //! | `/-/healthy` | 200 while the process serves and every poller is alive, however the API fares; otherwise 503 |
 //! | `/-/ready` | 200 from the first poll attempt on, or 10 s after the start; 503 before that and while stopping |
 //! | `/-/reload` | to a `POST` or `PUT`: 200 once the configuration is reloaded, 500 and all faults if it stays as it was; 403 without `--web.enable-lifecycle` |
@@ -22,6 +22,7 @@
 //! | connections | 256 a listener, 32 for probes | the one that has kept us waiting longest is closed |
 //! | scrapes under way | `--web.max-requests` | the one with the slowest reader is closed; 503 if no reader keeps us waiting |
 //! | status pages in the making | 1 | requests wait for it, and share it within a second |
+//! | pages of lists in the making | 1, 20 a second | requests wait, and share the same page within a second |
 //! | what the system holds for a connection | 32 KiB to read, 32 KiB unsent | it is not read, not written |
 //!
 //! - [`routes`] answers a request, [`scrapes`] limits how many scrapes are under way, [`probes`] has the probes alone;

@@ -11,6 +11,7 @@ use super::{
     Body, NotReloaded, Readiness, Reloader, Status, TelemetryPath,
     negotiation::{ContentType, Encoding},
     scrape_timeout,
+    status::query::Query,
 };
 use crate::{inventory::Inventory, metrics::Metrics};
 
@@ -99,8 +100,16 @@ impl Routes {
     }
 
     async fn status(&self, query: Option<&str>) -> Response<Body> {
-        match self.status.shared_page(query != Some("still")).await {
-            Ok(page) => {
+        let page = match Query::parse(query) {
+            Ok(Query::Overview { is_still }) => self.status.shared_overview(is_still).await.map(Some),
+            Ok(Query::List(list)) => self.status.shared_list(list).await,
+            Err(error) => {
+                return response(StatusCode::BAD_REQUEST, TEXT, Bytes::from(format!("{error}\n")).into());
+            }
+        };
+        match page {
+            Ok(None) => plain(StatusCode::NOT_FOUND, "there is no account of that name\n"),
+            Ok(Some(page)) => {
                 let mut response = response(StatusCode::OK, HTML, page.into());
                 response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, self.status.policy());
                 response

@@ -50,7 +50,7 @@ fn polls(metrics: &Metrics) -> f64 {
     metrics.family("tencentcloud_cam_polls_total").values().sum()
 }
 
-fn refresh_failures(metrics: &Metrics) -> f64 {
+pub(crate) fn refresh_failures(metrics: &Metrics) -> f64 {
     metrics.get(r#"credential_refresh_failures_total{account="prod"}"#).unwrap()
 }
 
@@ -58,7 +58,7 @@ fn expiry(metrics: &Metrics) -> Option<f64> {
     metrics.get(r#"credential_expiry_timestamp_seconds{account="prod"}"#)
 }
 
-fn none_failed(metrics: &Metrics) {
+pub(crate) fn none_failed(metrics: &Metrics) {
     assert!(failed_polls(metrics) < f64::EPSILON, "{metrics:?}");
 }
 
@@ -70,13 +70,14 @@ fn answered(world: &World, credentials: &str, variables: &[(&str, &str)]) -> (Ex
     (exporter, metrics)
 }
 
-fn started(world: &World, config: &str, variables: &[(&str, &str)]) -> Exporter {
+pub(crate) fn started(world: &World, config: &str, variables: &[(&str, &str)]) -> Exporter {
     let mut command: Command = bare_binary();
     command.envs(variables.iter().copied());
     Exporter::start(world.with_config(&mut command, config))
 }
 
-const PAIR: [(&str, &str); 2] = [("TENCENTCLOUD_SECRET_ID", SECRET_ID), ("TENCENTCLOUD_SECRET_KEY", SECRET_KEY)];
+pub(crate) const PAIR: [(&str, &str); 2] =
+    [("TENCENTCLOUD_SECRET_ID", SECRET_ID), ("TENCENTCLOUD_SECRET_KEY", SECRET_KEY)];
 
 mod source {
     use super::*;
@@ -193,57 +194,6 @@ pub(crate) fn tke(world: &World) -> [(&'static str, &'static str); 4] {
         ("TKE_WEB_IDENTITY_TOKEN_FILE", file.leak()),
         ("TKE_ROLE_ARN", ROLE),
     ]
-}
-
-mod chain {
-    use super::*;
-
-    /// Nobody answers there.
-    const NOWHERE: (&str, &str) = ("CAM_EXPORTER_METADATA_ENDPOINT", "http://127.0.0.1:1");
-
-    fn config(world: &World) -> String {
-        world.config_with("env: {}").replace(", credentials: {env: {}}", "")
-    }
-
-    fn chooses(world: &World, variables: &[(&str, &str)], source: &str) {
-        let exporter = started(world, &config(world), variables);
-        none_failed(&exporter.until_answered(1));
-        let (_, log) = exporter.stop();
-        assert!(log.contains(&format!("source={source}")), "{log}");
-    }
-
-    #[test]
-    fn takes_the_first_that_has_one() {
-        let world = world_of(1);
-        world.simulator.set_machine(Some(machine(3_600)));
-        let endpoint = format!("http://{}", world.metadata());
-        let mut variables = vec![("CAM_EXPORTER_METADATA_ENDPOINT", endpoint.as_str())];
-        chooses(&world, &variables, "cvm_role");
-        variables.extend(tke(&world));
-        chooses(&world, &variables, "tke_oidc");
-        let profile = format!("[default]\nsecret_id = {SECRET_ID}\nsecret_key = {SECRET_KEY}\n");
-        let profile = world.write("credentials", &profile).display().to_string();
-        variables.push(("TENCENTCLOUD_CREDENTIALS_FILE", &profile));
-        chooses(&world, &variables, "profile");
-        variables.extend(PAIR);
-        chooses(&world, &variables, "env");
-    }
-
-    #[test]
-    fn says_of_each_why_it_has_none() {
-        let world = world_of(1);
-        let exporter = started(&world, &config(&world), &[NOWHERE, ("HOME", "/nowhere"), PAIR[0]]);
-        exporter.until("refused", |metrics| metrics.failures("credentials") > 0.0);
-        let (_, log) = exporter.stop();
-        for told in [
-            "env: environment variable TENCENTCLOUD_SECRET_KEY is not set",
-            "profile: there is no credentials file, neither of /nowhere/.tencentcloud/credentials nor /etc/tencentcloud/credentials",
-            "tke_oidc: environment variable TKE_REGION is not set",
-            "cvm_role: the metadata service: cannot connect",
-        ] {
-            assert!(log.contains(told), "{told}: {log}");
-        }
-    }
 }
 
 mod renewal {
@@ -424,6 +374,29 @@ mod refusal {
             log.contains("the source of assume_role: environment variable TENCENTCLOUD_SECRET_ID is not set"),
             "{log}"
         );
+    }
+
+    /// Whatever the source, a credential that cannot be had counts.
+    #[test]
+    fn of_every_source_is_counted() {
+        let world = world_of(1);
+        let endpoint = format!("http://{}", world.metadata());
+        let nowhere = "{path: /nowhere}";
+        for source in [
+            "env: {}",
+            "file: {secret_id_path: /nowhere, secret_key_path: /nowhere}",
+            &format!("profile: {nowhere}"),
+            "profile: {}",
+            "tke_oidc: {}",
+            "cvm_role: {}",
+            &format!("assume_role: {{role_arn: '{ROLE}', source: {{profile: {nowhere}}}}}"),
+            &format!("assume_role: {{role_arn: '{ROLE}', source: {{env: {{}}}}}}"),
+            &format!("assume_role: {{role_arn: '{ROLE}'}}"),
+        ] {
+            let variables = [("CAM_EXPORTER_METADATA_ENDPOINT", endpoint.as_str())];
+            let exporter = started(&world, &world.config_with(source), &variables);
+            exporter.until(source, |metrics| refresh_failures(metrics) > 1.0);
+        }
     }
 
     #[test]

@@ -134,6 +134,35 @@ fn any_name_is_a_label() {
     assert_eq!(names(&metrics), [named(UIN, r#"say \"hi\"\n\\o/"#), named(UIN + 1, &cut), named(UIN + 2, "")].into());
 }
 
+/// JSON can write half of a surrogate pair, and nothing says that no name has one.
+#[test]
+fn a_name_that_is_not_unicode_keeps_nobody_from_being_found() {
+    let world = world(&["ci", "alice"]);
+    let list = format!(
+        r#"{{"Response":{{"Data":[{{"Uin":{UIN},"Name":"wang\ud800"}},{{"Uin":{},"Name":"\u738b"}}],"RequestId":"1"}}}}"#,
+        UIN + 1
+    );
+    world.simulator.inject_into("ListUsers", Fault::Answer(Response::new(list.into())), Times::UntilCleared);
+    let exporter = world.start_with(&config(&world, "discover: {interval: 1s}"), &[]);
+    until(&exporter, &[(UIN, "wang\u{fffd}"), (UIN + 1, "王")]);
+    assert_eq!(listing(&exporter.metrics()), Some(1.0));
+}
+
+#[test]
+fn a_list_of_twenty_thousand_users_is_read_and_one_beyond_its_bound_is_not() {
+    let users = 20_000;
+    let name = "n".repeat(100);
+    let world = World::new((UIN..UIN + users).map(|uin| (uin, user(uin).named(format!("{name}{uin}")))));
+    let config =
+        config(&world, "discover: {interval: 1s}").replace("interval: 1s, timeout: 1s", "interval: 1m, timeout: 30s");
+    let exporter = world.start_with(&config, &[]);
+    let metrics = exporter.until("listed", |metrics| listing(metrics) == Some(1.0));
+    assert_eq!(names(&metrics).len() as u64, users);
+    let endless = Fault::Flood { bytes: (32 << 20) + 1, chunked: false };
+    world.simulator.inject_into("ListUsers", endless, Times::UntilCleared);
+    exporter.until_logged("the answer is larger than 32 MiB");
+}
+
 #[test]
 fn shards_divide_whom_they_find() {
     let people: Vec<String> = (0..20).map(|number| format!("user-{number}")).collect();

@@ -85,7 +85,7 @@ macro_rules! codes {
     )*};
 }
 
-/// Every documented code but `InvalidParameter.UserNotExist`, and a few that are not documented.
+/// Every documented code but those of a user who does not exist, and a few that are not documented.
 mod code {
     use super::*;
 
@@ -159,7 +159,6 @@ mod wire {
     faults! {
         http_500: answer(500, "text/plain", "oops"), "server_error";
         http_502: answer(502, "text/html", "<h1>Bad Gateway</h1>"), "server_error";
-        http_429: answer(429, "text/plain", "slow down"), "throttled";
         http_403: answer(403, "text/html", "a proxy's page"), "http_status";
         http_204: answer(204, "application/json", ""), "http_status";
         reset: Fault::Reset, "connection";
@@ -190,6 +189,12 @@ mod wire {
         one_good_row_and_one_bad: rows(&[row("a", "Active", "2024-01-01 00:00:00"), row("b", "Active", "")].join(",")), "malformed";
         one_key_twice_and_differently:
             rows(&[row("a", "Active", "2024-01-01 00:00:00"), row("a", "Inactive", "2024-01-01 00:00:00")].join(",")), "malformed";
+    }
+
+    #[test]
+    fn http_429() {
+        let expected = Expected { reason: "throttled", code: Some("RequestLimitExceeded") };
+        a_failure_keeps_the_last_good_keys(answer(429, "text/plain", "slow down"), &expected);
     }
 
     #[test]
@@ -292,6 +297,15 @@ mod odd {
         let key = format!(r#"account="prod",uin="{UIN}",access_key_id="AKID****""#);
         let status = |status: &str| metrics.get(&format!(r#"access_key_status{{{key},status="{status}"}}"#));
         assert_eq!(["Active", "Inactive", "Unknown"].map(status), [Some(0.0), Some(0.0), Some(1.0)]);
+    }
+
+    #[test]
+    fn a_status_counts_in_any_case() {
+        let keys =
+            [row("AKIDnew1", "active", "2024-01-01 00:00:00"), row("AKIDnew2", "INACTIVE", "2024-01-01 00:00:00")];
+        let metrics = after(rows(&keys.join(",")), |metrics| metrics.keys().keys().any(|key| key.contains("AKID****")));
+        let counts = ["Active", "Inactive", "Unknown"].map(|status| keys_of_status(&metrics, status));
+        assert_eq!(counts, [Some(1.0), Some(1.0), Some(0.0)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{Fault, Key, Outcome, Rejection, Times, Told, User};
+use tencentcloud_cam_exporter::simulator::{Fault, Key, LastUsedRows, Outcome, Rejection, Times, Told, User};
 
 use crate::world::{Exporter, Metrics, UIN, World, key};
 
@@ -89,6 +89,41 @@ fn each_key_has_its_own_whatever_rows_look_like_and_in_whatever_order_they_come(
     assert_eq!(up(&metrics), Some(1.0));
     let arrivals = world.simulator.arrivals();
     assert!(arrivals.iter().all(|arrival| arrival.outcome == Outcome::Answered), "{arrivals:?}");
+}
+
+/// Rows are joined to keys by their ids, never by their places.
+#[test]
+fn no_key_has_the_date_of_another_whichever_rows_an_answer_has() {
+    let names: Vec<String> = (0..32).map(|number| format!("K{number:02}")).collect();
+    // Each key has a day of its own.
+    let day = |number: usize| format!("20{:02}-{:02}-{:02}", 12 + number % 8, 1 + number % 12, 1 + number % 28);
+    let key = |number: usize| used(&names[number], Told::As(&day(number)), Told::Null);
+    let users = (0..16).map(|user| (UIN + user as u64, User::with_keys([key(2 * user), key(2 * user + 1)])));
+    let world = World::new(users.collect::<Vec<_>>());
+    let exporter = world.start_with(&config(&world, "last_used: true"), &[]);
+    let expected = last_used(&exporter.until("all told", |metrics| last_used(metrics).len() == names.len()));
+    exporter.stop();
+    for (number, name) in names.iter().enumerate() {
+        let midnight: jiff::Timestamp = format!("{}T00:00:00+08:00", day(number)).parse().unwrap();
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+        let midnight = midnight.as_second() as f64;
+        assert_eq!(expected.get(&(UIN + number as u64 / 2, label(name))), Some(&midnight), "{name}");
+    }
+    for rows in [LastUsedRows::Reordered, LastUsedRows::Short, LastUsedRows::Duplicated, LastUsedRows::Foreign] {
+        world.simulator.set_last_used_rows(rows);
+        let exporter = world.start_with(&config(&world, ON), &[]);
+        let requests = r#"api_requests_total{account="prod",action="GetSecurityLastUsed"}"#;
+        let metrics = exporter.until("asked about each key twice", |metrics| metrics.get(requests) >= Some(8.0));
+        let told = last_used(&metrics);
+        assert!(told.iter().all(|(key, at)| expected.get(key) == Some(at)), "{rows:?}: {told:?}");
+        if rows == LastUsedRows::Short {
+            assert!((1..names.len()).contains(&told.len()), "{told:?}");
+            let unknown = never_used(&metrics).len();
+            assert_eq!(unknown, told.len(), "of a key without a row nothing is told");
+        } else {
+            assert_eq!(told.len(), names.len(), "{rows:?}");
+        }
+    }
 }
 
 #[test]

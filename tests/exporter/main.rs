@@ -5,7 +5,9 @@
 
 mod alerting;
 mod attacks;
+mod blind;
 mod budget;
+mod chain;
 mod chromium;
 mod clock;
 mod command_line;
@@ -15,6 +17,7 @@ mod dashboard;
 mod demo;
 mod discovery;
 mod documentation;
+mod error_answers;
 mod exposition;
 #[path = "../support/faketime.rs"]
 mod faketime;
@@ -36,7 +39,9 @@ mod shards;
 mod slow_readers;
 mod stalled_log;
 mod state;
+mod status_lists;
 mod status_page;
+mod tccli_profiles;
 mod terminal;
 mod tls_client;
 mod web;

@@ -17,7 +17,7 @@ fn the_paths_there_are() {
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", metrics.head);
     let page = exporter.get("/");
     assert_eq!(page.status, 200);
-    assert!(page.body.contains(r#"href="/cam/metrics""#), "{}", page.body);
+    assert!(page.body.contains(r#"href="./cam/metrics""#), "{}", page.body);
     assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
     assert_eq!(exporter.get("/-/healthy").status, 200);
     for absent in ["/metrics", "/nope", "/-/", "/cam/metrics/"] {

@@ -12,3 +12,4 @@ mod organization;
 mod renewal;
 mod short_budget;
 mod sweeps;
+mod throttled;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use serde_json::json;
-use tencentcloud_cam_exporter::simulator::{Behaviour, Key, Told, User};
+use tencentcloud_cam_exporter::simulator::{Behaviour, Key, LastUsedRows, Told, User};
 
 use crate::account::{CALLER, USER, code, post, said, simulator};
 
@@ -52,6 +52,16 @@ async fn last_uses_are_told_as_documented_and_not_in_the_order_of_the_request() 
         {"SecretId": "a", "LastUsedDate": "2022-12-19", "LastSecretUsedDate": 1_671_681_023_555_i64},
     ]);
     assert_eq!(answer["SecretIdLastUsedRows"], rows);
+
+    let ids = |rows: LastUsedRows| {
+        simulator.set_last_used_rows(rows);
+        let answer = said(&simulator, &asks("GetSecurityLastUsed", r#"{"SecretIdList":["a","b"]}"#));
+        let rows = answer["SecretIdLastUsedRows"].as_array().unwrap().iter();
+        rows.map(|row| row["SecretId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(LastUsedRows::Short), ["b"]);
+    assert_eq!(ids(LastUsedRows::Duplicated), ["b", "b", "a", "a"]);
+    assert_eq!(ids(LastUsedRows::Foreign), ["AKIDcaller", "b", "c", "a"]);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@
 //!
 //! When the budget is short, turns wait. Of those that wait, the user that was never asked goes first, then the one
 //! whose last turn is longest ago. For users that are answered that is the one longest without success; one that fails
-//! has had its turn, or those that fail would starve the others. A retry goes only when no turn waits.
+//! has had its turn, or those that fail would starve the others. A retry goes only when no turn waits. A throttled user
+//! keeps its turn, but is asked after ever longer waits, and behind those that were never asked: one that is throttled
+//! each time must not starve the others either.
 
 use std::{
     cmp::Reverse,
@@ -74,6 +76,8 @@ struct User {
     failures: u32,
     /// Retries since its turn.
     retries: u32,
+    /// How often its turn was postponed.
+    postponed: u32,
     /// Whether its last request was lost with the connection it went over.
     lost: bool,
     /// Whether the sweep under way still waits for it.
@@ -98,6 +102,7 @@ struct Waiting {
 struct Ready {
     class: Class,
     last: Option<i64>,
+    postponed: u32,
     turn: Turn,
 }
 
@@ -188,7 +193,7 @@ impl Schedule {
             if until > now {
                 break;
             }
-            self.ready.push(Reverse(Ready { class, last: user.last, turn }));
+            self.ready.push(Reverse(Ready { class, last: user.last, postponed: user.postponed, turn }));
             self.waiting.pop();
         }
         while let Some(Reverse(first)) = self.ready.peek() {
@@ -274,15 +279,16 @@ impl Schedule {
         Some(next.min(at))
     }
 
-    /// The user was not heard for want of budget: it keeps its turn, and goes again after `wait`. Not so if an interval
-    /// has passed since its turn was due: then this is a failure, and this says `false`.
+    /// The user was throttled: it keeps its turn, and goes again after `wait`, which gets how often it was postponed
+    /// before. Not so if an interval has passed since its turn was due: then this is a failure, and returns `false`.
     pub fn postpone(&mut self, turn: Turn, wait: impl FnOnce(u32) -> Duration) -> bool {
         let interval = self.interval;
         let Some(user) = self.current(turn) else { return true };
         if user.due.elapsed() >= interval {
             return false;
         }
-        let at = Instant::now() + wait(user.retries);
+        let at = Instant::now() + wait(user.postponed);
+        user.postponed = user.postponed.saturating_add(1);
         self.wait(turn.uin, Class::Turn, at);
         true
     }
@@ -319,8 +325,18 @@ impl Schedule {
         let last =
             since_success.map(|ago| now.saturating_sub_unsigned(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)));
         let phase = phase(&self.account, uin);
-        let user =
-            User { phase, stamp: 0, under_way: false, due, last, failures: 0, retries: 0, lost: false, awaited: true };
+        let user = User {
+            phase,
+            last,
+            due,
+            stamp: 0,
+            under_way: false,
+            failures: 0,
+            retries: 0,
+            postponed: 0,
+            lost: false,
+            awaited: true,
+        };
         self.users.insert(uin, user);
         self.wait_for_turn(uin, due);
     }
@@ -331,6 +347,7 @@ impl Schedule {
         let since_start = i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX);
         if let Some(user) = self.users.get_mut(&uin) {
             user.last = Some(since_start);
+            user.postponed = 0;
         }
         self.phase_after(uin, now + wait - self.interval / 2)
     }

@@ -145,6 +145,39 @@ async fn who_is_not_heard_keeps_its_turn_for_an_interval() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_throttled_user_waits_ever_longer_and_behind_those_never_asked() {
+    let mut schedule = schedule(3);
+    let (_, throttled) = next(&mut schedule).await;
+    assert!(schedule.postpone(throttled, |postponed| Duration::from_secs(postponed.into())));
+    for _ in 0..2 {
+        let (_, turn) = next(&mut schedule).await;
+        assert_ne!(turn.uin(), throttled.uin());
+        schedule.done(turn);
+    }
+    let (_, mut turn) = next(&mut schedule).await;
+    assert_eq!(turn.uin(), throttled.uin());
+    for times in 1..4 {
+        assert!(schedule.postpone(turn, |postponed| {
+            assert_eq!(postponed, times);
+            Duration::from_millis(100)
+        }));
+        turn = next(&mut schedule).await.1;
+    }
+    schedule.done(turn);
+    let again = loop {
+        let (_, turn) = next(&mut schedule).await;
+        if turn.uin() == throttled.uin() {
+            break turn;
+        }
+        schedule.done(turn);
+    };
+    schedule.postpone(again, |postponed| {
+        assert_eq!(postponed, 0, "counted from its turn on");
+        Duration::ZERO
+    });
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_lost_with_its_connection_goes_again_at_once_over_a_fresh_one() {
     let mut schedule = schedule(1);
     let Next::Now(turn) = schedule.up_next() else { panic!("nobody is due") };

@@ -1,13 +1,16 @@
 //! `GetSecurityLastUsed` of CAM: when access keys were last used.
 //!
-//! The order of the rows is not documented: here it is never that of the request, unless by accident.
+//! Which rows there are, and in which order, is not documented: here the order is never that of the request, unless by
+//! accident, and the rest is the test's choice.
 //!
 //! Source: <https://cloud.tencent.com/document/api/598/58230>.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use super::{Action, Call, Fields, Kind, Parameter};
-use crate::simulator::Rejection;
+use crate::simulator::{Key, LastUsedRows, Rejection};
 
 /// The most keys that a request may name.
 const MAX_KEYS: usize = 10;
@@ -34,8 +37,8 @@ fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
     if ids.len() < asked.len() {
         return Err(wrong("holds an id twice"));
     }
-    let keys = call.population.users.values().flat_map(|user| &user.keys);
-    let rows: BTreeMap<&str, _> = keys
+    let keys = || call.population.users.values().flat_map(|user| &user.keys);
+    let rows: BTreeMap<&str, Value> = keys()
         .filter(|key| ids.contains(key.access_key_id.as_str()))
         .map(|key| (key.access_key_id.as_str(), key.last_use_row()))
         .collect();
@@ -43,6 +46,16 @@ fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
         return Err(Rejection::new("ResourceNotFound.SecretNotExist", "The key does not exist."));
     }
     // Requests tend to be in order.
-    let rows = rows.into_values().rev().collect();
+    let rows = rows.into_values().rev();
+    let rows: Value = match call.last_used_rows {
+        LastUsedRows::Reordered => rows.collect(),
+        LastUsedRows::Short => rows.step_by(2).collect(),
+        LastUsedRows::Duplicated => rows.flat_map(|row| [row.clone(), row]).collect(),
+        LastUsedRows::Foreign => {
+            let foreign = keys().filter(|key| !ids.contains(key.access_key_id.as_str())).map(Key::last_use_row);
+            let mut foreign = foreign.chain([json!({"SecretId": "AKIDnobody", "LastUsedDate": "2020-02-02"})]).cycle();
+            rows.flat_map(|row| foreign.next().into_iter().chain([row])).collect()
+        }
+    };
     Ok(Fields::from_iter([("SecretIdLastUsedRows".to_owned(), rows)]))
 }

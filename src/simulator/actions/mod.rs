@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Member, Population, Rejection, request::Parameters, roles::Roles, signature::Signer};
+use super::{LastUsedRows, Member, Population, Rejection, request::Parameters, roles::Roles, signature::Signer};
 
 /// The fields of an answer.
 pub(super) type Fields = Map<String, Value>;
@@ -70,6 +70,8 @@ pub(super) struct Call<'a> {
     pub(super) organization: &'a [Member],
     /// How often each user was asked about.
     pub(super) asked: &'a mut HashMap<u64, u64>,
+    /// Which rows an answer about last uses has.
+    pub(super) last_used_rows: LastUsedRows,
     pub(super) now: Timestamp,
     pub(super) request_id: &'a str,
 }

@@ -2,8 +2,10 @@
 
 use std::{cmp::Reverse, time::Duration};
 
+use jiff::Timestamp;
+
 use crate::inventory::{
-    Account, AccountName, Listings, Snapshot,
+    Account, AccountName, CredentialProblem, Listings, Snapshot,
     assessment::{Assessment, Moment, ProblemKind, time_for},
 };
 
@@ -13,12 +15,13 @@ pub(super) struct AccountReport {
     /// Its place in the configuration.
     pub(super) place: usize,
     pub(super) name: AccountName,
-    pub(super) poll_interval: Duration,
     pub(super) assessment: Assessment,
     pub(super) listings: Listings,
-    pub(super) credential_problem: Option<std::sync::Arc<str>>,
+    pub(super) credential_problem: Option<CredentialProblem>,
     pub(super) budget: Option<BudgetReport>,
     pub(super) sweep: Option<SweepReport>,
+    /// By the account's clock.
+    pub(super) now: Timestamp,
 }
 
 /// Requests a second.
@@ -67,12 +70,12 @@ impl AccountReport {
         Self {
             place,
             name: account.name().clone(),
-            poll_interval: account.facts().poll_interval,
             assessment: account.assess(users, moment),
             listings: account.listings(),
             credential_problem: account.credential_problem(),
             budget,
             sweep,
+            now: progress.correct(moment.local),
         }
     }
 

@@ -1,29 +1,42 @@
-//! The page at `/`: what whoever is on call wants at a glance, without a script and without anything from elsewhere.
+//! The pages at `/`: what the person on call wants at a glance, and every user and key, a page at a time. They have no
+//! script and load nothing from elsewhere.
 //!
-//! - `report` gathers it from the inventory: `account` tells of one account, `worst` keeps the worst few of many.
-//! - `problems` are what of it needs attention.
-//! - `page` writes it: `lists` its tables, `text` numbers, times and foreign text, `style` what it looks like.
+//! - `query` says which page is asked for.
+//! - `report` gathers the overview from the inventory: `account` tells of one account, `worst` keeps the worst few of many.
+//!   `list` gathers a page of a whole list. `rows` are users and keys in either.
+//! - `problems` are what needs attention, `note` why, and `runbook` where to read on.
+//! - `page` writes the overview with its `lists`, and `list_page` a page of a list. `frame` and `table` are what both have,
+//!   `text` writes numbers and times, `foreign` text from elsewhere, and `style` is what it all looks like.
 
 mod account;
+mod foreign;
+mod frame;
+mod list;
+mod list_page;
 mod lists;
+mod note;
 mod page;
 mod problems;
+pub(super) mod query;
 mod report;
+mod rows;
+mod runbook;
 mod style;
+mod table;
 mod text;
 mod worst;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use tokio::{
     sync::Mutex as AsyncMutex,
     task::{JoinError, spawn_blocking},
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 
-use self::{page::Page, report::Report};
+use self::{list::Listed, list_page::ListPage, page::Page, query::List, report::Report};
 use super::TelemetryPath;
 use crate::{clock::Clock, inventory::Inventory, metrics::Own};
 
@@ -37,10 +50,23 @@ pub struct Status {
     started: Instant,
     policy: HeaderValue,
     latest: Arc<AsyncMutex<Latest>>,
+    latest_list: Arc<AsyncMutex<LatestList>>,
 }
 
-/// The last pages made: one that does not refresh itself, and one that does.
+/// How long after one page of a list the next is made at the earliest. Requests for different pages share nothing, so many
+/// of them must not take all of a processor.
+const BETWEEN_LISTS: Duration = Duration::from_millis(50);
+
+/// The last overviews made: one that refreshes itself, and one that does not.
 type Latest = [Option<(State, Bytes)>; 2];
+
+/// The last page of a list that was made.
+#[derive(Debug, Default)]
+struct LatestList {
+    made: Option<(List, State, Option<Bytes>)>,
+    /// When the next one may be made.
+    next: Option<Instant>,
+}
 
 /// What a page is made from, and when, in whole seconds. As long as it is the same, requests share a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,27 +91,32 @@ impl Status {
             started: Instant::now(),
             policy: style::policy(),
             latest: Arc::default(),
+            latest_list: Arc::default(),
         }
     }
 
-    /// The page as of now, an HTML document that loads itself anew every few seconds if it `refreshes`. It takes
+    /// The overview as of now, an HTML document that loads itself again every few seconds unless it `is_still`. It takes
     /// milliseconds where there are thousands of users.
     #[must_use]
-    pub fn page(&self, refreshes: bool) -> String {
+    pub fn overview(&self, is_still: bool) -> String {
         let config_refused = self.own.config_is_refused();
         let report = Report { config_refused, ..Report::of(&self.inventory, self.clock.now(), self.started.elapsed()) };
-        Page::of(&report, &self.telemetry_path, refreshes).to_string()
+        Page::of(&report, &self.telemetry_path, is_still).to_string()
     }
 
-    /// As [`Self::page`], made on a thread of its own. At most one is made at a time, and requests of the same second share
-    /// it.
+    fn list(&self, list: &List) -> Option<String> {
+        let listed = Listed::of(list, &self.inventory, self.clock.now())?;
+        Some(ListPage { listed: &listed, telemetry_path: &self.telemetry_path }.to_string())
+    }
+
+    /// The overview, made on a thread of its own. At most one is made at a time, and requests of the same second share it.
     ///
     /// # Errors
     /// Making it panicked.
-    pub async fn shared_page(self: &Arc<Self>, refreshes: bool) -> Result<Bytes, JoinError> {
+    pub(super) async fn shared_overview(self: &Arc<Self>, is_still: bool) -> Result<Bytes, JoinError> {
         let mut latest = Arc::clone(&self.latest).lock_owned().await;
         let state = self.state();
-        if let Some((of, page)) = &latest[usize::from(refreshes)]
+        if let Some((of, page)) = &latest[usize::from(is_still)]
             && *of == state
         {
             return Ok(page.clone());
@@ -93,8 +124,35 @@ impl Status {
         let status = Arc::clone(self);
         // The lock goes along: were the request cancelled, the next would wait for this page to be made.
         let make = move || {
-            let page = Bytes::from(status.page(refreshes));
-            latest[usize::from(refreshes)] = Some((state, page.clone()));
+            let page = Bytes::from(status.overview(is_still));
+            latest[usize::from(is_still)] = Some((state, page.clone()));
+            page
+        };
+        spawn_blocking(make).await
+    }
+
+    /// A page of a list, made on a thread of its own; nothing where there is no such account. At most one is made at a time,
+    /// some time after the one before, and the overview does not wait for them. Requests for the same page in the same
+    /// second share it.
+    ///
+    /// # Errors
+    /// Making it panicked.
+    pub(super) async fn shared_list(self: &Arc<Self>, list: List) -> Result<Option<Bytes>, JoinError> {
+        let mut latest = Arc::clone(&self.latest_list).lock_owned().await;
+        if let Some(next) = latest.next {
+            sleep_until(next).await;
+        }
+        let state = self.state();
+        if let Some((of, at, page)) = &latest.made
+            && (of, *at) == (&list, state)
+        {
+            return Ok(page.clone());
+        }
+        let status = Arc::clone(self);
+        let make = move || {
+            let page = status.list(&list).map(Bytes::from);
+            *latest =
+                LatestList { made: Some((list, state, page.clone())), next: Some(Instant::now() + BETWEEN_LISTS) };
             page
         };
         spawn_blocking(make).await
@@ -108,7 +166,7 @@ impl Status {
         }
     }
 
-    /// The `Content-Security-Policy` that it is to be sent with.
+    /// The `Content-Security-Policy` that pages are to be sent with.
     #[must_use]
     pub fn policy(&self) -> HeaderValue {
         self.policy.clone()

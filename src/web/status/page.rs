@@ -1,20 +1,22 @@
-//! The page as it is written: its frame, the numbers on top, and what needs attention.
+//! The overview as it is written: the numbers on top, what needs attention, what is awaited, and the lists.
 
 use std::fmt;
 
 use super::{
+    frame::{self, Mark},
     lists::Lists,
-    problems::{Gravity, Problem, problems},
+    note::awaited,
+    problems::{Gravity, Problem, names, problems},
     report::Report,
-    style::STYLE,
-    text::{Count, Escaped, Grouped, Span, Utc},
+    text::{Count, Escaped, Grouped, Prose, Span, Utc},
 };
 use crate::{inventory::assessment::Finding, web::TelemetryPath};
 
-/// How often the page loads itself anew, in seconds.
+/// How often the page loads itself again, in seconds.
 const REFRESH: u32 = 15;
 
-const NAME: &str = "Tencent Cloud CAM exporter";
+/// The most bytes that an error takes beside a problem.
+const ERROR: usize = 700;
 
 /// A report, to be written as an HTML document.
 #[derive(Debug)]
@@ -22,81 +24,35 @@ pub(super) struct Page<'a> {
     report: &'a Report,
     problems: Vec<Problem>,
     telemetry_path: &'a TelemetryPath,
-    /// Whether it loads itself anew.
-    refreshes: bool,
+    /// Whether it does not load itself again.
+    is_still: bool,
 }
 
 /// The state of all in a few words.
 struct State {
     words: String,
     class: &'static str,
-    /// The icon of the tab: a shape of SVG, as it stands in an address.
-    icon: &'static str,
+    mark: Mark,
 }
 
 // === impl Page ===
 
 impl<'a> Page<'a> {
     /// The page of `report`. It links to the metrics at `telemetry_path`.
-    pub(super) fn of(report: &'a Report, telemetry_path: &'a TelemetryPath, refreshes: bool) -> Self {
-        Self { report, problems: problems(report), telemetry_path, refreshes }
+    pub(super) fn of(report: &'a Report, telemetry_path: &'a TelemetryPath, is_still: bool) -> Self {
+        Self { report, problems: problems(report), telemetry_path, is_still }
     }
 
     fn state(&self) -> State {
         let totals = &self.report.totals;
         let words = Count(self.problems.len(), "problem", "problems").to_string();
         match self.problems.first().map(|problem| problem.gravity) {
-            Some(Gravity::Blind) => State {
-                words,
-                class: Gravity::Blind.class(),
-                icon: "%3Crect width='16' height='16' fill='%23c62828'/%3E",
-            },
-            Some(Gravity::Act) => {
-                State { words, class: Gravity::Act.class(), icon: "%3Cpath d='M8 1l8 14H0z' fill='%23e08a00'/%3E" }
+            Some(gravity) => State { words, class: gravity.class(), mark: gravity.mark() },
+            None if totals.proven < totals.accounts => {
+                State { words: "Starting".to_owned(), class: "wait", mark: Mark::Wait }
             }
-            None if totals.proven < totals.accounts => State {
-                words: "Starting".to_owned(),
-                class: "wait",
-                icon: "%3Ccircle cx='8' cy='8' r='6' fill='none' stroke='%23808890' stroke-width='3'/%3E",
-            },
-            None => State {
-                words: "All well".to_owned(),
-                class: "good",
-                icon: "%3Ccircle cx='8' cy='8' r='8' fill='%232e8b57'/%3E",
-            },
+            None => State { words: "All well".to_owned(), class: "good", mark: Mark::Good },
         }
-    }
-
-    fn head(&self, f: &mut fmt::Formatter<'_>, state: &State) -> fmt::Result {
-        let (words, icon) = (&state.words, state.icon);
-        writeln!(f, "<!DOCTYPE html>")?;
-        writeln!(f, r#"<html lang="en">"#)?;
-        writeln!(f, "<head>")?;
-        writeln!(f, r#"<meta charset="utf-8">"#)?;
-        writeln!(f, r#"<meta name="viewport" content="width=device-width, initial-scale=1">"#)?;
-        if self.refreshes {
-            writeln!(f, r#"<meta http-equiv="refresh" content="{REFRESH}">"#)?;
-        }
-        writeln!(f, "<title>{words} – {NAME}</title>")?;
-        writeln!(
-            f,
-            r#"<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E{icon}%3C/svg%3E">"#
-        )?;
-        writeln!(f, "<style>{STYLE}</style>")?;
-        writeln!(f, "</head>")
-    }
-
-    fn header(&self, f: &mut fmt::Formatter<'_>, state: &State) -> fmt::Result {
-        let State { words, class, .. } = state;
-        writeln!(f, "<header>")?;
-        writeln!(f, "<h1>{NAME}</h1>")?;
-        writeln!(f, r#"<p class="{class}">{words}</p>"#)?;
-        writeln!(
-            f,
-            r#"<nav aria-label="Endpoints"><a href="{}">Metrics</a> <a href="/-/healthy">Health</a> <a href="/-/ready">Readiness</a></nav>"#,
-            Escaped(self.telemetry_path)
-        )?;
-        writeln!(f, "</header>")
     }
 
     fn numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,11 +92,47 @@ impl<'a> Page<'a> {
         writeln!(f, r#"<section aria-labelledby="attention">"#)?;
         writeln!(f, r#"<h2 id="attention">Needs attention</h2>"#)?;
         writeln!(f, "<ul>")?;
-        for Problem { gravity, text, part } in &self.problems {
-            let (class, text) = (gravity.class(), Escaped(text));
-            writeln!(f, r##"<li class="{class}"><a href="#{part}">{text}</a></li>"##)?;
+        for Problem { gravity, text, href, note, runbook } in &self.problems {
+            let class = gravity.class();
+            write!(f, r#"<li class="{class}"><a href="{href}">{}</a>"#, Prose(text))?;
+            match note {
+                Some((account, note)) => {
+                    write!(f, "<p>")?;
+                    if let Some(account) = account {
+                        write!(f, "{}: ", Escaped(account))?;
+                    }
+                    writeln!(f, "{} {runbook}</p></li>", note.html(ERROR))?;
+                }
+                None => writeln!(f, " {runbook}</li>")?,
+            }
         }
         writeln!(f, "</ul>\n</section>")
+    }
+
+    /// What has to come before it is proven that all is well.
+    fn awaited(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { awaited: listings, unpolled, totals, .. } = self.report;
+        if listings.is_empty() && unpolled.of == 0 {
+            return Ok(());
+        }
+        writeln!(f, r#"<section aria-labelledby="awaited">"#)?;
+        writeln!(f, r#"<h2 id="awaited">Awaited from the API</h2>"#)?;
+        writeln!(f, "<ul>")?;
+        for (listing, accounts) in listings {
+            let (what, names) = (Prose(awaited(*listing)), names(accounts));
+            writeln!(f, r#"<li class="wait">{what}, in {}: {}</li>"#, of_accounts(accounts.of), Escaped(names))?;
+        }
+        if unpolled.of > 0 {
+            let users = Count(totals.users.unknown, "user", "users");
+            let (accounts, names) = (of_accounts(unpolled.of), names(unpolled));
+            writeln!(f, r#"<li class="wait">the keys of {users}, in {accounts}: {}</li>"#, Escaped(names))?;
+        }
+        writeln!(f, "</ul>")?;
+        writeln!(
+            f,
+            "<p>A request that fails, or is not answered within <code>poll.timeout</code>, is shown here.</p>"
+        )?;
+        writeln!(f, "</section>")
     }
 
     fn footer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,24 +143,29 @@ impl<'a> Page<'a> {
             env!("CARGO_PKG_VERSION"),
             Escaped(env!("BUILD_REVISION"))
         )?;
-        if self.refreshes {
-            write!(f, r#", and again every {REFRESH} s: <a href="/?still">hold still</a>"#)?;
+        if self.is_still {
+            write!(f, r#", and held still: <a href="?">go on</a>"#)?;
         } else {
-            write!(f, r#", and held still: <a href="/">go on</a>"#)?;
+            write!(f, r#", and again every {REFRESH} s: <a href="?still">hold still</a>"#)?;
         }
         writeln!(f, ".</footer>")
     }
 }
 
+fn of_accounts(number: usize) -> Count<'static> {
+    Count(number, "account", "accounts")
+}
+
 impl fmt::Display for Page<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state();
-        self.head(f, &state)?;
+        let State { words, class, mark } = self.state();
+        frame::head(f, &words, mark, (!self.is_still).then_some(REFRESH))?;
         writeln!(f, "<body>")?;
-        self.header(f, &state)?;
+        frame::header(f, Some((class, &words)), self.telemetry_path)?;
         writeln!(f, "<main>")?;
         self.numbers(f)?;
         self.attention(f)?;
+        self.awaited(f)?;
         write!(f, "{}", Lists(self.report))?;
         writeln!(f, "</main>")?;
         self.footer(f)?;
@@ -184,6 +181,13 @@ impl Gravity {
         match self {
             Self::Act => "act",
             Self::Blind => "blind",
+        }
+    }
+
+    fn mark(self) -> Mark {
+        match self {
+            Self::Act => Mark::Act,
+            Self::Blind => Mark::Blind,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::{cmp::Reverse, fmt::Write};
 
 use super::{
-    report::{Named, Report},
+    note::Note,
+    report::{CauseReport, Named, Report},
+    runbook::Runbook,
     text::{Count, Grouped},
 };
 use crate::inventory::{
@@ -17,8 +19,11 @@ pub(super) struct Problem {
     pub(super) gravity: Gravity,
     /// What, in plain text.
     pub(super) text: String,
-    /// The id of the part of the page that tells more.
-    pub(super) part: &'static str,
+    /// The address of what tells more, as it stands in an attribute.
+    pub(super) href: &'static str,
+    /// What is to be said of one that has it: the name of the account, where it is one, and why.
+    pub(super) note: Option<(Option<String>, Note)>,
+    pub(super) runbook: Runbook,
 }
 
 /// How grave it is.
@@ -80,55 +85,73 @@ fn of_accounts(kind: ProblemKind) -> (&'static str, &'static str) {
 pub(super) fn problems(report: &Report) -> Vec<Problem> {
     let (users, keys) = (&report.totals.users, &report.totals.keys);
     let of_users = [
-        (Gravity::Blind, users.failing, "user cannot be polled", "users cannot be polled", "failing"),
+        (Gravity::Blind, users.failing, "user cannot be polled", "users cannot be polled", "#failing", Runbook::POLLS),
         (
             Gravity::Blind,
             users.late,
             "user was last answered for over three intervals ago",
             "users were last answered for over three intervals ago",
-            "accounts",
+            "?show=users&amp;state=late",
+            Runbook::LATE,
         ),
         (
             Gravity::Act,
             keys.with(Finding::Stale),
             "key is older than it may be",
             "keys are older than they may be",
-            "keys",
+            "#keys",
+            Runbook::of_finding(Finding::Stale),
         ),
         (
             Gravity::Act,
             users.over_limit,
             "user has more keys than allowed",
             "users have more keys than allowed",
-            "limit",
+            "#limit",
+            Runbook::of_finding(Finding::OverLimit),
         ),
-        (Gravity::Act, users.missing, "user does not exist", "users do not exist", "absent"),
+        (Gravity::Act, users.missing, "user does not exist", "users do not exist", "#absent", Runbook::POLLS),
     ];
-    let of_accounts = report.problems.iter().map(|(kind, accounts)| {
-        let (one, many) = of_accounts(*kind);
+    let of_accounts = report.problems.iter().map(|(kind, affected)| {
+        let ((one, many), accounts) = (of_accounts(*kind), &affected.accounts);
+        let first = accounts.names.first().map(ToString::to_string);
         Problem {
             gravity: Gravity::of(*kind),
             text: format!("{}: {}", Count(accounts.of, one, many), names(accounts)),
-            part: "accounts",
+            href: "#accounts",
+            note: Some((first, affected.note.clone())),
+            runbook: Runbook::of_problem(*kind),
         }
     });
-    let of_users =
-        of_users.into_iter().filter(|(_, number, ..)| *number > 0).map(|(gravity, number, one, many, part)| Problem {
-            gravity,
-            text: Count(number, one, many).to_string(),
-            part,
-        });
+    let of_users = of_users.into_iter().filter(|(_, number, ..)| *number > 0).map(
+        |(gravity, number, one, many, href, runbook)| {
+            let cause = report.causes.first().filter(|_| href == "#failing");
+            let note = cause.map(|cause| (None, of_cause(cause, report.causes.len() > 1)));
+            Problem { gravity, text: Count(number, one, many).to_string(), href, note, runbook }
+        },
+    );
     let of_config = report.config_refused.then(|| Problem {
         gravity: Gravity::Act,
-        text: "the configuration cannot be used: the log tells why".to_owned(),
-        part: "accounts",
+        text: "the configuration cannot be used: the log and `check-config` tell why".to_owned(),
+        href: "#accounts",
+        note: None,
+        runbook: Runbook::CONFIG,
     });
     let mut problems: Vec<Problem> = of_config.into_iter().chain(of_accounts).chain(of_users).collect();
     problems.sort_by_key(|problem| Reverse(problem.gravity));
     problems
 }
 
-fn names(accounts: &Named) -> String {
+/// What is to be said of the users of whom most is true.
+fn of_cause(CauseReport { cause, users, since, error }: &CauseReport, are_others: bool) -> Note {
+    let (reason, code) = cause.labels();
+    let reason = code.map_or_else(|| reason.to_owned(), |code| format!("{reason} `{code}`"));
+    let what = if are_others { format!("{reason} ({})", Count(*users, "user", "users")) } else { reason };
+    Note { what, since: *since, error: error.clone(), advice: cause.advice().map(Into::into) }
+}
+
+/// The first few of `accounts`, and how many others there are.
+pub(super) fn names(accounts: &Named) -> String {
     let mut names = String::new();
     for (number, name) in accounts.names.iter().enumerate() {
         names.push_str(if number == 0 { "" } else { ", " });

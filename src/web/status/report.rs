@@ -1,4 +1,4 @@
-//! What the page tells, gathered from the inventory.
+//! What the overview tells, gathered from the inventory.
 
 use std::{
     cmp::Reverse,
@@ -7,24 +7,26 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     account::{self, AccountReport},
+    note::Note,
+    rows::{Cause, KeyRow, UserRow},
     worst::Worst,
 };
 use crate::{
     inventory::{
-        Account, AccountName, Facts, Failure, Inventory, User,
-        assessment::{Finding, KeyCounts, KeyLimit, Moment, ProblemKind, UserCounts, UserState},
+        Account, AccountName, Facts, Inventory, Listing, User,
+        assessment::{Finding, KeyCounts, KeyLimit, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
     },
-    tencent::{KeyStatus, Reason, Uin},
+    tencent::Uin,
 };
 
 /// The most accounts that are named where others are only counted.
 const NAMED: usize = 3;
 
-/// Everything that the page tells.
+/// Everything that the overview tells.
 #[derive(Debug)]
 pub(super) struct Report {
     /// When it was gathered, by the machine's clock.
@@ -37,17 +39,21 @@ pub(super) struct Report {
     /// The ages from which keys are stale, in one account or another.
     pub(super) max_ages: BTreeSet<Duration>,
     pub(super) accounts: Worst<account::Rank, AccountReport>,
-    pub(super) keys: Worst<KeyRank, OldKey>,
+    pub(super) keys: Worst<KeyRank, KeyRow>,
     /// Users who have as many keys as they may have, or more.
-    pub(super) at_limit: Worst<LimitRank, AtLimit>,
+    pub(super) at_limit: Worst<LimitRank, UserRow>,
     /// Users whose last poll failed.
-    pub(super) failing: Worst<SinceRank, Failing>,
+    pub(super) failing: Worst<SinceRank, UserRow>,
     /// Users who do not exist.
-    pub(super) absent: Worst<SinceRank, Absent>,
-    /// Why polls failed, with the users of whom that is true; most of them first.
-    pub(super) causes: Vec<(Cause, usize)>,
+    pub(super) absent: Worst<SinceRank, UserRow>,
+    /// Why polls failed; what is true of most users first.
+    pub(super) causes: Vec<CauseReport>,
     /// What is wrong with accounts, by kind, the gravest first.
-    pub(super) problems: BTreeMap<ProblemKind, Named>,
+    pub(super) problems: BTreeMap<ProblemKind, Affected>,
+    /// The listings of users that have not ended yet, and the accounts that wait for them.
+    pub(super) awaited: BTreeMap<Listing, Named>,
+    /// The accounts with users that have not been polled yet.
+    pub(super) unpolled: Named,
 }
 
 /// Numbers over all accounts.
@@ -60,64 +66,24 @@ pub(super) struct Totals {
     pub(super) keys: KeyCounts,
 }
 
-/// A key.
-#[derive(Debug)]
-pub(super) struct OldKey {
-    pub(super) account: AccountName,
-    pub(super) uin: Uin,
-    pub(super) name: Option<Arc<str>>,
-    pub(super) label: String,
-    pub(super) status: KeyStatus,
-    pub(super) age: SignedDuration,
-    /// Whether it is older than it may be.
-    pub(super) is_stale: bool,
-}
-
-/// A user with as many keys as it may have, or more.
-#[derive(Debug)]
-pub(super) struct AtLimit {
-    pub(super) account: AccountName,
-    pub(super) uin: Uin,
-    pub(super) name: Option<Arc<str>>,
-    pub(super) keys: usize,
-    pub(super) limit: u32,
-    pub(super) is_over: bool,
-}
-
-/// A user whose last poll failed.
-#[derive(Debug)]
-pub(super) struct Failing {
-    pub(super) account: AccountName,
-    pub(super) uin: Uin,
-    pub(super) name: Option<Arc<str>>,
+/// Why polls failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CauseReport {
     pub(super) cause: Cause,
-    /// In words, with the request id; nothing where it failed before a restart.
+    /// The users of whom that is true.
+    pub(super) users: usize,
+    /// Since when the first of them has been failing, by what its account's clock says now.
+    pub(super) since: Option<(Timestamp, Timestamp)>,
+    /// What was answered about that one.
     pub(super) error: Option<Arc<str>>,
-    /// How long it has been failing; nothing where that began before a restart.
-    pub(super) since: Option<SignedDuration>,
-    /// In how long it is polled next.
-    pub(super) next_poll: Option<SignedDuration>,
-    /// How long ago the API last answered about it.
-    pub(super) answered: Option<SignedDuration>,
 }
 
-/// A user who does not exist.
-#[derive(Debug)]
-pub(super) struct Absent {
-    pub(super) account: AccountName,
-    pub(super) uin: Uin,
-    pub(super) name: Option<Arc<str>>,
-    /// How long ago the API last said so.
-    pub(super) answered: Option<SignedDuration>,
-}
-
-/// Why a poll failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Cause {
-    /// For this reason, and with this code where the API answered with one.
-    Known(Reason, Option<&'static str>),
-    /// It failed before a restart, and has not been asked since.
-    BeforeRestart,
+/// Accounts that have a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Affected {
+    pub(super) accounts: Named,
+    /// What is to be said of the first of them.
+    pub(super) note: Note,
 }
 
 /// Accounts, the first few by name.
@@ -133,6 +99,9 @@ pub(super) type KeyRank = (bool, i64, Reverse<(usize, Uin, usize)>);
 pub(super) type LimitRank = (bool, usize, Reverse<(usize, Uin)>);
 /// Since when, the earliest first; and where it stands.
 pub(super) type SinceRank = Reverse<(Option<Timestamp>, usize, Uin)>;
+
+/// Where an account and a user of it stand.
+type Place = (usize, Uin);
 
 // === impl Report ===
 
@@ -152,13 +121,15 @@ impl Report {
             absent: Worst::default(),
             causes: vec![],
             problems: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            unpolled: Named::default(),
         };
         let (mut causes, moment) = (HashMap::new(), Moment::now(local));
         for (place, account) in inventory.accounts().iter().enumerate() {
             report.account(place, account, moment, &mut causes);
         }
-        report.causes = causes.into_iter().collect();
-        report.causes.sort_unstable_by_key(|(cause, users)| (Reverse(*users), cause.labels()));
+        report.causes = causes.into_values().collect();
+        report.causes.sort_unstable_by_key(|cause| (Reverse(cause.users), cause.cause.labels()));
         report
     }
 
@@ -171,107 +142,87 @@ impl Report {
         accounts
     }
 
-    fn account(&mut self, place: usize, account: &Account, moment: Moment, causes: &mut HashMap<Cause, usize>) {
+    fn account(&mut self, place: usize, account: &Account, moment: Moment, causes: &mut HashMap<Cause, CauseReport>) {
         let (facts, now, users) = (account.facts(), account.correct(moment.local), account.snapshot());
+        let interval = account.effective_interval();
         for (uin, user) in users.iter() {
-            let assessed = user.assess(&facts);
+            let assessed = user.assess(&facts, interval, now);
+            let row = || UserRow::of(account, (uin, user), assessed, &facts, now);
             match assessed.state {
                 UserState::Unknown | UserState::Up => {}
                 UserState::Failing => {
-                    let failing = Failing::of(account, uin, user, now);
-                    *causes.entry(failing.cause).or_default() += 1;
-                    self.failing.offer(Reverse((user.answered, place, uin)), || failing);
+                    CauseReport::add(causes, user, now);
+                    self.failing.offer(Reverse((user.answered, place, uin)), row);
                 }
-                UserState::Missing => {
-                    let answered = user.answered.map(|answered| now.duration_since(answered));
-                    let name = user.name.clone();
-                    let absent = || Absent { account: account.name().clone(), uin, name, answered };
-                    self.absent.offer(Reverse((user.answered, place, uin)), absent);
-                }
+                UserState::Missing => self.absent.offer(Reverse((user.answered, place, uin)), row),
             }
-            self.keys((place, uin), user, assessed.limit, account, &facts, now);
+            self.limit((place, uin), user, assessed, row);
+            self.keys((place, uin), user, assessed, account, &facts, now);
         }
         let of_account = AccountReport::of(place, account, &users, moment);
+        let assessment = &of_account.assessment;
         self.max_ages.insert(facts.key_max_age);
         self.totals.accounts += 1;
-        self.totals.proven += usize::from(of_account.assessment.is_proven());
-        self.totals.users += of_account.assessment.users;
-        self.totals.keys += of_account.assessment.keys;
-        for problem in &of_account.assessment.problems {
-            self.problems.entry(problem.kind()).or_default().add(account.name());
+        self.totals.proven += usize::from(assessment.is_proven());
+        self.totals.users += assessment.users;
+        self.totals.keys += assessment.keys;
+        for problem in &assessment.problems {
+            let affected = self
+                .problems
+                .entry(problem.kind())
+                .or_insert_with(|| Affected { accounts: Named::default(), note: Note::of(*problem, &of_account) });
+            affected.accounts.add(account.name());
+        }
+        for listing in &assessment.awaited {
+            self.awaited.entry(*listing).or_default().add(account.name());
+        }
+        if assessment.users.unknown > 0 {
+            self.unpolled.add(account.name());
         }
         self.accounts.offer(of_account.rank(), || of_account);
     }
 
-    /// Offers the keys of a user, and the user where the limit is reached, to the lists.
+    /// Offers the user to the list of those at their limit, where it is reached.
+    fn limit(&mut self, (place, uin): Place, user: &User, assessed: UserAssessment, row: impl FnOnce() -> UserRow) {
+        let keys = user.keys.as_deref().unwrap_or_default().len();
+        match assessed.limit {
+            KeyLimit::Below => {}
+            KeyLimit::At => self.at_limit.offer((false, keys, Reverse((place, uin))), row),
+            KeyLimit::Over => self.at_limit.offer((true, keys, Reverse((place, uin))), row),
+        }
+    }
+
+    /// Offers the keys of a user to their list.
     fn keys(
         &mut self,
-        (place, uin): (usize, Uin),
+        (place, uin): Place,
         user: &User,
-        limit: KeyLimit,
+        assessed: UserAssessment,
         account: &Account,
         facts: &Facts,
         now: Timestamp,
     ) {
-        let keys = user.keys.as_deref().unwrap_or_default();
-        for (number, key) in keys.iter().enumerate() {
-            let (age, findings) = (key.age(now), key.findings(limit, facts, now));
-            let is_stale = findings.contains(Finding::Stale);
-            self.keys.offer((is_stale, age.as_secs(), Reverse((place, uin, number))), || OldKey {
-                account: account.name().clone(),
-                uin,
-                name: user.name.clone(),
-                label: key.label.clone(),
-                status: key.status,
-                age,
-                is_stale,
-            });
-        }
-        let rank = match limit {
-            KeyLimit::Below => return,
-            KeyLimit::At | KeyLimit::Over => (limit == KeyLimit::Over, keys.len(), Reverse((place, uin))),
-        };
-        self.at_limit.offer(rank, || AtLimit {
-            account: account.name().clone(),
-            uin,
-            name: user.name.clone(),
-            keys: keys.len(),
-            limit: facts.key_limit,
-            is_over: limit == KeyLimit::Over,
-        });
-    }
-}
-
-// === impl Failing ===
-
-impl Failing {
-    fn of(account: &Account, uin: Uin, user: &User, now: Timestamp) -> Self {
-        let (ago, failure) = (|time| now.duration_since(time), user.failure.as_ref());
-        Self {
-            account: account.name().clone(),
-            uin,
-            name: user.name.clone(),
-            cause: failure.map_or(Cause::BeforeRestart, Cause::of),
-            error: failure.map(|failure| Arc::clone(&failure.error)),
-            since: failure.map(|failure| ago(failure.since)),
-            next_poll: failure.and_then(|failure| failure.next_poll).map(|next| next.duration_since(now)),
-            answered: user.answered.map(ago),
+        for (number, key) in user.keys.as_deref().unwrap_or_default().iter().enumerate() {
+            let findings = key.findings(assessed.limit, facts, now);
+            let rank = (findings.contains(Finding::Stale), key.age(now).as_secs(), Reverse((place, uin, number)));
+            self.keys.offer(rank, || KeyRow::of(account, (uin, user), key, findings, now));
         }
     }
 }
 
-// === impl Cause ===
+// === impl CauseReport ===
 
-impl Cause {
-    fn of(failure: &Failure) -> Self {
-        Self::Known(failure.reason, failure.code)
-    }
-
-    /// The labels of its reason and of its code.
-    pub(super) fn labels(self) -> (&'static str, Option<&'static str>) {
-        match self {
-            Self::Known(reason, code) => (reason.label(), code),
-            Self::BeforeRestart => ("before the restart", None),
+impl CauseReport {
+    fn add(causes: &mut HashMap<Cause, Self>, user: &User, now: Timestamp) {
+        let failure = user.failure.as_ref();
+        let cause = failure.map_or(Cause::BeforeRestart, Cause::of);
+        let report = causes.entry(cause).or_insert(Self { cause, users: 0, since: None, error: None });
+        report.users += 1;
+        if let Some(failure) = failure
+            && report.since.is_none_or(|(since, _)| failure.since < since)
+        {
+            report.since = Some((failure.since, now));
+            report.error = Some(Arc::clone(&failure.error));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How numbers, times and foreign text are written into the page.
+//! How numbers and times are written into the page, and our own text.
 
 use std::{fmt, time::Duration};
 
@@ -31,6 +31,10 @@ pub(super) struct Span(pub(super) Duration);
 /// A time, to the second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Utc(pub(super) Timestamp);
+
+/// Since when something has been so, and for how long where it is the second time now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since(pub(super) Timestamp, pub(super) Timestamp);
 
 /// How long ago something was; nothing is shorter than no time.
 pub(super) fn span(time: SignedDuration) -> Span {
@@ -121,6 +125,12 @@ impl fmt::Display for Utc {
         let iso = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&self.0);
         let shown = iso.replace('T', " ").replace('Z', " UTC");
         write!(f, r#"<time datetime="{iso}">{shown}</time>"#)
+    }
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "since {}, {}", Utc(self.0), span(self.1.duration_since(self.0)))
     }
 }
 

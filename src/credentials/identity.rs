@@ -1,0 +1,57 @@
+//! Who signs, as a credentials file has it.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Error, ProfileFault};
+use crate::tencent::{Credential, sts::AssumeRole};
+
+/// Who signs.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// The owner of the key.
+    Key(Key),
+    /// A role, which is assumed with the key.
+    Role(Key, Box<AssumeRole>),
+    /// The role of the virtual machine, whatever keys the file has beside that.
+    CvmRole,
+}
+
+/// A key in a credentials file.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The pair, and its token.
+    pub credential: Credential,
+    /// When it ends, where the file says so.
+    pub expires: Option<Timestamp>,
+    /// What has the command line tool write a new one.
+    pub login: Option<&'static str>,
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// The key in the file, where it counts.
+    pub(super) fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Key(key) | Self::Role(key, _) => Some(key),
+            Self::CvmRole => None,
+        }
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    /// The credential, unless it has ended. The file is at `path`.
+    pub(super) fn at(&self, now: Timestamp, path: &Path) -> Result<Credential, Error> {
+        match self.expires {
+            Some(at) if at <= now => {
+                let fault = ProfileFault::Expired { at, login: self.login };
+                Err(Error::Profile { path: path.to_owned(), fault })
+            }
+            _ => Ok(self.credential.clone()),
+        }
+    }
+}

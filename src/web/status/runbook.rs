@@ -1,0 +1,88 @@
+//! Where the runbooks of the alerts are.
+
+use std::fmt;
+
+use crate::inventory::{
+    Listing,
+    assessment::{Finding, ProblemKind},
+};
+
+/// The folder of the runbooks, as the alerts' `runbook_url` has it.
+const FOLDER: &str = "https://github.com/tencentcloud-cam-exporter/tencentcloud-cam-exporter/blob/main/docs/alerts";
+
+/// The runbook of an alert, as a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Runbook(&'static str);
+
+// === impl Runbook ===
+
+impl Runbook {
+    /// Of a configuration that cannot be used.
+    pub(super) const CONFIG: Self = Self("TencentCloudCamConfigReloadFailed");
+    /// Of users whose polls fail, or who do not exist.
+    pub(super) const POLLS: Self = Self("TencentCloudCamPollFailing");
+    /// Of answers that are late.
+    pub(super) const LATE: Self = Self("TencentCloudCamInventoryStale");
+    /// Of users with as many keys as they may have.
+    pub(super) const LIMIT: Self = Self("TencentCloudCamUserAtKeyLimit");
+
+    /// Of what is wrong with an account.
+    pub(super) fn of_problem(kind: ProblemKind) -> Self {
+        Self(match kind {
+            ProblemKind::Silent => return Self::LATE,
+            ProblemKind::Down => "TencentCloudCamAccountDown",
+            ProblemKind::ListingFailed(Listing::UinsFile) => "TencentCloudCamUinsFileUnusable",
+            ProblemKind::ListingFailed(Listing::Caller) => "TencentCloudCamCallerUnknown",
+            ProblemKind::ListingFailed(Listing::Users) => "TencentCloudCamUserDiscoveryFailing",
+            ProblemKind::ListingFailed(Listing::Members) => "TencentCloudCamOrganizationDiscoveryFailing",
+            ProblemKind::ListingFailed(Listing::LastUses) => "TencentCloudCamLastUsedFailing",
+            ProblemKind::CredentialNotRenewed => "TencentCloudCamCredentialExpiring",
+            ProblemKind::ClockSkew => "TencentCloudCamClockSkewed",
+            ProblemKind::Throttled => "TencentCloudCamBudgetThrottled",
+            ProblemKind::IntervalTooShort => "TencentCloudCamScheduleOverrun",
+        })
+    }
+
+    /// Of what is to be said of a key.
+    pub(super) fn of_finding(finding: Finding) -> Self {
+        Self(match finding {
+            Finding::Stale => "TencentCloudCamAccessKeyStale",
+            Finding::OverLimit => "TencentCloudCamUserOverKeyLimit",
+            Finding::Unused => "TencentCloudCamAccessKeyUnused",
+            Finding::Inactive => "TencentCloudCamAccessKeyInactiveLingering",
+        })
+    }
+}
+
+impl fmt::Display for Runbook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"<a href="{FOLDER}/{}.md">Runbook</a>"#, self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_have_the_same_addresses() {
+        let rules = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/rules.yml"));
+        let of_listings = Listing::ALL.map(ProblemKind::ListingFailed);
+        let kinds = [
+            ProblemKind::Silent,
+            ProblemKind::Down,
+            ProblemKind::CredentialNotRenewed,
+            ProblemKind::ClockSkew,
+            ProblemKind::Throttled,
+            ProblemKind::IntervalTooShort,
+        ];
+        let of_problems = of_listings.into_iter().chain(kinds).map(Runbook::of_problem);
+        let others = [Runbook::CONFIG, Runbook::POLLS, Runbook::LATE, Runbook::LIMIT];
+        for runbook in of_problems.chain(Finding::ALL.map(Runbook::of_finding)).chain(others) {
+            let link = runbook.to_string();
+            let address = link.split('"').nth(1).unwrap();
+            let alert = format!("runbook_url: {address}\n");
+            assert!(rules.contains(&alert), "{address}");
+        }
+    }
+}
