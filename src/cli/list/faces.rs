@@ -293,8 +293,7 @@ impl Faces {
         equal("JSON: complete", self.json["complete"].as_bool(), Some(listings + unanswered == 0))?;
         let keys = sum(|of| of.keys.total);
         equal("CSV: rows", self.csv.lines().count(), 1 + listings + unanswered + missing + keys)?;
-        let (_, rows) = self.csv.split_once("
-").ok_or("CSV: no head")?;
+        let (_, rows) = self.csv.split_once("\r\n").ok_or("CSV: no head")?;
         let of_listings = Listing::ALL.iter().map(|listing| rows.matches(&format!(",{},", listing.label())).count());
         equal("CSV: listings", of_listings.sum(), listings)?;
         let summary = self.table.lines().last().unwrap();
