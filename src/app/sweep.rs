@@ -2,7 +2,13 @@
 //!
 //! The pollers are those of the exporter, with its budget, its schedule and its retries.
 
-use std::{collections::HashMap, fmt, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::{
@@ -15,9 +21,9 @@ use super::{Error, NEWS, Surroundings, fleet::Fleet, tasks::Tasks};
 use crate::{
     clock::Clock,
     config::{self, Config},
-    inventory::{Account, AccountName, Failure, Inventory, Listing, User},
+    inventory::{Account, AccountName, Inventory, Listing, User},
     metrics::Own,
-    tencent::Reason,
+    tencent::{Reason, Uin},
     web::Readiness,
 };
 
@@ -71,9 +77,11 @@ pub struct Step {
 /// What an account was seen to do, from one look to the next.
 #[derive(Debug, Default)]
 struct Watch {
+    /// Users that were given up: they failed for [`GIVE_UP_AFTER`], the latest retry included.
+    given_up: HashSet<Uin>,
     /// Users and listings that were answered.
     answers: usize,
-    /// Requests that failed for no fault of a user.
+    /// Polls that failed for no fault of their user.
     failures: u64,
     /// Those of them that had failed at the last answer.
     failures_before: u64,
@@ -188,20 +196,19 @@ impl Step {
         // It succeeds for some keys before others.
         let awaits_uses = configured.contains(Listing::LastUses) && !is_given_up(Listing::LastUses);
         let mut answers = configured.iter().filter(is_listed).count();
-        let (mut step, mut failures) = (Self::default(), 0);
-        account.each_user(|_, user| {
+        let mut step = Self::default();
+        account.each_user(|uin, user| {
             step.users += 1;
-            match &user.failure {
-                Some(failure) if failure.reason.is_the_user_s() => answers += 1,
-                Some(failure) => failures += u64::from(failure.polls),
-                None => answers += usize::from(user.keys.is_some()),
-            }
-            step.done += usize::from(is_settled(user, now));
+            let is_settled = watch.has_settled(uin, user, now);
+            answers += usize::from(
+                user.failure.as_ref().map_or(user.keys.is_some(), |failure| failure.reason.is_the_user_s()),
+            );
+            step.done += usize::from(is_settled);
             step.failed += usize::from(user.keys.is_none() && user.failure.is_some());
             let keys = user.keys.as_deref().unwrap_or_default();
             step.uses_awaited += keys.iter().filter(|key| awaits_uses && key.last_use.is_none()).count();
         });
-        if watch.has_stalled(answers, failures) {
+        if watch.has_stalled(answers, account.progress().failed_polls) {
             step.done = step.users;
         }
         step.finding =
@@ -213,11 +220,24 @@ impl Step {
 // === impl Watch ===
 
 impl Watch {
+    /// Whether the user need not be polled any more. What may pass is retried at least once, however long the retry waits
+    /// for others.
+    fn has_settled(&mut self, uin: Uin, user: &User, now: Timestamp) -> bool {
+        if let Some(failure) = &user.failure {
+            let awaits_retry = failure.next_poll.is_some_and(|next| next <= now);
+            if !failure.reason.is_transient() || (has_lasted(failure.since, now) && !awaits_retry) {
+                self.given_up.insert(uin);
+            }
+        }
+        user.keys.is_some() || self.given_up.contains(&uin)
+    }
+
     /// Whether the account has failed for [`GIVE_UP_AFTER`] without an answer, where so many of its users and listings were
     /// answered and so many requests have failed by now.
     fn has_stalled(&mut self, answers: usize, failures: u64) -> bool {
         if answers != self.answers {
-            *self = Self { answers, failures, failures_before: failures, failing_since: None };
+            (self.answers, self.failures, self.failures_before, self.failing_since) =
+                (answers, failures, failures, None);
         } else if failures > self.failures {
             self.failures = failures;
             self.failing_since.get_or_insert_with(Instant::now);
@@ -225,13 +245,6 @@ impl Watch {
         self.failures >= self.failures_before + GIVE_UP_FAILURES
             && self.failing_since.is_some_and(|since| since.elapsed() >= GIVE_UP_AFTER)
     }
-}
-
-/// Whether the user need not be polled any more. What may pass is retried at least once, however long the others take.
-fn is_settled(user: &User, now: Timestamp) -> bool {
-    let is_given_up =
-        |failure: &Failure| !failure.reason.is_transient() || (failure.polls > 1 && has_lasted(failure.since, now));
-    user.keys.is_some() || user.failure.as_ref().is_some_and(is_given_up)
 }
 
 fn has_lasted(since: Timestamp, now: Timestamp) -> bool {

@@ -16,8 +16,6 @@ pub struct Failure {
     pub code: Option<&'static str>,
     /// In words, with the request id; free of secrets and of bounded length. May hold text from the network.
     pub error: Arc<str>,
-    /// How many polls have failed in a row, for whatever reason.
-    pub polls: u32,
     /// When the first of the polls failed that have failed in a row, for whatever reason.
     pub since: Timestamp,
     /// When the user is polled next; later where the budget is short.
@@ -30,14 +28,13 @@ impl Failure {
     /// A failure at `at`, with `error` in words.
     #[must_use]
     pub fn new(reason: Reason, code: Option<&'static str>, error: &impl fmt::Display, at: Timestamp) -> Self {
-        Self { reason, code, error: error_text(error), polls: 1, since: at, next_poll: None }
+        Self { reason, code, error: error_text(error), since: at, next_poll: None }
     }
 
     /// This failure, where the poll before ended as `before` has it.
     pub(super) fn after(mut self, before: Option<&Self>) -> Self {
         if let Some(before) = before {
             self.since = before.since;
-            self.polls = before.polls.saturating_add(1);
             if self.error == before.error {
                 self.error = Arc::clone(&before.error);
             }

@@ -217,6 +217,9 @@ impl Poller {
         };
         let now = self.now();
         let next_poll = next.map(|next| later(now, next.saturating_duration_since(Instant::now())));
+        if !reason.is_the_user_s() {
+            self.wiring.account.note(|progress| progress.failed_polls += 1);
+        }
         let failed = UserFailure { next_poll, ..UserFailure::new(reason, failure.code(), failure, now) };
         self.wiring.account.failed(uin, failed);
         true
