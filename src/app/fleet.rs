@@ -25,7 +25,7 @@ use crate::{
     credentials::Source,
     inventory::{Account, AccountName, ConfiguredListings, Facts, Inventory, Listing, ListingFailure, error_text},
     metrics::Own,
-    poll::{Organization, Plan, Poller, Rate, Wiring},
+    poll::{Interval, Organization, Plan, Poller, Rate, Wiring},
     tencent::{Client, Endpoint, Region, Uin},
     web::Readiness,
 };
@@ -46,6 +46,7 @@ pub(super) struct Fleet {
     order: Vec<AccountName>,
     sources: Sources,
     members: BTreeMap<AccountName, Member>,
+    polls_once: bool,
 }
 
 struct Member {
@@ -82,7 +83,24 @@ impl Fleet {
         joined: Arc<Notify>,
     ) -> Self {
         let (order, sources, members) = (vec![], Sources::default(), BTreeMap::new());
-        Self { surroundings, inventory, own, readiness, stopping, news, joined, order, sources, members }
+        Self {
+            surroundings,
+            inventory,
+            own,
+            readiness,
+            stopping,
+            news,
+            joined,
+            order,
+            sources,
+            members,
+            polls_once: false,
+        }
+    }
+
+    /// Polls each user once: one that was answered about is not polled again, and one that is throttled has failed.
+    pub(super) fn polling_once(self) -> Self {
+        Self { polls_once: true, ..self }
     }
 
     /// These accounts are there from now on, each as configured. What is known of users that stay is kept. Polling, and
@@ -210,6 +228,7 @@ impl Fleet {
             random: self.surroundings.random(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
             on_members: Box::new(move || joined.notify_one()),
+            polls_once: self.polls_once,
             delay,
         };
         let stop = self.stopping.child_token();
@@ -273,11 +292,15 @@ impl Fleet {
             )
         };
         let share = configured.clone();
+        let mut settings = configured.poll;
+        if self.polls_once {
+            settings.interval = Interval::LONGEST;
+        }
         Plan {
             credentials: Arc::clone(credentials),
             client: client(&configured.endpoint, configured.region.clone()),
             sts: client(&configured.sts_endpoint, Some(configured.region.clone().unwrap_or_else(Region::for_sts))),
-            settings: configured.poll,
+            settings,
             rate: Rate::from(configured.poll.rate_limit).share(configured.rate_share()),
             include_self: configured.include_self,
             discovery: configured.discover.clone(),

@@ -2,12 +2,18 @@
 //!
 //! The pollers are those of the exporter, with its budget, its schedule and its retries.
 
-use std::{collections::HashMap, fmt, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{
     sync::{Notify, mpsc},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,12 +23,17 @@ use crate::{
     config::{self, Config},
     inventory::{Account, AccountName, Inventory, Listing, User},
     metrics::Own,
+    tencent::{Reason, Uin},
     web::Readiness,
 };
 
-/// For how long a poll that failed is retried, where the failure may pass, and for how long the rest of an account is
-/// asked about, where nothing of it has been answered and the fault is not a user's.
-pub const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// For how long a failed request is retried, where the failure may pass, and how long an account may fail without a single
+/// answer before it is given up.
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+
+/// The fewest failed requests without an answer in between after which an account is given up: where the rate limit is low,
+/// there may be none other in [`GIVE_UP_AFTER`].
+const GIVE_UP_FAILURES: u64 = 2;
 
 /// How often is looked whether it is over.
 const LOOK: Duration = Duration::from_millis(50);
@@ -42,8 +53,6 @@ pub struct Sweep {
 pub struct Swept {
     /// What is known of every user.
     pub inventory: Arc<Inventory>,
-    /// Accounts of which it could not be found out who their users are, though that was asked for.
-    pub unfound: Vec<AccountName>,
     /// When it ended, by the machine's clock.
     pub at: Timestamp,
     /// Whether it came to its end, rather than being stopped before.
@@ -65,14 +74,19 @@ pub struct Step {
     pub finding: bool,
 }
 
-/// What an account is asked for beside its users' keys.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is asked for or not, whatever the others are")]
-struct Errands {
-    caller: bool,
-    users: bool,
-    members: bool,
-    last_uses: bool,
+/// What an account was seen to do, from one look to the next.
+#[derive(Debug, Default)]
+struct Watch {
+    /// Users that were given up: they failed for [`GIVE_UP_AFTER`], the latest retry included.
+    given_up: HashSet<Uin>,
+    /// Users and listings that were answered.
+    answers: usize,
+    /// Polls that failed for no fault of their user.
+    failures: u64,
+    /// Those of them that had failed at the last answer.
+    failures_before: u64,
+    /// When the first request failed after the last answer.
+    failing_since: Option<Instant>,
 }
 
 // === impl Sweep ===
@@ -99,37 +113,36 @@ impl Sweep {
             stopping.clone(),
             tell,
             Arc::clone(&joined),
-        );
+        )
+        .polling_once();
         Ok(Self { accounts: config.accounts, fleet, inventory, clock, joined, stopping })
     }
 
-    /// Polls until every user has been answered about, or will not be, or until `shutdown`. Tells how far it is, again
-    /// and again.
+    /// Polls until every user has been answered about, or will not be, or until `shutdown`. Calls `tell` with how far it
+    /// is, again and again.
     ///
     /// # Errors
     /// A task died.
     pub async fn run(mut self, mut tell: impl FnMut(Step), shutdown: CancellationToken) -> Result<Swept, Error> {
         let mut tasks = Tasks::default();
-        let errands: HashMap<AccountName, Errands> =
-            self.accounts.iter().map(|account| (account.name.clone(), Errands::of(account))).collect();
         self.fleet.set_accounts(self.accounts, &mut tasks).await;
         self.fleet.poll(&mut tasks);
         let (inventory, clock) = (Arc::clone(&self.inventory), Arc::clone(&self.clock));
         let mut over = pin!(async {
             let mut ticks = interval(LOOK);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut last = (Step::default(), clock.now());
+            let mut watches = HashMap::new();
+            let mut last = (Step::default(), Instant::now());
             loop {
                 ticks.tick().await;
-                let now = clock.now();
-                let step = Step::of(&inventory, &errands, now);
+                let step = Step::of(&inventory, &mut watches, clock.now());
                 tell(step);
                 if step != last.0 {
-                    last = (step, now);
+                    last = (step, Instant::now());
                 }
                 let polled = step.done == step.users && !step.finding;
-                // Of some keys nothing may ever be told.
-                if polled && (step.uses_awaited == 0 || has_lasted(last.1, now)) {
+                // Of some keys the API may never say when they were last used.
+                if polled && (step.uses_awaited == 0 || last.1.elapsed() >= GIVE_UP_AFTER) {
                     return;
                 }
             }
@@ -146,13 +159,7 @@ impl Sweep {
         };
         self.stopping.cancel();
         tasks.say_farewell().await;
-        let accounts = self.inventory.accounts();
-        let unfound = accounts.iter().filter(|account| {
-            let listings = account.listings();
-            Listing::ALL.iter().any(|listing| listing.finds_users() && listings.get(*listing).failure.is_some())
-        });
-        let unfound = unfound.map(|account| account.name().clone()).collect();
-        Ok(Swept { inventory: self.inventory, unfound, at: self.clock.now(), is_whole })
+        Ok(Swept { inventory: self.inventory, at: self.clock.now(), is_whole })
     }
 }
 
@@ -165,9 +172,9 @@ impl fmt::Debug for Sweep {
 // === impl Step ===
 
 impl Step {
-    fn of(inventory: &Inventory, errands: &HashMap<AccountName, Errands>, local: Timestamp) -> Self {
+    fn of(inventory: &Inventory, watches: &mut HashMap<AccountName, Watch>, local: Timestamp) -> Self {
         inventory.accounts().iter().fold(Self::default(), |before, account| {
-            let step = Self::of_account(account, *errands.get(account.name()).unwrap_or(&Errands::OF_A_MEMBER), local);
+            let step = Self::of_account(account, watches.entry(account.name().clone()).or_default(), local);
             Self {
                 done: before.done + step.done,
                 failed: before.failed + step.failed,
@@ -178,53 +185,68 @@ impl Step {
         })
     }
 
-    fn of_account(account: &Account, errands: Errands, local: Timestamp) -> Self {
-        let (now, listings) = (account.correct(local), account.listings());
-        let (mut step, mut answered, mut down) = (Self::default(), false, false);
-        let asks_uses = errands.last_uses && listings.get(Listing::LastUses).up() != Some(false);
-        account.each_user(|_, user| {
+    fn of_account(account: &Account, watch: &mut Watch, local: Timestamp) -> Self {
+        let (now, listings, configured) = (account.correct(local), account.listings(), account.facts().listings);
+        let is_listed = |listing: &Listing| listings.get(*listing).up() == Some(true);
+        let is_given_up = |listing: Listing| {
+            listings.get(listing).failure.as_ref().is_some_and(|failure| {
+                !failure.reason.is_some_and(Reason::is_transient) || has_lasted(failure.since, now)
+            })
+        };
+        // It succeeds for some keys before others.
+        let awaits_uses = configured.contains(Listing::LastUses) && !is_given_up(Listing::LastUses);
+        let mut answers = configured.iter().filter(is_listed).count();
+        let mut step = Self::default();
+        account.each_user(|uin, user| {
             step.users += 1;
-            answered |= user.answered.is_some();
-            let failure = user.failure.as_ref();
-            down |= failure.is_some_and(|failure| !failure.reason.is_the_user_s() && has_lasted(failure.since, now));
-            step.done += usize::from(is_settled(user, now));
+            let is_settled = watch.has_settled(uin, user, now);
+            answers += usize::from(
+                user.failure.as_ref().map_or(user.keys.is_some(), |failure| failure.reason.is_the_user_s()),
+            );
+            step.done += usize::from(is_settled);
             step.failed += usize::from(user.keys.is_none() && user.failure.is_some());
             let keys = user.keys.as_deref().unwrap_or_default();
-            step.uses_awaited += keys.iter().filter(|key| asks_uses && key.last_use.is_none()).count();
+            step.uses_awaited += keys.iter().filter(|key| awaits_uses && key.last_use.is_none()).count();
         });
-        if down && !answered {
+        if watch.has_stalled(answers, account.progress().failed_polls) {
             step.done = step.users;
         }
-        step.finding = (errands.caller && listings.get(Listing::Caller).up().is_none())
-            || (errands.users && listings.get(Listing::Users).up().is_none())
-            || (errands.members && listings.get(Listing::Members).up().is_none());
+        step.finding =
+            configured.iter().any(|listing| listing.finds_users() && !is_listed(&listing) && !is_given_up(listing));
         step
     }
 }
 
-// === impl Errands ===
+// === impl Watch ===
 
-impl Errands {
-    /// Those of a member of an organisation, which is not configured by itself.
-    const OF_A_MEMBER: Self = Self { caller: false, users: true, members: false, last_uses: false };
-
-    fn of(configured: &config::Account) -> Self {
-        Self {
-            caller: configured.include_self,
-            users: configured.discover.is_some(),
-            members: configured.organization.is_some(),
-            last_uses: configured.poll.last_used.is_some(),
+impl Watch {
+    /// Whether the user need not be polled any more. What may pass is retried at least once, however long the retry waits
+    /// for others.
+    fn has_settled(&mut self, uin: Uin, user: &User, now: Timestamp) -> bool {
+        if let Some(failure) = &user.failure {
+            let awaits_retry = failure.next_poll.is_some_and(|next| next <= now);
+            if !failure.reason.is_transient() || (has_lasted(failure.since, now) && !awaits_retry) {
+                self.given_up.insert(uin);
+            }
         }
+        user.keys.is_some() || self.given_up.contains(&uin)
+    }
+
+    /// Whether the account has failed for [`GIVE_UP_AFTER`] without an answer, where so many of its users and listings were
+    /// answered and so many requests have failed by now.
+    fn has_stalled(&mut self, answers: usize, failures: u64) -> bool {
+        if answers != self.answers {
+            (self.answers, self.failures, self.failures_before, self.failing_since) =
+                (answers, failures, failures, None);
+        } else if failures > self.failures {
+            self.failures = failures;
+            self.failing_since.get_or_insert_with(Instant::now);
+        }
+        self.failures >= self.failures_before + GIVE_UP_FAILURES
+            && self.failing_since.is_some_and(|since| since.elapsed() >= GIVE_UP_AFTER)
     }
 }
 
-/// Whether the user need not be asked about any more.
-fn is_settled(user: &User, now: Timestamp) -> bool {
-    let given_up =
-        user.failure.as_ref().is_some_and(|failure| !failure.reason.is_transient() || has_lasted(failure.since, now));
-    user.keys.is_some() || given_up
-}
-
 fn has_lasted(since: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(since) >= PATIENCE
+    Duration::try_from(now.duration_since(since)).is_ok_and(|lasted| lasted >= GIVE_UP_AFTER)
 }

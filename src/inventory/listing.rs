@@ -63,8 +63,9 @@ pub struct ListingFailure {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listings([ListingState; Listing::ALL.len()]);
 
-/// The most bytes that are kept of the text of an error.
+/// The most bytes that are kept of the text of an error, and how many of them are its end, which has the request id.
 const MAX_ERROR_BYTES: usize = 400;
+const END_OF_ERROR_BYTES: usize = 100;
 
 // === impl Listing ===
 
@@ -154,12 +155,16 @@ impl Listings {
     }
 }
 
-/// The text of `error`, cut to what is kept.
+/// The text of `error`, without its middle where it is too long.
 #[must_use]
 pub fn error_text(error: &impl fmt::Display) -> Arc<str> {
     let text = error.to_string();
-    let end = text.floor_char_boundary(MAX_ERROR_BYTES);
-    if end == text.len() { text.into() } else { format!("{}…", &text[..end]).into() }
+    if text.len() <= MAX_ERROR_BYTES {
+        return text.into();
+    }
+    let beginning = text.floor_char_boundary(MAX_ERROR_BYTES - END_OF_ERROR_BYTES);
+    let end = text.ceil_char_boundary(text.len() - END_OF_ERROR_BYTES);
+    format!("{}…{}", &text[..beginning], &text[end..]).into()
 }
 
 #[cfg(test)]
@@ -193,7 +198,8 @@ mod tests {
     #[test]
     fn the_text_of_an_error_is_bounded() {
         assert_eq!(&*error_text(&"short"), "short");
-        let long = error_text(&"é".repeat(1_000));
-        assert!(long.len() <= MAX_ERROR_BYTES + '…'.len_utf8() && long.ends_with("é…"), "{long}");
+        let long = error_text(&format!("{} (request id 1-2)", "é".repeat(1_000)));
+        assert!(long.len() <= MAX_ERROR_BYTES + '…'.len_utf8(), "{long}");
+        assert!(long.contains("é…é") && long.ends_with("é (request id 1-2)"), "{long}");
     }
 }

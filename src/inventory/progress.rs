@@ -24,6 +24,8 @@ pub struct Progress {
     pub sweep: Option<Sweep>,
     /// How fast the account has lately asked.
     pub pace: Pace,
+    /// Polls that failed for no fault of their user, since the start.
+    pub failed_polls: u64,
     /// Requests a second that the account makes at most, as of now.
     pub rate: Option<f64>,
     /// The most requests a second that it will make.
@@ -75,6 +77,7 @@ impl Default for Progress {
             last_sweep: None,
             sweep: None,
             pace: Pace::default(),
+            failed_polls: 0,
             rate: None,
             rate_limit: None,
             api_clock: None,

@@ -59,6 +59,9 @@ pub struct Wiring {
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
     /// Told when the account has come to know other members of its organisation.
     pub on_members: Box<dyn Fn() + Send + Sync>,
+    /// Whether users are polled once, rather than every interval. A throttled poll then fails like any other and is
+    /// retried, instead of keeping its turn for an interval.
+    pub polls_once: bool,
     /// How long it waits at first, beside what every poller waits: many that start together take turns.
     pub delay: Duration,
 }

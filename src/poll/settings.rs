@@ -99,6 +99,9 @@ impl Interval {
     /// How often a key's last use is asked for, where nothing else is said. The API tells days.
     pub const OF_LAST_USE: Self = Self(Duration::from_hours(1));
 
+    /// The longest there is.
+    pub const LONGEST: Self = Self(Duration::from_hours(24));
+
     /// # Errors
     /// Less than a second or more than a day.
     pub fn new(every: Duration) -> Result<Self, OutOfRange> {

@@ -192,7 +192,10 @@ impl Poller {
     fn poll_failed(&mut self, turn: Turn, failure: &Failure) -> bool {
         let (uin, reason) = (turn.uin(), failure.reason());
         let random = &mut self.wiring.random;
-        if reason == Reason::Throttled && self.schedule.postpone(turn, |retry| backoff::wait(retry, random)) {
+        if reason == Reason::Throttled
+            && !self.wiring.polls_once
+            && self.schedule.postpone(turn, |postponed| backoff::wait(postponed, random))
+        {
             debug!(account = %self.wiring.account.name(), %uin, error = %failure, "throttled");
             return false;
         }
@@ -212,6 +215,9 @@ impl Poller {
         };
         let now = self.now();
         let next_poll = next.map(|next| later(now, next.saturating_duration_since(Instant::now())));
+        if !reason.is_the_user_s() {
+            self.wiring.account.note(|progress| progress.failed_polls += 1);
+        }
         let failed = UserFailure { next_poll, ..UserFailure::new(reason, failure.code(), failure, now) };
         self.wiring.account.failed(uin, failed);
         true

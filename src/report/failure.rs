@@ -1,9 +1,16 @@
-//! Users of whom there are no keys to show, and why.
+//! What could not be polled, and why: users without keys to show, and listings of users.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use crate::{
-    advice::beside_the_error,
-    inventory::{AccountName, User},
-    tencent::{Reason, Uin},
+    advice::{advice, beside_the_error},
+    inventory::{AccountName, Listing, ListingFailure, User},
+    tencent::{
+        Action, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers, Reason,
+        Uin,
+    },
 };
 
 /// A user who could not be polled.
@@ -18,7 +25,20 @@ pub struct Failure {
     /// Why, in names from closed sets.
     pub why: Why,
     /// Why, in words. They may be from the network, and hold anything but secrets.
-    pub error: Option<String>,
+    pub error: Option<Arc<str>>,
+    /// Since when; nothing where there was no poll.
+    pub since: Option<Timestamp>,
+}
+
+/// A listing whose last attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedListing {
+    /// The account.
+    pub account: AccountName,
+    /// The listing.
+    pub listing: Listing,
+    /// Why it failed.
+    pub failure: ListingFailure,
 }
 
 /// Why a user could not be polled.
@@ -35,10 +55,63 @@ pub enum Why {
 impl Failure {
     pub(super) fn of(account: &AccountName, uin: Uin, user: &User) -> Self {
         let why = user.failure.as_ref().map_or(Why::NotPolled, |failure| Why::Failed(failure.reason, failure.code));
-        let error = user.failure.as_ref().map(|failure| failure.error.to_string());
+        let error = user.failure.as_ref().map(|failure| Arc::clone(&failure.error));
+        let since = user.failure.as_ref().map(|failure| failure.since);
         let user_name = user.name.as_deref().map(str::to_owned);
-        Self { account: account.clone(), uin, user_name, why, error }
+        Self { account: account.clone(), uin, user_name, why, error, since }
     }
+
+    /// Whether the user does not exist, which is an answer: it has no keys.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self.why, Why::Failed(Reason::UserNotFound, _))
+    }
+}
+
+// === impl FailedListing ===
+
+impl FailedListing {
+    /// The reason's label; nothing where no API was asked.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        self.failure.reason.map(Reason::label)
+    }
+
+    /// What to do about it, beside what the error says.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
+        let ListingFailure { reason, code, .. } = self.failure;
+        let reason = reason?;
+        let permission = permission(self.listing)?;
+        let text = beside_the_error(reason, code)?;
+        let is_of_code = advice(reason, code) != advice(reason, None);
+        match reason {
+            // Advice about these reasons is about a user's keys.
+            Reason::Malformed | Reason::UserNotFound if !is_of_code => None,
+            // Who asks may not be denied to anybody: it is no user, as the error says.
+            Reason::Denied if !is_of_code && self.listing == Listing::Caller => None,
+            Reason::Denied if !is_of_code => {
+                Some(format!("Give the calling user a policy that allows `{permission}` on the resource `*`."))
+            }
+            _ => Some(text.replace(&action::<ListAccessKeys>(), &permission)),
+        }
+    }
+}
+
+/// What a policy must allow for it; nothing where no API is asked.
+fn permission(listing: Listing) -> Option<String> {
+    Some(match listing {
+        Listing::UinsFile => return None,
+        Listing::Caller => action::<GetCallerIdentity>(),
+        Listing::Users => action::<ListUsers>(),
+        Listing::Members => action::<DescribeOrganizationMembers>(),
+        Listing::LastUses => action::<GetSecurityLastUsed>(),
+    })
+}
+
+/// The action as a policy names it.
+fn action<A: Action>() -> String {
+    format!("{}:{}", A::SERVICE, A::NAME)
 }
 
 // === impl Why ===
@@ -70,6 +143,39 @@ impl Why {
             Self::NotPolled => {
                 Some("The sweep ended before it came to it: see why others of the account fail, and list again.")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::error_text;
+
+    fn failed(listing: Listing, reason: Option<Reason>, code: Option<&'static str>) -> FailedListing {
+        let failure = ListingFailure { reason, code, error: error_text(&"no"), since: Timestamp::UNIX_EPOCH };
+        FailedListing { account: "prod".parse().unwrap(), listing, failure }
+    }
+
+    #[test]
+    fn advice_about_a_listing_names_its_own_permission() {
+        for (listing, permission) in [
+            (Listing::Users, "cam:ListUsers"),
+            (Listing::Members, "organization:DescribeOrganizationMembers"),
+            (Listing::LastUses, "cam:GetSecurityLastUsed"),
+        ] {
+            for code in [None, Some("AuthFailure.UnauthorizedOperation")] {
+                let advice = failed(listing, Some(Reason::Denied), code).advice().unwrap();
+                assert!(advice.contains(&format!("`{permission}`")), "{advice}");
+            }
+        }
+        for listing in Listing::ALL {
+            for reason in Reason::ALL {
+                let advice = failed(listing, Some(reason), None).advice().unwrap_or_default();
+                let of_users = ["ListAccessKeys", "`uins`", "creation time", "root account"];
+                assert!(!of_users.iter().any(|words| advice.contains(words)), "{listing:?}, {reason:?}: {advice}");
+            }
+            assert_eq!(failed(listing, None, None).advice(), None);
         }
     }
 }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, KeyReport, Report};
+use super::{FailedListing, Failure, KeyReport, Report};
 use crate::{inventory::assessment::Finding, tencent::LastUse};
 
 /// The whole.
@@ -16,39 +16,53 @@ pub struct Json<'a> {
     accounts: Vec<Account<'a>>,
     keys: Vec<Key<'a>>,
     failures: Vec<Failed<'a>>,
+    failed_listings: Vec<FailedList<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct Account<'a> {
     name: &'a str,
+    up: Option<bool>,
     users: usize,
     key_limit: u32,
     key_max_age_seconds: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct Key<'a> {
-    account: &'a str,
-    uin: String,
-    user_name: Option<&'a str>,
-    access_key_id: &'a str,
-    status: &'static str,
-    created: String,
-    age_seconds: i64,
-    last_used: Option<String>,
-    never_used: Option<bool>,
-    findings: Vec<&'static str>,
+pub(super) struct Key<'a> {
+    pub(super) account: &'a str,
+    pub(super) uin: String,
+    pub(super) user_name: Option<&'a str>,
+    pub(super) access_key_id: &'a str,
+    pub(super) status: &'static str,
+    pub(super) created: String,
+    pub(super) age_seconds: i64,
+    pub(super) last_used: Option<String>,
+    pub(super) never_used: Option<bool>,
+    pub(super) findings: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
-struct Failed<'a> {
-    account: &'a str,
-    uin: String,
-    user_name: Option<&'a str>,
-    reason: &'static str,
-    code: Option<&'static str>,
-    error: Option<&'a str>,
-    advice: Option<&'static str>,
+pub(super) struct Failed<'a> {
+    pub(super) account: &'a str,
+    pub(super) uin: String,
+    pub(super) user_name: Option<&'a str>,
+    pub(super) reason: &'static str,
+    pub(super) code: Option<&'static str>,
+    pub(super) error: Option<&'a str>,
+    pub(super) advice: Option<&'static str>,
+    pub(super) since: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct FailedList<'a> {
+    pub(super) account: &'a str,
+    pub(super) listing: &'static str,
+    pub(super) reason: Option<&'static str>,
+    pub(super) code: Option<&'static str>,
+    pub(super) error: &'a str,
+    pub(super) advice: Option<String>,
+    pub(super) since: String,
 }
 
 // === impl Json ===
@@ -59,16 +73,18 @@ impl<'a> Json<'a> {
     pub fn of(report: &'a Report) -> Self {
         let accounts = report.accounts.iter().map(|account| Account {
             name: account.name.as_str(),
-            users: account.users,
+            up: account.assessment.state.up(),
+            users: account.assessment.users.total,
             key_limit: account.facts.key_limit,
             key_max_age_seconds: account.facts.key_max_age.as_secs(),
         });
         Self {
             generated: time(report.made),
-            complete: report.is_whole,
+            complete: report.is_complete(),
             accounts: accounts.collect(),
             keys: report.keys.iter().map(Key::of).collect(),
             failures: report.failures.iter().map(Failed::of).collect(),
+            failed_listings: report.failed_listings.iter().map(FailedList::of).collect(),
         }
     }
 }
@@ -76,7 +92,7 @@ impl<'a> Json<'a> {
 // === impl Key ===
 
 impl<'a> Key<'a> {
-    fn of(key: &'a KeyReport) -> Self {
+    pub(super) fn of(key: &'a KeyReport) -> Self {
         Self {
             account: key.account.as_str(),
             uin: key.uin.to_string(),
@@ -98,7 +114,7 @@ impl<'a> Key<'a> {
 // === impl Failed ===
 
 impl<'a> Failed<'a> {
-    fn of(failure: &'a Failure) -> Self {
+    pub(super) fn of(failure: &'a Failure) -> Self {
         Self {
             account: failure.account.as_str(),
             uin: failure.uin.to_string(),
@@ -107,6 +123,23 @@ impl<'a> Failed<'a> {
             code: failure.why.code(),
             error: failure.error.as_deref(),
             advice: failure.why.advice(),
+            since: failure.since.map(time),
+        }
+    }
+}
+
+// === impl FailedList ===
+
+impl<'a> FailedList<'a> {
+    pub(super) fn of(failed: &'a FailedListing) -> Self {
+        Self {
+            account: failed.account.as_str(),
+            listing: failed.listing.label(),
+            reason: failed.reason(),
+            code: failed.failure.code,
+            error: &failed.failure.error,
+            advice: failed.advice(),
+            since: time(failed.failure.since),
         }
     }
 }

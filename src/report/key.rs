@@ -1,4 +1,4 @@
-//! Keys, and what is to be said of each.
+//! Keys with their findings, and the order in which they are listed.
 
 use std::cmp::Reverse;
 
@@ -8,6 +8,26 @@ use crate::{
     inventory::{AccountName, Facts, User, assessment::Findings},
     tencent::{KeyStatus, LastUse, Uin},
 };
+
+/// The order of the keys in a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The gravest finding first, and of those that have the same the oldest.
+    #[default]
+    Worst,
+    /// The oldest first.
+    Age,
+    /// The longest unused first; those whose last use is not known last.
+    LastUsed,
+    /// By account.
+    Account,
+    /// By the user's UIN.
+    User,
+    /// By the user's name; those without one last.
+    Name,
+    /// By the key's id.
+    Key,
+}
 
 /// A key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +48,8 @@ pub struct KeyReport {
     pub age: SignedDuration,
     /// When it was last used, where that is known.
     pub last_used: Option<LastUse>,
+    /// For how long it has not been used, where that is known: for all its life if it never was.
+    pub idle: Option<SignedDuration>,
     /// What is to be said of it, the worst first. Nothing is good.
     pub findings: Findings,
 }
@@ -48,6 +70,10 @@ impl KeyReport {
             uin,
             user_name: user.name.as_deref().map(str::to_owned),
             last_used: key.last_use,
+            idle: key.last_use.map(|last_use| match last_use {
+                LastUse::Never => key.age(now),
+                LastUse::At(at) => now.duration_since(at),
+            }),
             label: key.label.clone(),
             status: key.status,
             created: key.created,
@@ -57,10 +83,32 @@ impl KeyReport {
     }
 
     /// Where it stands in a list: what is worst comes first, keys in use before others, then the oldest.
-    pub(super) fn rank(&self) -> impl Ord + use<> {
+    fn rank(&self) -> impl Ord + use<> {
         let worst = self.findings.iter().next();
-        let place = (self.account.clone(), self.uin, self.label.clone());
-        (worst.is_none(), worst, self.status == KeyStatus::Inactive, Reverse(self.age), place)
+        (worst.is_none(), worst, self.status == KeyStatus::Inactive, Reverse(self.age), self.place())
+    }
+
+    fn place(&self) -> impl Ord + use<> {
+        (self.account.clone(), self.uin, self.label.clone())
+    }
+}
+
+// === impl Order ===
+
+impl Order {
+    /// Puts `keys` in this order.
+    pub fn sort(self, keys: &mut [KeyReport]) {
+        match self {
+            Self::Worst => keys.sort_by_cached_key(KeyReport::rank),
+            Self::Age => keys.sort_by_cached_key(|key| (Reverse(key.age), key.place())),
+            Self::LastUsed => keys.sort_by_cached_key(|key| (key.idle.is_none(), Reverse(key.idle), key.place())),
+            Self::Account => keys.sort_by_cached_key(|key| (key.account.clone(), key.rank())),
+            Self::User => keys.sort_by_cached_key(|key| (key.uin, key.rank())),
+            Self::Name => {
+                keys.sort_by_cached_key(|key| (key.user_name.is_none(), key.user_name.clone(), key.rank()));
+            }
+            Self::Key => keys.sort_by_cached_key(|key| (key.label.clone(), key.place())),
+        }
     }
 }
 
@@ -85,6 +133,7 @@ mod tests {
             created: now() - DAY * days,
             age: DAY * days,
             last_used: None,
+            idle: None,
             findings: findings.iter().copied().collect(),
         }
     }
@@ -101,8 +150,40 @@ mod tests {
             key(70, KeyStatus::Active, &[OverLimit]),
             key(200, KeyStatus::Active, &[Stale]),
         ];
-        keys.sort_by_cached_key(KeyReport::rank);
+        Order::Worst.sort(&mut keys);
         let order: Vec<&str> = keys.iter().map(|key| key.label.as_str()).collect();
         assert_eq!(order, ["200", "100", "70", "60", "400", "5", "3"]);
+    }
+
+    #[test]
+    fn keys_come_in_the_order_that_is_asked_for() {
+        use Finding::Stale;
+        let a = |days: i32, account: &str, uin: u64, name: Option<&str>, idle: Option<i32>| KeyReport {
+            account: account.parse().unwrap(),
+            uin: uin.try_into().unwrap(),
+            user_name: name.map(str::to_owned),
+            idle: idle.map(|days| DAY * days),
+            ..key(days, KeyStatus::Active, if days > 90 { &[Stale] } else { &[] })
+        };
+        let keys = [
+            a(3, "b", 3, Some("zoe"), Some(3)),
+            a(200, "b", 1, None, None),
+            a(100, "a", 2, Some("amy"), Some(0)),
+            a(50, "b", 1, Some("bob"), Some(49)),
+        ];
+        for (order, expected) in [
+            (Order::Worst, ["200", "100", "50", "3"]),
+            (Order::Age, ["200", "100", "50", "3"]),
+            (Order::LastUsed, ["50", "3", "100", "200"]),
+            (Order::Account, ["100", "200", "50", "3"]),
+            (Order::User, ["200", "50", "100", "3"]),
+            (Order::Name, ["100", "50", "3", "200"]),
+            (Order::Key, ["100", "200", "3", "50"]),
+        ] {
+            let mut keys = keys.clone();
+            order.sort(&mut keys);
+            let labels: Vec<&str> = keys.iter().map(|key| key.label.as_str()).collect();
+            assert_eq!(labels, expected, "{order:?}");
+        }
     }
 }

@@ -1,22 +1,27 @@
-//! What one sweep over all accounts has found: every key with what is to be said of it, and every user who could not be
-//! polled.
+//! What one sweep over all accounts has found: every key with its findings, and every user and listing that failed.
+//! `inventory::assessment` decides what is true; this only puts it in order.
 //!
-//! - [`key`] judges keys.
-//! - [`failure`] says why there are none of a user.
-//! - [`json`] is the shape that programs read; `list` of the command line draws the table.
+//! - [`key`] has the keys, and their order.
+//! - [`failure`] says why there are none of a user, or no list of users.
+//! - [`json`] is the shape that programs read, and [`csv`] the same for spreadsheets; `list` of the command line draws the
+//!   table.
 
+pub mod csv;
 pub mod failure;
 pub mod json;
 pub mod key;
 
 use jiff::Timestamp;
 
-pub use failure::{Failure, Why};
-pub use key::KeyReport;
+pub use failure::{FailedListing, Failure, Why};
+pub use key::{KeyReport, Order};
 
 use crate::{
     app::Swept,
-    inventory::{AccountName, Facts, assessment::Finding},
+    inventory::{
+        AccountName, Facts,
+        assessment::{AccountProblem, Assessment, Finding, Findings, Moment, UserState},
+    },
 };
 
 /// Everything that was found.
@@ -28,12 +33,14 @@ pub struct Report {
     pub is_whole: bool,
     /// In the order of the configuration.
     pub accounts: Vec<AccountReport>,
-    /// The worst first.
+    /// The worst first, unless [sorted](Self::sort) otherwise.
     pub keys: Vec<KeyReport>,
+    /// Whether it is known of any key when it was last used.
+    pub knows_last_use: bool,
     /// Users who could not be polled, in the order of the configuration and of their UINs.
     pub failures: Vec<Failure>,
-    /// Accounts whose users could not be found, in whole or in part.
-    pub unfound: Vec<AccountName>,
+    /// Listings that failed, in the order of the configuration.
+    pub failed_listings: Vec<FailedListing>,
 }
 
 /// An account.
@@ -43,8 +50,8 @@ pub struct AccountReport {
     pub name: AccountName,
     /// What is expected of its keys.
     pub facts: Facts,
-    /// How many users it has.
-    pub users: usize,
+    /// What is true of it.
+    pub assessment: Assessment,
 }
 
 // === impl Report ===
@@ -53,40 +60,76 @@ impl Report {
     /// Of what a sweep has found.
     #[must_use]
     pub fn of(swept: &Swept) -> Self {
-        let Swept { inventory, unfound, at, is_whole } = swept;
+        let Swept { inventory, at, is_whole } = swept;
         let mut report = Self {
             made: *at,
             is_whole: *is_whole,
             accounts: vec![],
             keys: vec![],
+            knows_last_use: false,
             failures: vec![],
-            unfound: unfound.clone(),
+            failed_listings: vec![],
         };
         for account in inventory.accounts() {
             let (name, facts, now) = (account.name(), account.facts(), account.correct(*at));
-            let mut users = 0;
-            account.each_user(|uin, user| {
-                users += 1;
+            let (users, listings) = (account.snapshot(), account.listings());
+            let assessment = account.assess(&users, Moment::now(*at));
+            for (uin, user) in users.iter() {
                 report.keys.extend(KeyReport::of_user(name, (uin, user), &facts, now));
-                if user.keys.is_none() {
+                if user.state() != UserState::Up {
                     report.failures.push(Failure::of(name, uin, user));
                 }
-            });
-            report.accounts.push(AccountReport { name: name.clone(), facts, users });
+            }
+            report.failed_listings.extend(assessment.problems.iter().filter_map(|problem| {
+                let AccountProblem::ListingFailed(listing) = *problem else { return None };
+                let failure = listings.get(listing).failure.clone()?;
+                Some(FailedListing { account: name.clone(), listing, failure })
+            }));
+            report.accounts.push(AccountReport { name: name.clone(), facts, assessment });
         }
-        report.keys.sort_by_cached_key(KeyReport::rank);
+        report.knows_last_use = report.keys.iter().any(|key| key.last_used.is_some());
+        report.sort(Order::Worst);
         report
     }
 
-    /// How many keys there is something of this kind to say of.
-    #[must_use]
-    pub fn count(&self, finding: Finding) -> usize {
-        self.keys.iter().filter(|key| key.findings.contains(finding)).count()
+    /// Puts the keys in this order.
+    pub fn sort(&mut self, order: Order) {
+        order.sort(&mut self.keys);
     }
 
-    /// Whether it is known of any key when it was last used.
+    /// Leaves only keys with findings.
+    pub fn retain_findings(&mut self) {
+        self.keys.retain(|key| key.findings != Findings::default());
+    }
+
+    /// Whether it says of every user which keys there are: every listing succeeded, every user was answered about, and the
+    /// sweep was not stopped. That a user does not exist is an answer.
     #[must_use]
-    pub fn knows_last_use(&self) -> bool {
-        self.keys.iter().any(|key| key.last_used.is_some())
+    pub fn is_complete(&self) -> bool {
+        self.is_whole && self.failed_listings.is_empty() && self.failures.iter().all(Failure::is_missing)
+    }
+
+    /// Whether a listing of users failed, so that there may be users that nobody knows of.
+    #[must_use]
+    pub fn may_lack_users(&self) -> bool {
+        self.failed_listings.iter().any(|failed| failed.listing.finds_users())
+    }
+
+    /// How many users there are.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.accounts.iter().map(|account| account.assessment.users.total).sum()
+    }
+
+    /// How many keys there are, with or without findings.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.accounts.iter().map(|account| account.assessment.keys.total).sum()
+    }
+
+    /// How many keys have this finding.
+    #[must_use]
+    pub fn count(&self, finding: Finding) -> usize {
+        self.accounts.iter().map(|account| account.assessment.keys.with(finding)).sum()
     }
 }

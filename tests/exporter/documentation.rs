@@ -167,10 +167,18 @@ fn the_policy_of_an_organization_allows_to_list_its_members_and_to_take_on_the_r
 
 #[test]
 fn every_field_of_the_list_is_documented() {
-    let output = binary().args(["list", "--demo", "--output=json"]).output().unwrap();
-    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut fields = BTreeSet::new();
-    paths("", &json, &mut fields);
+    let world = World::with_one_user();
+    let refusal = Fault::Error(Rejection::new("UnauthorizedOperation", "You may not."));
+    world.simulator.inject_into("ListUsers", refusal, Times::UntilCleared);
+    let config = world.config().replace("uins:", "discover: true, uins:");
+    let mut blind = binary();
+    let blind = world.with_config(blind.arg("list"), &config);
+    for list in [binary().args(["list", "--demo"]), blind] {
+        let output = list.arg("--output=json").output().unwrap();
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        paths("", &json, &mut fields);
+    }
     let rows = Page::read("docs/list.md").table("JSON");
     assert_eq!(rows.into_iter().map(|row| row[0].clone()).collect::<BTreeSet<_>>(), fields);
 }

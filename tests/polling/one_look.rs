@@ -1,11 +1,12 @@
 //! One sweep, and how long it takes where users cannot be polled.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tencentcloud_cam_exporter::{
     app::{Sweep, sweep::Step},
     config::Config,
     environment::Environment,
+    inventory::Listing,
     report::{Report, Why},
     simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User, densest_second},
     tencent::Reason,
@@ -20,6 +21,15 @@ const FIRST: u64 = 100_013_000_000;
 /// The API of an account of so many users, as `change` leaves it, and what one sweep over it finds; how long it takes, and
 /// how far it was from time to time.
 async fn sweep(users: u64, change: impl FnOnce(&Simulator)) -> (Arc<Simulator>, Report, Duration, Vec<Step>) {
+    sweep_as(users, "", change).await
+}
+
+/// As [`sweep`], with further configuration of the account.
+async fn sweep_as(
+    users: u64,
+    configured: &str,
+    change: impl FnOnce(&Simulator),
+) -> (Arc<Simulator>, Report, Duration, Vec<Step>) {
     let clock = TestClock::at("2026-01-01T00:00:00Z");
     let key = Key::new("AKIDx", "Active", "2025-12-01T00:00:00Z".parse().unwrap());
     let population = Population {
@@ -29,7 +39,7 @@ async fn sweep(users: u64, change: impl FnOnce(&Simulator)) -> (Arc<Simulator>, 
     let uins = population.uins();
     let simulator = Arc::new(Simulator::new(Arc::clone(&clock) as _, population));
     change(&simulator);
-    let config = format!("accounts: [{{name: prod, uins: {uins:?}, credentials: {{env: {{}}}}}}]\n");
+    let config = format!("accounts: [{{name: prod, uins: {uins:?}, credentials: {{env: {{}}}}{configured}}}]\n");
     let config = Config::parse(&config, &Environment::default()).unwrap();
     let wire = Wire::to(&simulator, Duration::from_millis(20));
     let (started, mut steps) = (Instant::now(), vec![]);
@@ -85,4 +95,87 @@ async fn users_who_fail_each_for_their_own_do_not_end_it() {
     let (_, report, took, _) = sweep(360, denied).await;
     assert_eq!((report.failures.len(), report.keys.len()), (350, 10));
     assert!(took > Duration::from_secs(19), "{took:?}");
+}
+
+fn throttle() -> Fault {
+    Fault::Error(Rejection::new("RequestLimitExceeded", "Too many."))
+}
+
+/// How many requests there were about each user.
+fn asked(simulator: &Simulator) -> BTreeMap<u64, usize> {
+    simulator.arrivals().iter().filter_map(|arrival| arrival.target).fold(BTreeMap::new(), |mut asked, user| {
+        *asked.entry(user).or_default() += 1;
+        asked
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_everybody_is_throttled_it_gives_up_after_ten_seconds() {
+    let (simulator, report, took, _) =
+        sweep(3, |simulator| simulator.inject(None, throttle(), Times::UntilCleared)).await;
+    let failures: Vec<Why> = report.failures.iter().map(|failure| failure.why).collect();
+    assert_eq!(failures, [Why::Failed(Reason::Throttled, Some("RequestLimitExceeded")); 3]);
+    assert!((10.9..12.5).contains(&took.as_secs_f64()), "{took:?}");
+    assert!(simulator.arrivals().len() <= 15, "{:?}", asked(&simulator));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_is_throttled_waits_behind_those_never_asked() {
+    for place in [0, 7, 19] {
+        let one = FIRST + place;
+        let (simulator, report, took, _) =
+            sweep(20, |simulator| simulator.inject(Some(one), throttle(), Times::UntilCleared)).await;
+        let failures: Vec<&str> = report.failures.iter().map(|failure| failure.why.label()).collect();
+        assert_eq!((failures, report.keys.len()), (vec!["throttled"], 19));
+        let (asked, arrivals) = (asked(&simulator), simulator.arrivals());
+        assert!((2..=5).contains(&asked[&one]), "{asked:?}");
+        assert!(asked.iter().all(|(user, requests)| *user == one || *requests == 1), "{asked:?}");
+        let times = |user: u64| arrivals.iter().filter(move |arrival| arrival.target == Some(user));
+        let retried = times(one).nth(1).unwrap().at;
+        assert!(
+            (FIRST..FIRST + 20).filter(|user| *user != one).all(|user| times(user).all(|other| other.at < retried))
+        );
+        assert!(took < Duration::from_secs(30), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_that_passes_fails_nobody() {
+    let (_, report, _, _) = sweep(20, |simulator| simulator.inject(None, throttle(), Times::Next(3))).await;
+    assert_eq!((report.keys.len(), report.failures.len()), (20, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_stops_to_answer_midway_is_given_up() {
+    let (simulator, report, took, _) = sweep(5_000, |simulator| {
+        (FIRST + 100..FIRST + 5_000).for_each(|user| simulator.inject(Some(user), throttle(), Times::UntilCleared));
+    })
+    .await;
+    assert_eq!(report.keys.len(), 100);
+    let count = |label: &str| report.failures.iter().filter(|failure| failure.why.label() == label).count();
+    assert!(count("throttled") > 1 && count("throttled") + count("not_polled") == 4_900, "{}", count("throttled"));
+    assert!((15.0..19.0).contains(&took.as_secs_f64()), "100 at 18 a second, and ten seconds: {took:?}");
+    assert!(simulator.arrivals().len() < 125, "{}", simulator.arrivals().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_answered_about_is_not_asked_again() {
+    let hangs = |simulator: &Simulator| simulator.inject(Some(FIRST), Fault::Hang, Times::UntilCleared);
+    let (simulator, report, _, _) = sweep_as(5, ", interval: 1s", hangs).await;
+    let labels: Vec<&str> = report.failures.iter().map(|failure| failure.why.label()).collect();
+    assert_eq!((labels, report.keys.len()), (vec!["timeout"], 4));
+    let asked = asked(&simulator);
+    assert!(asked.iter().all(|(user, requests)| *requests == 1 || *user == FIRST), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_fails_is_retried_for_ten_seconds_as_a_poll_is() {
+    let fails = |times: Times| move |simulator: &Simulator| simulator.inject_into("ListUsers", throttle(), times);
+    let (_, report, _, _) = sweep_as(2, ", discover: true", fails(Times::Next(2))).await;
+    assert!(report.is_complete() && report.failed_listings.is_empty(), "{report:?}");
+    let (_, report, took, _) = sweep_as(2, ", discover: true", fails(Times::UntilCleared)).await;
+    let [failed] = &report.failed_listings[..] else { panic!("{report:?}") };
+    assert_eq!((failed.listing, failed.reason()), (Listing::Users, Some("throttled")));
+    assert!(!report.is_complete() && report.keys.len() == 2, "{report:?}");
+    assert!((10.9..12.5).contains(&took.as_secs_f64()), "{took:?}");
 }

@@ -1,12 +1,16 @@
 //! Asks about every user once, and lists their keys.
 //!
-//! - [`table`] draws them for people.
+//! - [`table`] draws them for people, in the [`columns`] that fit, and under it the [`problems`].
 //! - [`progress`] shows how far the sweep is.
 //! - [`output`] brings them where they are wanted.
 
+mod columns;
 mod output;
+mod problems;
 mod progress;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -17,9 +21,9 @@ use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
-    inventory::{AccountName, assessment::Finding},
+    inventory::assessment::Finding,
     metrics,
-    report::{Report, json::Json},
+    report::{Order, Report, csv, json::Json},
 };
 
 use self::{output::Target, progress::Progress, table::Look};
@@ -29,7 +33,8 @@ pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  every user was polled, and nothing was found that --fail-on names
   1  something was found that --fail-on names
-  2  the command line or the configuration is wrong, a user could not be polled, or the list cannot be written";
+  2  the command line or the configuration is wrong, a user could not be polled, a listing of users failed, or the list
+     cannot be written";
 
 #[derive(Args, Debug)]
 #[command(mut_arg("level", |level| level.default_value("error")))]
@@ -42,9 +47,18 @@ pub(super) struct ListFlags {
     /// The form of the list.
     #[arg(long = "output", value_name = "FORMAT", default_value = "table")]
     output: Format,
-    /// Where the list goes, replacing what is there once it is whole; to standard output unless given.
+    /// Where the list goes, replacing what is there if nothing failed; to standard output unless given.
     #[arg(long = "output-file", value_name = "FILE")]
     output_file: Option<PathBuf>,
+    /// Replaces the output file even if something failed and the list lacks keys.
+    #[arg(long = "allow-incomplete", requires = "output_file")]
+    allow_incomplete: bool,
+    /// The order of the keys.
+    #[arg(long = "sort", value_name = "ORDER", default_value = "worst")]
+    sort: Sort,
+    /// Which keys are listed; all unless given. What failed is always listed.
+    #[arg(long = "only", value_name = "KEYS")]
+    only: Option<Only>,
     /// What makes the exit code 1; several may be given, with commas between.
     #[arg(long = "fail-on", value_name = "FINDING", value_delimiter = ',')]
     fail_on: Vec<FailOn>,
@@ -58,8 +72,34 @@ enum Format {
     Table,
     /// For programs; docs/list.md describes it.
     Json,
+    /// For spreadsheets; docs/list.md describes it.
+    Csv,
     /// Prometheus's text format, for the textfile collector of its `node_exporter`.
     Metrics,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    /// The gravest finding first.
+    Worst,
+    /// The oldest first.
+    Age,
+    /// The longest unused first.
+    LastUsed,
+    /// By account.
+    Account,
+    /// By the user's UIN.
+    User,
+    /// By the user's name.
+    Name,
+    /// By the key's id.
+    Key,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Only {
+    /// Keys with findings.
+    Findings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,39 +112,54 @@ enum FailOn {
     Unused,
 }
 
-/// Lists. The exit code is 1 where something is found that was asked for, and 2 where not everybody could be polled.
+/// Lists. The exit code is 1 where something is found that was asked for, and 2 where something failed.
 pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
     let progress = Progress::new();
     log::start_to(&flags.log, progress.clone());
+    if matches!(flags.output, Format::Metrics) && (flags.sort != Sort::Worst || flags.only.is_some()) {
+        bail!("--output=metrics: metrics have no order and are never a part: leave out --sort and --only");
+    }
     let target = Target::new(flags.output_file.as_deref())?;
     let swept = exporter::in_runtime(async {
         if flags.demo { of_demo(&progress).await } else { of_config(&flags.config, &progress).await }
     });
     progress.clear();
     let swept = swept?;
-    let report = Report::of(&swept);
-    let users: usize = report.accounts.iter().map(|account| account.users).sum();
-    let polled = users - report.failures.len();
-    if !swept.is_whole && target.is_file() {
-        bail!("stopped when {polled} of {users} user(s) had been polled: {target} is left as it was");
+    let mut report = Report::of(&swept);
+    report.sort(flags.sort.order());
+    match flags.only {
+        None => {}
+        Some(Only::Findings) => report.retain_findings(),
+    }
+    let failed = failed(&report);
+    if let Some(failed) = &failed
+        && target.is_file()
+        && !(report.is_complete() || (report.is_whole && flags.allow_incomplete))
+    {
+        // An error is no answer: what was known before is worth more than a list that lacks keys.
+        let problems = problems::text(&report, Look::default());
+        bail!("{failed}: {target} is left as it was\n\n{}", problems.trim_end());
     }
     target.write(&rendered(flags.output, &swept, &report, target.look())?)?;
-    if !swept.is_whole {
-        bail!("stopped when {polled} of {users} user(s) had been polled");
+    if let Some(failed) = failed {
+        bail!("{failed}");
     }
-    if !report.failures.is_empty() {
-        bail!("{} of {users} user(s) could not be polled", report.failures.len());
-    }
-    if !report.unfound.is_empty() {
-        let accounts: Vec<&str> = report.unfound.iter().map(AccountName::as_str).collect();
-        let accounts = accounts.join(", ");
-        bail!("who the users are could not be found out of {accounts}: --log.level=warn tells why");
-    }
-    if flags.fail_on.contains(&FailOn::Unused) && !report.keys.is_empty() && !report.knows_last_use() {
+    if flags.fail_on.contains(&FailOn::Unused) && report.key_count() > 0 && !report.knows_last_use {
         bail!("--fail-on=unused: it is not known when keys were last used: set poll.last_used");
     }
     let is_found = flags.fail_on.iter().any(|fail_on| report.count(fail_on.finding()) > 0);
     Ok(if is_found { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// What failed, in one line.
+fn failed(report: &Report) -> Option<String> {
+    if report.is_whole {
+        return problems::summary(report);
+    }
+    let (users, failed) = (report.users(), report.failures.len());
+    let stopped = format!("stopped when {} of {users} user(s) had been polled", users - failed);
+    let listings = problems::failed_listings(report);
+    Some(listings.map_or(stopped.clone(), |listings| format!("{stopped}; {listings}")))
 }
 
 async fn of_config(flags: &ConfigFlags, progress: &Progress) -> Result<Swept> {
@@ -143,6 +198,7 @@ fn rendered(format: Format, swept: &Swept, report: &Report, look: Look) -> Resul
             json.push(b'\n');
             json
         }
+        Format::Csv => csv::write(report)?,
         Format::Metrics => metrics::of_inventory(&swept.inventory, swept.at),
     })
 }
@@ -155,6 +211,22 @@ impl FailOn {
             Self::Stale => Finding::Stale,
             Self::OverLimit => Finding::OverLimit,
             Self::Unused => Finding::Unused,
+        }
+    }
+}
+
+// === impl Sort ===
+
+impl Sort {
+    fn order(self) -> Order {
+        match self {
+            Self::Worst => Order::Worst,
+            Self::Age => Order::Age,
+            Self::LastUsed => Order::LastUsed,
+            Self::Account => Order::Account,
+            Self::User => Order::User,
+            Self::Name => Order::Name,
+            Self::Key => Order::Key,
         }
     }
 }

@@ -24,7 +24,7 @@ fn promtool_finds_nothing_to_say_of_the_file() {
     assert!(promtool.status.success() && said.is_empty(), "{said}");
 }
 
-fn output_file(path: &Path) -> String {
+pub(super) fn output_file(path: &Path) -> String {
     format!("--output-file={}", path.display())
 }
 

@@ -1,0 +1,188 @@
+//! The report as CSV, for spreadsheets: RFC 4180, a row for each key and each failure, with the fields of the JSON as
+//! columns.
+//!
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and names may be anybody's. Such a cell
+//! gets an apostrophe in front. Control characters are escaped: they would break lines, or command a terminal.
+
+use std::borrow::Cow;
+
+use csv::{Error, QuoteStyle, Terminator, Writer, WriterBuilder};
+
+use super::{
+    Report,
+    json::{Failed, FailedList, Key},
+};
+
+/// The columns: the fields of `keys[]`, then those that only `failures[]` and `failed_listings[]` have.
+pub const COLUMNS: [&str; 16] = [
+    "account",
+    "uin",
+    "user_name",
+    "access_key_id",
+    "status",
+    "created",
+    "age_seconds",
+    "last_used",
+    "never_used",
+    "findings",
+    "listing",
+    "reason",
+    "code",
+    "error",
+    "advice",
+    "since",
+];
+
+/// A row, by column.
+#[derive(Debug, Default)]
+struct Row<'a> {
+    account: &'a str,
+    uin: String,
+    user_name: Option<&'a str>,
+    access_key_id: &'a str,
+    status: &'static str,
+    created: String,
+    age_seconds: String,
+    last_used: Option<String>,
+    never_used: Option<bool>,
+    findings: String,
+    listing: &'static str,
+    reason: Option<&'static str>,
+    code: Option<&'static str>,
+    error: Option<&'a str>,
+    advice: Option<Cow<'static, str>>,
+    since: Option<String>,
+}
+
+/// `report` as CSV.
+///
+/// # Errors
+/// There are none that writing to memory could meet.
+pub fn write(report: &Report) -> Result<Vec<u8>, Error> {
+    let mut writer =
+        WriterBuilder::new().terminator(Terminator::CRLF).quote_style(QuoteStyle::Necessary).from_writer(vec![]);
+    writer.write_record(COLUMNS)?;
+    for failed in &report.failed_listings {
+        Row::from(FailedList::of(failed)).write(&mut writer)?;
+    }
+    for failure in &report.failures {
+        Row::from(Failed::of(failure)).write(&mut writer)?;
+    }
+    for key in &report.keys {
+        Row::from(Key::of(key)).write(&mut writer)?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+// === impl Row ===
+
+impl Row<'_> {
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> Result<(), Error> {
+        let cells: [&str; COLUMNS.len()] = [
+            self.account,
+            &self.uin,
+            self.user_name.unwrap_or_default(),
+            self.access_key_id,
+            self.status,
+            &self.created,
+            &self.age_seconds,
+            self.last_used.as_deref().unwrap_or_default(),
+            self.never_used.map_or("", |never| if never { "true" } else { "false" }),
+            &self.findings,
+            self.listing,
+            self.reason.unwrap_or_default(),
+            self.code.unwrap_or_default(),
+            self.error.unwrap_or_default(),
+            self.advice.as_deref().unwrap_or_default(),
+            self.since.as_deref().unwrap_or_default(),
+        ];
+        writer.write_record(cells.map(|cell| inert(cell).into_owned()))
+    }
+}
+
+impl<'a> From<Key<'a>> for Row<'a> {
+    fn from(key: Key<'a>) -> Self {
+        Self {
+            account: key.account,
+            uin: key.uin,
+            user_name: key.user_name,
+            access_key_id: key.access_key_id,
+            status: key.status,
+            created: key.created,
+            age_seconds: key.age_seconds.to_string(),
+            last_used: key.last_used,
+            never_used: key.never_used,
+            findings: key.findings.join(";"),
+            ..Self::default()
+        }
+    }
+}
+
+impl<'a> From<Failed<'a>> for Row<'a> {
+    fn from(failed: Failed<'a>) -> Self {
+        Self {
+            account: failed.account,
+            uin: failed.uin,
+            user_name: failed.user_name,
+            reason: Some(failed.reason),
+            code: failed.code,
+            error: failed.error,
+            advice: failed.advice.map(Cow::Borrowed),
+            since: failed.since,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'a> From<FailedList<'a>> for Row<'a> {
+    fn from(failed: FailedList<'a>) -> Self {
+        Self {
+            account: failed.account,
+            listing: failed.listing,
+            reason: failed.reason,
+            code: failed.code,
+            error: Some(failed.error),
+            advice: failed.advice.map(Cow::Owned),
+            since: Some(failed.since),
+            ..Self::default()
+        }
+    }
+}
+
+/// `cell` as no spreadsheet and no terminal acts on it. The wide forms of the signs count as the signs in some.
+fn inert(cell: &str) -> Cow<'_, str> {
+    let cell = if cell.contains(char::is_control) {
+        let escape = |character: char| {
+            if character.is_control() { character.escape_unicode().to_string() } else { character.to_string() }
+        };
+        Cow::Owned(cell.chars().map(escape).collect())
+    } else {
+        Cow::Borrowed(cell)
+    };
+    if cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) { format!("'{cell}").into() } else { cell }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_or_a_command() {
+        for (cell, written) in [
+            ("alice", "alice"),
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1", "'＝1"),
+            ("a=1", "a=1"),
+            ("\t=1", "\\u{9}=1"),
+            ("\r=1", "\\u{d}=1"),
+            ("a\nb\u{1b}[2J\u{9b}", "a\\u{a}b\\u{1b}[2J\\u{9b}"),
+            ("王\u{202e}", "王\u{202e}"),
+            ("", ""),
+        ] {
+            assert_eq!(inert(cell), written, "{cell:?}");
+        }
+    }
+}
