@@ -64,7 +64,7 @@ pub struct ListingFailure {
 pub struct Listings([ListingState; Listing::ALL.len()]);
 
 /// The most bytes that are kept of the text of an error, and how many of them are its end, which has the request id.
-const MAX_ERROR_BYTES: usize = 300;
+const MAX_ERROR_BYTES: usize = 400;
 const END_OF_ERROR_BYTES: usize = 100;
 
 // === impl Listing ===
