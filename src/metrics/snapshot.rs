@@ -122,7 +122,7 @@ impl Snapshot {
                     let plain = &[("account", account.name.as_str()), ("uin", digits.format(uin.get()))];
                     #[expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52")]
                     family.samples(user, &account.facts, account.now, |further, value| {
-                        take(Labels { plain, further }, value as f64)
+                        take(Labels { plain, further }, value as f64);
                     });
                     *place = Place { user: at.user + 1, ..at };
                 }

@@ -96,7 +96,7 @@ impl HttpTransport {
         let proxies = &self.proxies;
         let load = loading.get_or_insert_with(|| {
             let proxies = proxies.clone();
-            spawn_blocking(|| Clients::secure(proxies))
+            spawn_blocking(move || Clients::secure(&proxies))
         });
         let loaded = timeout(AUTHORITIES_TIMEOUT, load).await.map_err(|_| {
             let mend = "check SSL_CERT_FILE, SSL_CERT_DIR and their mounts";
@@ -140,7 +140,7 @@ impl HttpTransport {
 // === impl Clients ===
 
 impl Clients {
-    fn secure(proxies: Proxies) -> reqwest::Result<Self> {
+    fn secure(proxies: &Proxies) -> reqwest::Result<Self> {
         Self::new(|builder| {
             let builder = builder.https_only(true);
             if !proxies.is_any() {
