@@ -100,7 +100,10 @@ pub fn of_action(permission: &str, reason: Reason, code: Option<&str>) -> Option
 pub fn of_listing(listing: Listing, reason: Option<Reason>, code: Option<&str>) -> Option<Cow<'static, str>> {
     let permission = match listing {
         Listing::UinsFile => {
-            return Some("The last good list stays in use. The file is read again within seconds of a change.".into());
+            return Some(
+                "The last good list stays in use, if there was one. The file is read again within seconds of a change."
+                    .into(),
+            );
         }
         Listing::Caller => GetCallerIdentity::permission(),
         Listing::Users => ListUsers::permission(),

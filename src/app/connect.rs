@@ -20,8 +20,8 @@ use crate::{
     metrics::Own,
     poll::{Failure, Plan},
     tencent::{
-        Action, Answer, Client, Connection, DescribeOrganizationMembers, Endpoint, Error as ApiError, ListAccessKeys,
-        ListUsers, Reason, Uin,
+        Action, Answer, Client, Connection, DescribeOrganizationMembers, Endpoint, Error as ApiError,
+        GetCallerIdentity, ListAccessKeys, ListUsers, Reason, Uin,
     },
     web::Readiness,
 };
@@ -42,6 +42,8 @@ pub struct Tried {
 /// What an account can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
+    /// Who makes the requests.
+    Caller,
     /// Which keys the user has, the first of the account's.
     Keys(Uin),
     /// Which keys the caller has.
@@ -118,8 +120,16 @@ async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> 
         all.push(tried(Some(Question::Keys(*uin)), outcome));
     }
     if account.include_self {
-        let outcome = count(ask(plan, client, &ListAccessKeys::own(), clock).await, Vec::len);
-        all.push(tried(Some(Question::OwnKeys), outcome));
+        match ask(plan, &plan.sts, &GetCallerIdentity {}, clock).await {
+            Ok(_) => {
+                let outcome = count(ask(plan, client, &ListAccessKeys::own(), clock).await, Vec::len);
+                all.push(tried(Some(Question::OwnKeys), outcome));
+            }
+            Err(failure) => {
+                let endpoint = account.sts_endpoint.clone();
+                all.push(Tried { endpoint, ..tried(Some(Question::Caller), Err(failure)) });
+            }
+        }
     }
     if account.discover.is_some() {
         let outcome = count(ask(plan, client, &ListUsers {}, clock).await, Vec::len);
@@ -166,6 +176,7 @@ impl Question {
     #[must_use]
     pub fn permission(self) -> String {
         match self {
+            Self::Caller => GetCallerIdentity::permission(),
             Self::Keys(_) | Self::OwnKeys => ListAccessKeys::permission(),
             Self::Users => ListUsers::permission(),
             Self::Members => DescribeOrganizationMembers::permission(),

@@ -50,6 +50,7 @@ fn good(question: Question, Answered { number, skew }: &Answered) -> String {
         format!("; this machine's clock is {seconds} s {side} the API's, which is gone by: mend it")
     });
     let answer = match question {
+        Question::Caller => "the caller is known".to_owned(),
         Question::Keys(uin) => format!("user {uin} has {}", Count(*number, "key", "keys")),
         Question::OwnKeys => format!("the caller has {}", Count(*number, "key", "keys")),
         Question::Users => format!("{} to be found", Count(*number, "user", "users")),

@@ -123,17 +123,18 @@ impl Poller {
 
     /// Tells whether the request has ended with that.
     fn failed(&mut self, subject: Subject, failure: &Failure) -> bool {
+        let text = self.text_of(&subject, failure);
         let (account, reason, now) = (&self.wiring.account, failure.reason(), self.now());
         let interval = self.plan.settings.interval.get();
         let (errand, wait) = match subject {
-            Subject::Poll(turn) => return self.poll_failed(turn, failure),
+            Subject::Poll(turn) => return self.poll_failed(turn, failure, &text),
             // What has been switched off meanwhile has not failed.
             Subject::Caller if !self.plan.include_self => {
                 self.asks_caller.done(None);
                 return true;
             }
             Subject::Caller => {
-                account.listing_failed(Listing::Caller, listing_failure(failure, now));
+                account.listing_failed(Listing::Caller, listing_failure(failure, &text, now));
                 (&mut self.asks_caller, interval)
             }
             Subject::Users => {
@@ -141,7 +142,7 @@ impl Poller {
                     self.asks_users.done(None);
                     return true;
                 };
-                account.listing_failed(Listing::Users, listing_failure(failure, now));
+                account.listing_failed(Listing::Users, listing_failure(failure, &text, now));
                 (&mut self.asks_users, discovery.interval.get())
             }
             Subject::Members(_) => {
@@ -151,7 +152,7 @@ impl Poller {
                     self.asks_members.done(None);
                     return true;
                 };
-                account.listing_failed(Listing::Members, listing_failure(failure, now));
+                account.listing_failed(Listing::Members, listing_failure(failure, &text, now));
                 (&mut self.asks_members, organization.members.interval.get())
             }
             Subject::LastUse(batch) => {
@@ -159,7 +160,7 @@ impl Poller {
                     self.asks_last_use.done(None);
                     return true;
                 };
-                account.listing_failed(Listing::LastUses, listing_failure(failure, now));
+                account.listing_failed(Listing::LastUses, listing_failure(failure, &text, now));
                 let wait = if reason == Reason::Denied {
                     every.get()
                 } else if reason.is_the_user_s() {
@@ -172,11 +173,24 @@ impl Poller {
             }
         };
         if failure.is_transient() {
-            errand.failed_for_now(reason, failure, wait, &mut self.wiring.random);
+            errand.failed_for_now(reason, &text, wait, &mut self.wiring.random);
         } else {
-            errand.failed(reason, failure, wait);
+            errand.failed(reason, &text, wait);
         }
         true
+    }
+
+    /// The failure in words, with the endpoint where the API itself did not answer.
+    fn text_of(&self, subject: &Subject, failure: &Failure) -> String {
+        let client = match subject {
+            Subject::Poll(_) | Subject::Users | Subject::LastUse(_) => Some(&self.plan.client),
+            Subject::Caller => Some(&self.plan.sts),
+            Subject::Members(_) => self.plan.organization.as_ref().map(|organization| &organization.client),
+        };
+        match (failure, client) {
+            (Failure::Api(ApiError::Api { .. }) | Failure::Credentials(_), _) | (_, None) => failure.to_string(),
+            (Failure::Api(error), Some(client)) => format!("{error} ({})", client.endpoint()),
+        }
     }
 
     fn succeeded(&mut self, turn: Turn, keys: Vec<AccessKey>) {
@@ -191,7 +205,7 @@ impl Poller {
         }
     }
 
-    fn poll_failed(&mut self, turn: Turn, failure: &Failure) -> bool {
+    fn poll_failed(&mut self, turn: Turn, failure: &Failure, text: &str) -> bool {
         let (uin, reason) = (turn.uin(), failure.reason());
         let random = &mut self.wiring.random;
         if reason == Reason::Throttled
@@ -205,7 +219,7 @@ impl Poller {
             self.last_use.listed(uin, vec![]);
         }
         self.wiring.metrics.poll_failed(reason);
-        self.outages.began(uin, reason, failure);
+        self.outages.began(uin, reason, &text);
         self.note_sweep(turn);
         let next = if failure.is_transient() {
             let random = &mut self.wiring.random;
@@ -220,7 +234,7 @@ impl Poller {
         if !reason.is_the_user_s() {
             self.wiring.account.note(|progress| progress.failed_polls += 1);
         }
-        let failed = UserFailure { next_poll, ..UserFailure::new(reason, failure.code(), failure, now) };
+        let failed = UserFailure { next_poll, ..UserFailure::new(reason, failure.code(), &text, now) };
         self.wiring.account.failed(uin, failed);
         true
     }
@@ -371,10 +385,10 @@ impl Poller {
     }
 }
 
-/// That a listing failed at `at`.
-fn listing_failure(failure: &Failure, at: Timestamp) -> ListingFailure {
+/// That a listing failed at `at`, in words as `text` has it.
+fn listing_failure(failure: &Failure, text: &str, at: Timestamp) -> ListingFailure {
     let (reason, code) = (Some(failure.reason()), failure.code());
-    ListingFailure { reason, code, error: error_text(failure), since: at }
+    ListingFailure { reason, code, error: error_text(&text), since: at }
 }
 
 /// That what a listing was answered with at `at` is not believed.

@@ -116,6 +116,12 @@ impl Client {
         Self { endpoint, region, zone, timeout, transport }
     }
 
+    /// Where the API is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// What the API answers to `action`. The time of day is `now`.
     ///
     /// # Errors

@@ -81,7 +81,8 @@ fn each_source_of_users_is_asked_for() {
         Fault::Error(Rejection::new("UnauthorizedOperation", "no")),
         Times::UntilCleared,
     );
-    let config = world.config().replace("name: prod,", "name: prod, discover: true, include_self: true,");
+    let fields = "name: prod, discover: true, include_self: true,";
+    let config = world.config_with("env: {}").replace("name: prod,", fields);
     let (code, said, error) = told(command(&world, &config));
     assert_eq!(code, Some(1), "{said}");
     let lines: Vec<&str> = said.lines().collect();
@@ -90,6 +91,16 @@ fn each_source_of_users_is_asked_for() {
     assert!(own.starts_with("prod: ok: the caller has "), "{own}");
     assert!(users.starts_with("prod: denied: http://") && users.contains("`cam:ListUsers`"), "{users}");
     assert!(error.contains("1 of 1 account cannot be polled"), "{error}");
+}
+
+#[test]
+fn who_asks_is_asked_of_sts() {
+    let world = World::new([(UIN, user())]);
+    let config = world.config_with("env: {}").replace("name: prod,", "name: prod, include_self: true,");
+    let sts = format!("sts_endpoint: 'http://{}'", world.endpoint);
+    let (code, said, _) = told(command(&world, &config.replace(&sts, "sts_endpoint: 'http://127.0.0.1:1'")));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("prod: connect: http://127.0.0.1:1/: cannot connect"), "{said}");
 }
 
 #[test]

@@ -95,7 +95,9 @@ impl AccountReport {
     }
 
     fn sweep(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(SweepReport { asked, of, left, is_the_first }) = self.sweep else { return write!(f, "–") };
+        let Some(SweepReport { asked, of, left, is_the_first }) = self.sweep.filter(|sweep| sweep.of > 0) else {
+            return write!(f, "–");
+        };
         let first = if is_the_first { "first: " } else { "" };
         write!(
             f,
