@@ -14,6 +14,7 @@ use tokio::{
 use tower::util::MapRequestLayer;
 
 use super::{error::Error, proxy::Proxies};
+use crate::allocator;
 
 /// The most bytes that are read of an answer, unless the request says otherwise.
 pub const MAX_RESPONSE_BYTES: usize = 4 << 20;
@@ -103,6 +104,8 @@ impl HttpTransport {
             Error::Tls(format!("reading the certificate authorities takes longer than 3 s: {mend}"))
         })?;
         *loading = None;
+        // Parsing the authorities takes a megabyte or two.
+        allocator::trim();
         let clients = loaded.map_err(|error| Error::Tls(error.to_string()))?;
         clients.map_err(|error| {
             let mend = "install the certificate authorities (package ca-certificates) or set SSL_CERT_FILE";
