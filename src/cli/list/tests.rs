@@ -57,7 +57,7 @@ fn report(accounts: impl IntoIterator<Item = Account>) -> Report {
 
 fn denied() -> ListingFailure {
     let error = error_text(&"UnauthorizedOperation: no (request id 1-2)");
-    ListingFailure { reason: Some(Reason::Denied), code: None, error, since: now() }
+    ListingFailure { reason: Some(Reason::Denied), code: Some("UnauthorizedOperation"), error, since: now() }
 }
 
 fn mixed() -> Account {
@@ -112,7 +112,7 @@ fn where_a_listing_failed_nobody_is_counted_as_nobody() {
     let drawn = "\
 denied: prod: the list of users (discover)
   UnauthorizedOperation: no (request id 1-2)
-  Give the calling user a policy that allows `cam:ListUsers` on the resource `*`.
+  Give the calling user a policy that allows `cam:ListUsers` on the resource `*`; no other resource is understood.
 
 1 account, users and keys unknown; 1 listing failed
 ";
