@@ -12,6 +12,7 @@ mod chromium;
 mod clock;
 mod command_line;
 mod connect;
+mod connect_agrees;
 mod credentials;
 mod dashboard;
 mod demo;
