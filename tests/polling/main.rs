@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
 mod contention;
+mod days;
 mod discovery;
 mod documented_example;
 mod harness;
