@@ -1,11 +1,15 @@
 //! What is known outlives a restart.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
 
 use sha2::{Digest as _, Sha256};
 use tencentcloud_cam_exporter::simulator::{Key, User};
 
-use crate::world::{Metrics, UIN, World, binary};
+use crate::world::{Exporter, Metrics, UIN, World, binary, listening};
 
 fn config(world: &World) -> String {
     format!("{}state_file: {}\n", world.config(), world.folder.path().join("state").display())
@@ -144,4 +148,33 @@ fn a_pipe_or_a_device_in_its_place_holds_up_no_start() {
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.contains("not a file"), "{told}");
     }
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_file_on_a_mount_that_hangs_ends_the_start_and_keeps_probes_alive() {
+    let world = World::with_one_user();
+    let path = world.write("config.yaml", &config(&world));
+    let state = world.write("state", "whatever is in it");
+    let exporter = env!("CARGO_BIN_EXE_tencentcloud-cam-exporter");
+    let mut strace = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-e", "inject=openat:delay_enter=300s", "-P"])
+        .arg(&state)
+        .arg(exporter)
+        .arg(format!("--config.file={}", path.display()))
+        .args(["--web.listen-address=127.0.0.1:0", "--probe.listen-address=127.0.0.1:0"])
+        .envs(binary().get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("strace is needed: {error}"));
+    let log = BufReader::new(strace.stderr.take().unwrap());
+    let mut lines = log.lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("listening for probes")).unwrap();
+    let probes = listening(&line).unwrap();
+    assert_eq!(Exporter::get_at(probes, "/-/healthy").status, 200, "while the file hangs");
+    let rest: Vec<String> = lines.take_while(|line| !line.contains("cannot read the state file")).collect();
+    assert!(!rest.iter().any(|line| line.contains("started")), "{rest:?}");
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), "whatever is in it");
 }

@@ -336,7 +336,7 @@ impl Drop for Exporter {
 }
 
 /// The address in a line that says that it listens, in either format.
-fn listening(line: &str) -> Option<SocketAddr> {
+pub(crate) fn listening(line: &str) -> Option<SocketAddr> {
     let after = |key| line.split_once(key).map(|(_, rest)| rest);
     let value = after("address=").or_else(|| after("\"address\":\""))?;
     value.split([' ', '"']).next()?.parse().ok().filter(|_| line.contains("listening"))
