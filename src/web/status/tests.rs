@@ -97,8 +97,17 @@ fn everybody_is_counted_once_and_where_it_belongs() {
     account.failed(uin(7), failure(Reason::UserNotFound, None, ago(60)));
     let report = report(&[&account]);
     let Totals { accounts, proven, users, keys } = report.totals;
-    let expected =
-        UserCounts { total: 8, unknown: 1, up: 4, failing: 2, missing: 1, late: 1, at_limit: 3, over_limit: 1 };
+    let expected = UserCounts {
+        total: 8,
+        unknown: 1,
+        up: 4,
+        failing: 2,
+        missing: 1,
+        unanswered: 2,
+        late: 1,
+        at_limit: 3,
+        over_limit: 1,
+    };
     assert_eq!((accounts, proven, users), (1, 0, expected));
     assert_eq!((keys.total, keys.with(Finding::Inactive), keys.with(Finding::Stale)), (8, 1, 4));
     assert!(report.keys.iter().map(|key| key.label.as_str()).eq(["f", "h", "b", "g", "a", "c", "d", "e"]));
