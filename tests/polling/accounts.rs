@@ -534,10 +534,13 @@ async fn two_intervals_are_those_that_the_rate_limit_allows() {
 async fn last_uses_are_complete_once_each_key_has_one() {
     let world = World::of(4);
     world.set("discover: true", "poll: {last_used: true}");
+    world.simulator.inject_into("GetSecurityLastUsed", error("InternalError"), Times::UntilCleared);
     let (exporter, first) = world.start().await;
     assert_eq!(first.of_account("account_last_used_complete"), Some(1.0), "no key is shown yet");
     let known = |shown: &Shown| shown.of_account("account_last_used_complete") == Some(1.0);
     exporter.until("a key of which it is not known", |shown| !known(shown)).await;
+    exporter.for_seconds(INTERVAL, |shown| !known(shown)).await;
+    world.simulator.clear();
     let shown = exporter.until("known of each", |shown| known(shown)).await;
     assert_eq!(shown.series("access_key_never_used", "prod").count(), 4);
     world.set("discover: true", "");

@@ -31,7 +31,7 @@ impl Shape {
     /// Asserts that these were the values. One that ends in `?` may have been missed.
     #[track_caller]
     pub(super) fn is(&self, expected: &[&str]) {
-        assert!(fits(&self.values, expected), "{self:?} is not {expected:?}");
+        assert!(fits(&self.values, expected), "{}: {:?} is not {expected:?}", self.of, self.values);
     }
 
     /// Asserts that there was a value or none, by turns.
@@ -39,7 +39,7 @@ impl Shape {
     pub(super) fn is_there(&self, expected: &[bool]) {
         let mut there: Vec<bool> = self.values.iter().map(|value| value != ABSENT).collect();
         there.dedup();
-        assert_eq!(there, expected, "{self:?}");
+        assert_eq!(there, expected, "{}: {:?}", self.of, self.values);
     }
 
     /// The value of a series that has had one only.
