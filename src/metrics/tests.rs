@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{Format, Metrics, Own, Scrape, scrape::PIECE};
 use crate::{
     clock::Clock,
-    inventory::{Account, ConfiguredListings, Facts, Failure, IdLabel, Inventory},
+    inventory::{Account, Facts, Failure, IdLabel, Inventory, Policy},
     tencent::{AccessKey, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin},
 };
 
@@ -43,14 +43,13 @@ impl World {
     /// Two accounts, the first with so many users.
     fn new(users: u64) -> Self {
         let facts = Facts {
-            key_limit: 2,
-            key_max_age: Duration::from_millis(9_500),
+            policy: Policy { max_age: Duration::from_millis(9_500), ..Policy::default() }.into(),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_secs(1),
-            listings: ConfiguredListings::default(),
+            ..Facts::default()
         };
         let account =
-            |name: &str, users: u64| Arc::new(Account::new(name.parse().unwrap(), facts, (0..users).map(uin)));
+            |name: &str, users: u64| Arc::new(Account::new(name.parse().unwrap(), facts.clone(), (0..users).map(uin)));
         let accounts = [account("prod", users), account("test-1", 1)];
         let inventory = Arc::new(Inventory::new(accounts.to_vec()));
         let own = Own::new().unwrap();

@@ -94,7 +94,7 @@ impl DemoUser {
             }
         });
         let name = Some(self.name.to_owned());
-        User { name, member: None, keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
+        User { name, keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour, ..User::default() }
     }
 }
 

@@ -213,9 +213,14 @@ impl LastUsed {
 /// A finding as the table calls it.
 pub(super) fn finding_text(finding: Finding) -> &'static str {
     match finding {
+        Finding::AutoDisableSoon => "disabled soon",
+        Finding::VeryStale => "very stale",
         Finding::Stale => "stale",
         Finding::OverLimit => "over limit",
         Finding::Unused => "unused",
+        Finding::RotationUnfinished => "rotation unfinished",
+        Finding::ConsoleLogin => "console login",
+        Finding::AtLimit => "at limit",
         Finding::Inactive => "inactive",
     }
 }

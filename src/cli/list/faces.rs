@@ -113,15 +113,10 @@ fn cases() -> impl Strategy<Value = Vec<Case>> {
 
 fn account(name: &str, case: &Case) -> Arc<Account> {
     let [uins_file, caller, users, members, last_uses] = case.configured;
-    let facts = Facts {
-        key_limit: 2,
-        key_max_age: Duration::from_hours(90 * 24),
-        id_label: IdLabel::Full,
-        poll_interval: Duration::from_mins(5),
-        listings: ConfiguredListings { uins_file, caller, users, members, last_uses },
-    };
+    let listings = ConfiguredListings { uins_file, caller, users, members, last_uses };
+    let facts = Facts { id_label: IdLabel::Full, listings, ..Facts::default() };
     let uin = |place: usize| Uin::try_from(100_000_000_001 + place as u64).unwrap();
-    let account = Account::new(name.parse().unwrap(), facts, (0..case.users.len()).map(uin));
+    let account = Account::new(name.parse().unwrap(), facts.clone(), (0..case.users.len()).map(uin));
     let day = SignedDuration::from_hours(24);
     for (place, said) in
         case.users.iter().enumerate().flat_map(|(place, all)| all.iter().map(move |said| (place, said)))

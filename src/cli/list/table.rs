@@ -120,8 +120,12 @@ fn verdict(key: &KeyReport, columns: usize, look: Look) -> String {
 
 fn finding_cell(finding: Finding, look: Look) -> String {
     let style = match finding {
-        Finding::Stale | Finding::OverLimit => GRAVE,
-        Finding::Unused | Finding::Inactive => LIGHT,
+        Finding::AutoDisableSoon | Finding::VeryStale | Finding::Stale | Finding::OverLimit => GRAVE,
+        Finding::Unused
+        | Finding::RotationUnfinished
+        | Finding::ConsoleLogin
+        | Finding::AtLimit
+        | Finding::Inactive => LIGHT,
     };
     look.in_style(style, finding_text(finding))
 }
