@@ -82,7 +82,7 @@ impl Users {
         };
         let uin = |number: u64| Uin::try_from(number).unwrap();
         let accounts = (0..self.accounts).map(|index| {
-            let account = Account::new(name(index).parse().unwrap(), facts, self.uins(index).map(uin));
+            let account = Account::new(name(index).parse().unwrap(), facts.clone(), self.uins(index).map(uin));
             for user in self.of(index) {
                 account.listed(uin(user.uin), &user.keys, SystemClock.now());
             }

@@ -163,6 +163,13 @@ impl Config {
         schema::read(&tree, folder, notes, files_as_of)
     }
 
+    /// What is right by itself and yet probably not meant, where it is `now`; for a configuration that was
+    /// [checked](Self::check), as users in files count.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<Fault> {
+        overrides::warnings(&self.accounts, now)
+    }
+
     /// The part of it that is `shard`'s. There may be none.
     #[must_use]
     pub fn shard(mut self, shard: Shard) -> Self {

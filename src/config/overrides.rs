@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
 use super::{
+    Account,
     account::not_rounded,
-    fault::{Notes, Refused},
+    fault::{Fault, Notes, Refused},
     node::{Node, unknown_value},
     scalar::{Unfit, duration, number},
     settings::{NULLABLE, age, age_or_null, limit},
@@ -34,7 +35,7 @@ pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Arc<[Override]>
 }
 
 fn read_one(node: &Node<'_>, notes: &mut Notes) -> Result<Override, Refused> {
-    let (mut read, mut whole) = (Override::default(), Ok(()));
+    let (mut read, mut whole) = (Override { path: node.path().to_owned(), ..Override::default() }, Ok(()));
     let mut names = vec![];
     node.each_field_or_null(&[OVERRIDE], NULLABLE, notes, |name, field, notes| {
         names.push(name.to_owned());
@@ -87,6 +88,41 @@ fn exempt(node: &Node<'_>, notes: &mut Notes) -> Result<Findings, Refused> {
     let findings: Vec<Finding> = findings.into_iter().collect::<Result<_, _>>()?;
     let implied = findings.contains(&Finding::Stale).then_some(Finding::VeryStale);
     Ok(findings.into_iter().chain(implied).collect())
+}
+
+/// What is right by itself and yet probably not meant, where it is `now`.
+pub(super) fn warnings(accounts: &[Account], now: Timestamp) -> Vec<Fault> {
+    // By the way to each, for accounts may share one.
+    let mut all: Vec<(&Override, Vec<bool>)> = vec![];
+    for account in accounts {
+        let may_have_others = account.discover.is_some() || account.include_self || account.organization.is_some();
+        let uins: Vec<String> = account.uins.iter().map(ToString::to_string).collect();
+        for change in &*account.keys.overrides {
+            let is_for_some = |pattern: &Pattern| may_have_others || uins.iter().any(|uin| pattern.matches(uin));
+            let matched = change.users.iter().map(is_for_some);
+            match all.iter_mut().find(|(known, _)| known.path == change.path) {
+                Some((_, before)) => before.iter_mut().zip(matched).for_each(|(one, other)| *one |= other),
+                None => all.push((change, matched.collect())),
+            }
+        }
+    }
+    let mut warnings = vec![];
+    for (change, matched) in all {
+        let mut warn = |place: String, problem: String| {
+            warnings.push(Fault { path: format!("{}.{place}", change.path), problem });
+        };
+        for (number, _) in matched.iter().enumerate().filter(|(_, is_matched)| !**is_matched) {
+            warn(
+                format!("users[{number}]"),
+                "matches none of the UINs that are listed, and names are known with discover only".to_owned(),
+            );
+        }
+        if let Some(until) = change.until.filter(|until| *until <= now) {
+            let day = Offset::UTC.to_datetime(until).date();
+            warn("until".to_owned(), format!("the exemption ended on {day}: remove it, or give it a later until"));
+        }
+    }
+    warnings
 }
 
 /// When the day begins, UTC.

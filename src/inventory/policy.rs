@@ -42,6 +42,8 @@ pub struct Exemption {
 /// is whether the override changes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Override {
+    /// The way to it in the configuration, such as `keys.overrides[0]`.
+    pub path: String,
     /// The users, by name or UIN.
     pub users: Vec<Pattern>,
     /// [`Policy::limit`].

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{Format, Metrics, Own, Scrape, scrape::PIECE};
 use crate::{
     clock::Clock,
-    inventory::{Account, Facts, Failure, IdLabel, Inventory, Policy},
+    inventory::{Account, Facts, Failure, FoundUser, IdLabel, Inventory, Override, Policy, assessment::Finding},
     tencent::{AccessKey, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin},
 };
 
@@ -115,7 +115,21 @@ fn unzipped(bytes: &[u8]) -> Vec<u8> {
 fn world_of_everything() -> World {
     let world = World::new(6);
     let [prod, _] = &world.accounts;
-    prod.set_found([(uin(1), "é\"\\\nfour".into()), (uin(7), "seven".into())].into());
+    let four = FoundUser { name: "é\"\\\nfour".into(), console_login: Some(true) };
+    let seven = FoundUser { name: "seven".into(), console_login: Some(false) };
+    prod.set_found([(uin(1), four), (uin(7), seven), (uin(8), "eight".into())].into());
+    let exempt = |users: &str, finding, until| Override {
+        users: vec![users.parse().unwrap()],
+        exempt: [finding].into_iter().collect(),
+        until: Some(second(until)),
+        ..Override::default()
+    };
+    let overrides = [
+        exempt("*four", Finding::VeryStale, 1_767_225_601),
+        exempt("seven", Finding::Stale, 1_767_225_600),
+        exempt(&uin(2).to_string(), Finding::AtLimit, 1_767_225_601),
+    ];
+    prod.set_facts(Facts { overrides: overrides.into(), ..prod.facts() });
     let odd = AccessKey { status: KeyStatus::Unknown, ..key("AKID\"\\\né", 1_767_225_700) };
     prod.listed(uin(1), &[key("AKIDb", 1_700_000_000), odd], second(1_767_225_599));
     let inactive = AccessKey { status: KeyStatus::Inactive, ..key("AKIDc", -86_400) };

@@ -1,6 +1,6 @@
 //! What the table looks like, of inventories of every kind.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, prelude::*};
