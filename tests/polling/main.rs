@@ -5,6 +5,7 @@
 mod contention;
 mod discovery;
 mod documented_example;
+mod findings;
 mod harness;
 mod month;
 mod one_look;

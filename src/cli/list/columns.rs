@@ -234,12 +234,12 @@ impl Word {
 /// A finding as the table calls it.
 pub(super) fn finding_text(finding: Finding) -> &'static str {
     match finding {
-        Finding::AutoDisableSoon => "disabled soon",
+        Finding::AutoDisableSoon => "expiring",
         Finding::VeryStale => "very stale",
         Finding::Stale => "stale",
         Finding::OverLimit => "over limit",
         Finding::Unused => "unused",
-        Finding::RotationUnfinished => "rotation unfinished",
+        Finding::RotationUnfinished => "rotating",
         Finding::ConsoleLogin => "console login",
         Finding::AtLimit => "at limit",
         Finding::Inactive => "inactive",

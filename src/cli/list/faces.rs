@@ -242,12 +242,12 @@ impl Faces {
         equal("CSV: listings", of_listings.sum(), listings)?;
         let summary = self.table.lines().last().unwrap();
         for (finding, text) in [
-            (Finding::AutoDisableSoon, "disabled soon"),
+            (Finding::AutoDisableSoon, "expiring"),
             (Finding::VeryStale, "very stale"),
             (Finding::Stale, "stale"),
             (Finding::OverLimit, "over limit"),
             (Finding::Unused, "unused"),
-            (Finding::RotationUnfinished, "rotation unfinished"),
+            (Finding::RotationUnfinished, "rotating"),
             (Finding::ConsoleLogin, "console login"),
             (Finding::Inactive, "inactive"),
         ] {

@@ -132,10 +132,20 @@ impl Findings {
         Finding::ALL.into_iter().filter(move |finding| self.contains(*finding))
     }
 
-    /// As [`Self::iter`], without what another finding says already: what is very stale is stale.
+    /// As [`Self::iter`], without what another finding says already: what is very stale is stale, and what will be disabled is
+    /// unused.
     pub fn distinct(self) -> impl Iterator<Item = Finding> {
-        let implied = self.contains(Finding::VeryStale).then_some(Finding::Stale);
-        self.iter().filter(move |finding| Some(*finding) != implied)
+        self.iter().filter(move |finding| match finding {
+            Finding::Stale => !self.contains(Finding::VeryStale),
+            Finding::Unused => !self.contains(Finding::AutoDisableSoon),
+            Finding::AutoDisableSoon
+            | Finding::VeryStale
+            | Finding::OverLimit
+            | Finding::RotationUnfinished
+            | Finding::ConsoleLogin
+            | Finding::AtLimit
+            | Finding::Inactive => true,
+        })
     }
 
     fn insert(&mut self, finding: Finding) {
