@@ -365,7 +365,7 @@ fn joined(
     for entry in &configured {
         let Some(organization) = &entry.organization else { continue };
         let known = of(&entry.name).and_then(|account| account.members()).unwrap_or_default();
-        let wanted = known.iter().filter(|(uin, name)| organization.members.admits(**uin, name));
+        let wanted = known.iter().filter(|(uin, member)| organization.members.admits(**uin, &member.name));
         for member in wanted.filter_map(|(uin, _)| entry.member(*uin)) {
             if names.insert(member.name.clone()) {
                 members.push((Some(entry.name.clone()), member));
@@ -379,8 +379,8 @@ fn joined(
 
 fn facts(configured: &config::Account) -> Facts {
     Facts {
-        key_limit: configured.keys.limit,
-        key_max_age: configured.keys.max_age,
+        policy: Arc::clone(&configured.keys.policy),
+        overrides: Arc::clone(&configured.keys.overrides),
         id_label: configured.keys.id_label,
         poll_interval: configured.poll.interval.get(),
         listings: ConfiguredListings {

@@ -3,23 +3,23 @@
 //! Metrics, the page, `list` and the alerts show what is decided here, and decide nothing themselves. So a new state is
 //! one variant, and everything that shows states fails to compile until it handles it.
 
+mod findings;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{Account, Facts, Key, Listing, Snapshot, User};
-use crate::tencent::{KeyStatus, LastUse};
+pub use findings::{AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
+
+use super::{Account, Facts, Listing, Policy, Snapshot, User};
+use crate::tencent::KeyStatus;
 
 /// An answer about a user is late once it is older than this many effective poll intervals.
 pub const LATE_INTERVALS: u32 = 3;
 
 /// An account is in an outage once no user that exists was answered about for this many effective poll intervals.
 pub const OUTAGE_INTERVALS: u32 = 2;
-
-/// A key that has not been used for so long is unused. Tencent Cloud gives no number; this is what the CIS benchmarks for
-/// other clouds ask.
-pub const UNUSED_AFTER: SignedDuration = SignedDuration::from_hours(45 * 24);
 
 /// The moment of an assessment.
 #[derive(Clone, Copy, Debug)]
@@ -129,10 +129,14 @@ pub struct UserCounts {
     pub unanswered: usize,
     /// Those that exist and whose last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub late: usize,
-    /// Those with as many keys as they may have, or more.
+    /// Those of whom [`Finding::AtLimit`] or [`Finding::OverLimit`] is reported.
     pub at_limit: usize,
-    /// Those with more keys than they may have.
+    /// Those of whom [`Finding::OverLimit`] is reported.
     pub over_limit: usize,
+    /// Those of whom [`Finding::ConsoleLogin`] is reported.
+    pub console_login: usize,
+    /// Those with an exemption that has ended.
+    pub exemption_ended: usize,
 }
 
 /// Numbers of keys.
@@ -140,7 +144,9 @@ pub struct UserCounts {
 pub struct KeyCounts {
     /// All.
     pub total: usize,
-    /// By finding, in the order of [`Finding::ALL`].
+    /// Those with a finding that is not reported.
+    pub exempt: usize,
+    /// By finding that is reported, in the order of [`Finding::ALL`].
     by_finding: [usize; Finding::ALL.len()],
     /// By status, in the order of [`KeyStatus::ALL`].
     by_status: [usize; KeyStatus::ALL.len()],
@@ -157,8 +163,10 @@ pub struct UserAssessment {
     pub is_answered: bool,
     /// Whether the user exists and its last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub is_late: bool,
-    /// How many keys it has beside how many it may have.
-    pub limit: KeyLimit,
+    /// What is found of it.
+    pub verdict: Verdict,
+    /// Whether it has an exemption that has ended.
+    pub exemption_ended: bool,
 }
 
 /// How a user's last poll ended.
@@ -184,24 +192,6 @@ pub enum KeyLimit {
     /// More.
     Over,
 }
-
-/// What is to be said of a key; the gravest first. Of a disabled key nothing is said but that and its user's limit: it
-/// opens no door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Finding {
-    /// It is older than `keys.max_age`, and not disabled.
-    Stale,
-    /// Its user has more keys than `keys.limit`.
-    OverLimit,
-    /// It has not been used for [`UNUSED_AFTER`], or never in as long a life, and is not disabled.
-    Unused,
-    /// It is disabled, and could be deleted.
-    Inactive,
-}
-
-/// The findings of a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Findings([bool; Finding::ALL.len()]);
 
 // === impl Moment ===
 
@@ -240,7 +230,7 @@ impl Account {
         for (_, user) in users.iter() {
             let assessed = user.assess(&facts, effective_interval, now);
             user_counts.add(assessed);
-            keys.add(user, assessed, &facts, now);
+            keys.add(user, user.policy(&facts), now);
             if assessed.state != UserState::Missing {
                 oldest = oldest.max(user.answered.map(|answered| since(answered, now)));
             }
@@ -352,25 +342,14 @@ impl User {
     #[must_use]
     pub fn assess(&self, facts: &Facts, effective_interval: Duration, now: Timestamp) -> UserAssessment {
         let (state, longest) = (self.state(), effective_interval.saturating_mul(LATE_INTERVALS));
+        let policy = self.policy(facts);
         UserAssessment {
             state,
             is_answered: self.answered.is_some(),
             is_late: state != UserState::Missing
                 && self.answered.is_some_and(|answered| since(answered, now) > longest),
-            limit: self.key_limit(facts),
-        }
-    }
-
-    /// How many keys the user has beside how many it may have.
-    #[must_use]
-    pub fn key_limit(&self, facts: &Facts) -> KeyLimit {
-        let keys = self.keys.as_deref().unwrap_or_default().len();
-        let limit = usize::try_from(facts.key_limit).unwrap_or(usize::MAX);
-        match keys {
-            _ if keys > limit => KeyLimit::Over,
-            0 => KeyLimit::Below,
-            _ if keys == limit => KeyLimit::At,
-            _ => KeyLimit::Below,
+            verdict: self.verdict(policy, now),
+            exemption_ended: policy.exemptions.iter().any(|exemption| exemption.has_ended(now)),
         }
     }
 
@@ -405,44 +384,6 @@ impl User {
     }
 }
 
-// === impl Key ===
-
-impl Key {
-    /// How old it is; never less than nothing.
-    #[must_use]
-    pub fn age(&self, now: Timestamp) -> SignedDuration {
-        now.duration_since(self.created).max(SignedDuration::ZERO)
-    }
-
-    /// For how long it has not been used, if that is known: for all its life if it never was.
-    #[must_use]
-    pub fn idle(&self, now: Timestamp) -> Option<SignedDuration> {
-        self.last_use.map(|last_use| match last_use {
-            LastUse::Never => self.age(now),
-            LastUse::At(time) => now.duration_since(time),
-        })
-    }
-
-    /// What is to be said of it, where its user stands to the limit as `limit` says.
-    #[must_use]
-    pub fn findings(&self, limit: KeyLimit, facts: &Facts, now: Timestamp) -> Findings {
-        let is_active = self.status != KeyStatus::Inactive;
-        // In whole seconds, as the metrics have it.
-        let is_old = u64::try_from(self.age(now).as_secs()).is_ok_and(|age| age > facts.key_max_age.as_secs());
-        let idle = self.idle(now);
-        let mut findings = Findings::default();
-        for finding in Finding::ALL {
-            findings.0[finding as usize] = match finding {
-                Finding::Stale => is_active && is_old,
-                Finding::OverLimit => limit == KeyLimit::Over,
-                Finding::Unused => is_active && idle.is_some_and(|idle| idle > UNUSED_AFTER),
-                Finding::Inactive => !is_active,
-            };
-        }
-        findings
-    }
-}
-
 // === impl UserCounts ===
 
 impl UserCounts {
@@ -456,20 +397,29 @@ impl UserCounts {
         }
         self.unanswered += usize::from(!user.is_answered);
         self.late += usize::from(user.is_late);
-        match user.limit {
-            KeyLimit::Below => {}
-            KeyLimit::At => self.at_limit += 1,
-            KeyLimit::Over => {
-                self.at_limit += 1;
-                self.over_limit += 1;
-            }
-        }
+        let has = |finding: Finding| user.verdict.findings.contains(finding);
+        self.at_limit += usize::from(has(Finding::AtLimit) || has(Finding::OverLimit));
+        self.over_limit += usize::from(has(Finding::OverLimit));
+        self.console_login += usize::from(has(Finding::ConsoleLogin));
+        self.exemption_ended += usize::from(user.exemption_ended);
     }
 }
 
 impl std::ops::AddAssign for UserCounts {
     fn add_assign(&mut self, other: Self) {
-        let Self { total, unknown, up, failing, missing, unanswered, late, at_limit, over_limit } = other;
+        let Self {
+            total,
+            unknown,
+            up,
+            failing,
+            missing,
+            unanswered,
+            late,
+            at_limit,
+            over_limit,
+            console_login,
+            exemption_ended,
+        } = other;
         self.total += total;
         self.unknown += unknown;
         self.up += up;
@@ -479,6 +429,8 @@ impl std::ops::AddAssign for UserCounts {
         self.late += late;
         self.at_limit += at_limit;
         self.over_limit += over_limit;
+        self.console_login += console_login;
+        self.exemption_ended += exemption_ended;
     }
 }
 
@@ -497,11 +449,12 @@ impl KeyCounts {
         KeyStatus::ALL.iter().zip(self.by_status).find(|(of, _)| **of == status).map_or(0, |(_, number)| number)
     }
 
-    fn add(&mut self, user: &User, assessed: UserAssessment, facts: &Facts, now: Timestamp) {
-        for key in user.keys.as_deref().unwrap_or_default() {
+    fn add(&mut self, user: &User, policy: &Policy, now: Timestamp) {
+        for (key, verdict) in user.judged_keys(policy, now) {
             self.total += 1;
             self.last_use_unknown += usize::from(key.last_use.is_none());
-            for finding in key.findings(assessed.limit, facts, now).iter() {
+            self.exempt += usize::from(!verdict.exempt.is_empty());
+            for finding in verdict.findings.iter() {
                 self.by_finding[finding as usize] += 1;
             }
             for (status, number) in KeyStatus::ALL.iter().zip(&mut self.by_status) {
@@ -515,49 +468,9 @@ impl std::ops::AddAssign for KeyCounts {
     fn add_assign(&mut self, other: Self) {
         self.total += other.total;
         self.last_use_unknown += other.last_use_unknown;
+        self.exempt += other.exempt;
         self.by_finding.iter_mut().zip(other.by_finding).for_each(|(sum, number)| *sum += number);
         self.by_status.iter_mut().zip(other.by_status).for_each(|(sum, number)| *sum += number);
-    }
-}
-
-// === impl Finding ===
-
-impl Finding {
-    /// Every finding, the gravest first.
-    pub const ALL: [Self; 4] = [Self::Stale, Self::OverLimit, Self::Unused, Self::Inactive];
-
-    /// Its name among programs.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Stale => "stale",
-            Self::OverLimit => "over_limit",
-            Self::Unused => "unused",
-            Self::Inactive => "inactive",
-        }
-    }
-}
-
-// === impl Findings ===
-
-impl Findings {
-    /// Whether `finding` is one of them.
-    #[must_use]
-    pub fn contains(self, finding: Finding) -> bool {
-        self.0[finding as usize]
-    }
-
-    /// The findings, the gravest first.
-    pub fn iter(self) -> impl Iterator<Item = Finding> {
-        Finding::ALL.into_iter().filter(move |finding| self.contains(*finding))
-    }
-}
-
-impl FromIterator<Finding> for Findings {
-    fn from_iter<T: IntoIterator<Item = Finding>>(findings: T) -> Self {
-        let mut all = Self::default();
-        findings.into_iter().for_each(|finding| all.0[finding as usize] = true);
-        all
     }
 }
 
@@ -575,33 +488,7 @@ fn since(time: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        inventory::{Failure, IdLabel},
-        tencent::Reason,
-    };
-
-    const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-    fn now() -> Timestamp {
-        "2026-01-01T00:00:00Z".parse().unwrap()
-    }
-
-    fn facts() -> Facts {
-        Facts {
-            key_limit: 2,
-            key_max_age: Duration::from_hours(90 * 24),
-            id_label: IdLabel::Full,
-            poll_interval: Duration::from_mins(1),
-            listings: super::super::ConfiguredListings::default(),
-        }
-    }
-
-    #[test]
-    fn each_finding_has_its_place() {
-        for (place, finding) in Finding::ALL.into_iter().enumerate() {
-            assert_eq!(finding as usize, place);
-        }
-    }
+    use crate::{inventory::Failure, tencent::Reason};
 
     #[test]
     fn a_user_who_does_not_exist_is_known_after_a_restart_as_well() {
@@ -621,45 +508,6 @@ mod tests {
             (User { up: Some(false), ..User::default() }, UserState::Failing),
         ] {
             assert_eq!(user.state(), state, "{user:?}");
-        }
-    }
-
-    #[test]
-    fn a_key_has_all_findings_that_are_true_of_it() {
-        use Finding::{Inactive, OverLimit, Stale, Unused};
-        use KeyLimit::{At, Below, Over};
-        use KeyStatus::{Active, Unknown};
-        let used = |days: i32| Some(LastUse::At(now() - DAY * days));
-        for (days, status, last_use, limit, findings) in [
-            (90, Active, None, Below, vec![]),
-            (91, Active, None, At, vec![Stale]),
-            (1, Unknown, None, Over, vec![OverLimit]),
-            (91, Unknown, None, Below, vec![Stale]),
-            (1, KeyStatus::Inactive, None, At, vec![Inactive]),
-            (50, Active, Some(LastUse::Never), Below, vec![Unused]),
-            (45, Active, Some(LastUse::Never), Below, vec![]),
-            (80, Active, used(46), Below, vec![Unused]),
-            (80, Active, used(45), Below, vec![]),
-            (99, KeyStatus::Inactive, used(99), Over, vec![OverLimit, Inactive]),
-            (-1, Active, Some(LastUse::Never), Below, vec![]),
-        ] {
-            let key = Key { label: "a".to_owned(), status, created: now() - DAY * days, last_use };
-            assert_eq!(key.findings(limit, &facts(), now()).iter().collect::<Vec<_>>(), findings, "{key:?}");
-        }
-    }
-
-    #[test]
-    fn a_limit_of_nothing_is_reached_by_nobody_without_keys() {
-        for (keys, limit, standing) in [
-            (0, 0, KeyLimit::Below),
-            (1, 0, KeyLimit::Over),
-            (1, 2, KeyLimit::Below),
-            (2, 2, KeyLimit::At),
-            (3, 2, KeyLimit::Over),
-        ] {
-            let key = Key { label: "a".to_owned(), status: KeyStatus::Active, created: now(), last_use: None };
-            let user = User { keys: Some(vec![key; keys].into()), ..User::default() };
-            assert_eq!(user.key_limit(&Facts { key_limit: limit, ..facts() }), standing);
         }
     }
 }

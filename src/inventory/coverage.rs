@@ -39,9 +39,10 @@ pub struct Covered {
     has_users: bool,
     is_complete: bool,
     spell: Spell,
-    /// When the newest answer about a user came that exists; where there was none, when the first could have come.
-    since: Instant,
-    is_answered: bool,
+    /// When there was somebody to be answered about.
+    start: Instant,
+    /// When the newest answer came about a user that exists.
+    newest: Option<Instant>,
 }
 
 /// How the listings that make the set of users have ended.
@@ -83,8 +84,8 @@ impl Coverage {
             has_users: false,
             is_complete: false,
             spell: Spell::Unknown,
-            since: now,
-            is_answered: false,
+            start: now,
+            newest: None,
         };
         Self { covered, listings: ListingsSoFar::default(), unasked: BTreeSet::new(), awaited: BTreeSet::new() }
     }
@@ -95,10 +96,7 @@ impl Coverage {
 
     /// Polling begins.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.covered.has_begun = true;
-        if !self.covered.is_answered {
-            self.covered.since = now;
-        }
+        (self.covered.has_begun, self.covered.start) = (true, now);
         self.settle();
     }
 
@@ -111,8 +109,7 @@ impl Coverage {
             users.values().filter(|user| !any_exists || does_exist(user)).filter_map(|user| user.answered).max();
         if let Some(newest) = newest {
             let age = Duration::try_from(time.duration_since(newest)).unwrap_or_default();
-            self.covered.since = now.checked_sub(age).unwrap_or(self.covered.since);
-            self.covered.is_answered = true;
+            self.covered.newest = now.checked_sub(age).or(Some(now));
         }
         // Whoever failed before the restart may be part of an outage that was not over.
         let failing = users.iter().filter(|(_, user)| user.state() == UserState::Failing);
@@ -124,8 +121,7 @@ impl Coverage {
     pub(super) fn set_users(&mut self, users: &Users, now: Instant) {
         let covered = &mut self.covered;
         if !covered.has_users {
-            // There was nobody to be answered about.
-            (covered.since, covered.is_answered) = (now, false);
+            (covered.start, covered.newest) = (now, None);
         }
         covered.has_users = !users.is_empty();
         self.unasked = unasked(users);
@@ -147,7 +143,7 @@ impl Coverage {
         let is_first = end == PollEnd::Answered && self.covered.spell == Spell::Unanswered;
         self.unasked.remove(&uin);
         if end == PollEnd::Answered {
-            (self.covered.since, self.covered.is_answered) = (now, true);
+            self.covered.newest = Some(now);
         }
         if is_first {
             self.covered.spell = Spell::Ending;
@@ -175,7 +171,7 @@ impl Coverage {
         if !covered.has_users && !listings.any_failed && covered.spell == Spell::Unanswered {
             covered.spell = Spell::Unknown;
         }
-        let is_known = covered.is_complete && (covered.is_answered || !covered.has_users);
+        let is_known = covered.is_complete && (covered.newest.is_some() || !covered.has_users);
         if self.awaited.is_empty() && (covered.spell == Spell::Ending || covered.spell == Spell::Unknown && is_known) {
             covered.spell = Spell::Answered;
         }
@@ -207,7 +203,8 @@ impl Covered {
     }
 
     fn is_overdue(self, now: Instant, longest: Duration) -> bool {
-        self.has_begun && self.has_users && now.saturating_duration_since(self.since) >= longest
+        let since = self.newest.unwrap_or(self.start);
+        self.has_begun && self.has_users && now.saturating_duration_since(since) >= longest
     }
 }
 

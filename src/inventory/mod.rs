@@ -13,6 +13,7 @@ mod failure;
 mod listing;
 mod names;
 mod pace;
+mod policy;
 mod progress;
 mod snapshot;
 mod sources;
@@ -37,13 +38,15 @@ pub use failure::Failure;
 pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 pub use pace::Pace;
+pub use policy::{Exemption, Override, Policy};
 pub use progress::{Progress, SILENCE, Sweep};
 pub use snapshot::Snapshot;
-pub use sources::{Found, Sources};
+pub use sources::{Found, FoundUser, Sources};
 
 use self::{
     assessment::UserState,
     coverage::{Coverage, ListingsSoFar, PollEnd},
+    policy::Resolver,
 };
 use crate::tencent::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin};
 
@@ -79,12 +82,12 @@ pub struct Account {
 struct Changed(AtomicU64);
 
 /// What is configured of an account and exposed beside its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Keys a user may have.
-    pub key_limit: u32,
-    /// The age from which a key is called stale.
-    pub key_max_age: Duration,
+    /// What is expected of the keys of users without overrides.
+    pub policy: Arc<Policy>,
+    /// What is expected of others, in order.
+    pub overrides: Arc<[Override]>,
     /// How keys are labelled.
     pub id_label: IdLabel,
     /// How often each user is polled.
@@ -123,6 +126,10 @@ pub struct User {
     pub failure: Option<Failure>,
     /// What the account calls the user, where that is known.
     pub name: Option<Arc<str>>,
+    /// Whether the user may log in to the console, where that is known.
+    pub console_login: Option<bool>,
+    /// What is expected of its keys, where that is not the account's policy.
+    pub policy: Option<Arc<Policy>>,
 }
 
 /// An access key as it is shown.
@@ -210,7 +217,7 @@ impl Account {
     /// What is configured.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        *self.facts.read()
+        self.facts.read().clone()
     }
 
     /// Something else is configured. Keys that are labelled in another way than before are forgotten: their ids are not
@@ -218,11 +225,21 @@ impl Account {
     pub fn set_facts(&self, facts: Facts) {
         let mut users = self.users.write();
         self.look();
-        let before = std::mem::replace(&mut *self.facts.write(), facts);
+        let before = self.facts();
         if before.id_label != facts.id_label {
-            users.values_mut().for_each(|user| *user = User { name: user.name.clone(), ..User::default() }.into());
+            users.values_mut().for_each(|user| *user = user.configured().into());
             self.coverage.lock().set_users(&users, Instant::now());
         }
+        if (&before.policy, &before.overrides) != (&facts.policy, &facts.overrides) {
+            let mut policies = Resolver::new(&facts.policy, &facts.overrides);
+            for (uin, user) in users.iter_mut() {
+                let policy = policies.resolve(*uin, user.name.as_deref());
+                if user.policy != policy {
+                    Arc::make_mut(user).policy = policy;
+                }
+            }
+        }
+        *self.facts.write() = facts;
         self.note_listings();
         self.changed.again();
     }
@@ -267,10 +284,19 @@ impl Account {
         let mut sources = self.sources.lock();
         change(&mut sources);
         users.retain(|uin, _| sources.contain(*uin));
+        let facts = self.facts();
+        let mut policies = Resolver::new(&facts.policy, &facts.overrides);
         for uin in sources.users() {
-            let (user, name) = (users.entry(uin).or_default(), sources.found.get(&uin));
-            if user.name.as_ref() != name {
-                Arc::make_mut(user).name = name.cloned();
+            let is_new = !users.contains_key(&uin);
+            let (user, found) = (users.entry(uin).or_default(), sources.found.get(&uin));
+            let (name, console_login) = (found.map(|found| &found.name), found.and_then(|found| found.console_login));
+            let is_renamed = user.name.as_ref() != name;
+            if is_new || is_renamed || user.console_login != console_login {
+                let user = Arc::make_mut(user);
+                if is_new || is_renamed {
+                    user.policy = policies.resolve(uin, name.map(|name| &**name));
+                }
+                (user.name, user.console_login) = (name.cloned(), console_login);
             }
         }
         let mut uins = self.uins.lock();
@@ -412,7 +438,7 @@ impl Account {
             let same = known.filter(|known| **known == *keys);
             let keys = Some(same.unwrap_or_else(|| keys.into()));
             let user = Arc::make_mut(user);
-            *user = User { up: Some(true), answered: Some(at), keys, failure: None, name: user.name.take() };
+            (user.up, user.answered, user.keys, user.failure) = (Some(true), Some(at), keys, None);
         })
     }
 
@@ -475,7 +501,8 @@ impl Account {
     pub fn restore(&self, uin: Uin, user: User) -> bool {
         match self.users.write().get_mut(&uin) {
             Some(known) if (known.up, known.answered, &known.keys) == (None, None, &None) => {
-                *known = User { name: known.name.clone(), ..user }.into();
+                let User { name, console_login, policy, .. } = known.configured();
+                *known = User { name, console_login, policy, ..user }.into();
                 self.changed.again();
                 true
             }
@@ -544,6 +571,43 @@ fn changed_keys(user: &User, change: impl FnMut(&mut Key)) -> Option<Arc<[Key]>>
     (**known != *keys).then(|| keys.into())
 }
 
+// === impl Facts ===
+
+impl Default for Facts {
+    /// As where nothing is configured.
+    fn default() -> Self {
+        Self {
+            policy: Arc::default(),
+            overrides: Arc::default(),
+            id_label: IdLabel::Masked,
+            poll_interval: Duration::from_mins(5),
+            listings: ConfiguredListings::default(),
+        }
+    }
+}
+
+// === impl User ===
+
+impl User {
+    /// Whether anything is known of it beside that it is a user.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let Self { up, answered, keys, failure, name, console_login, policy: _ } = self;
+        up.is_some()
+            || answered.is_some()
+            || keys.is_some()
+            || failure.is_some()
+            || name.is_some()
+            || console_login.is_some()
+    }
+
+    /// What of it does not come from polls.
+    fn configured(&self) -> Self {
+        let Self { name, console_login, policy, .. } = self;
+        Self { name: name.clone(), console_login: *console_login, policy: policy.clone(), ..Self::default() }
+    }
+}
+
 // === impl Changed ===
 
 impl Changed {
@@ -571,13 +635,7 @@ mod tests {
     use super::*;
 
     fn account() -> (Account, Uin) {
-        let facts = Facts {
-            key_limit: 2,
-            key_max_age: Duration::from_secs(1),
-            id_label: IdLabel::Masked,
-            poll_interval: Duration::from_secs(1),
-            listings: ConfiguredListings::default(),
-        };
+        let facts = Facts { poll_interval: Duration::from_secs(1), ..Facts::default() };
         let uin = "100013065917".parse().unwrap();
         (Account::new("prod".parse().unwrap(), facts, [uin]), uin)
     }
@@ -602,7 +660,7 @@ mod tests {
     /// One of whom it said that there is no such user.
     fn absent(s: i64) -> User {
         let failure = failure(Reason::UserNotFound, None, s);
-        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), name: None }
+        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), ..User::default() }
     }
 
     #[test]
@@ -715,7 +773,8 @@ mod tests {
     fn keys_labelled_in_another_way_are_forgotten() {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
-        account.set_facts(Facts { key_limit: 3, ..account.facts() });
+        let policy = Policy { limit: 3, ..Policy::default() }.into();
+        account.set_facts(Facts { policy, ..account.facts() });
         assert!(account.users()[&uin].keys.is_some());
         account.set_facts(Facts { id_label: IdLabel::Hashed, ..account.facts() });
         assert_eq!(*account.users()[&uin], User::default());

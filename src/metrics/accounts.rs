@@ -55,7 +55,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
             help: "Access keys a user may have, as configured.",
             kind: Kind::Gauge,
         },
-        value: |view| Some(view.facts.key_limit.into()),
+        value: |view| Some(view.facts.policy.limit.into()),
     },
     AccountFamily {
         family: Family {
@@ -63,7 +63,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
             help: "Age from which an access key is called stale, as configured.",
             kind: Kind::Gauge,
         },
-        value: |view| Some(view.facts.key_max_age.as_secs_f64()),
+        value: |view| Some(view.facts.policy.max_age.as_secs_f64()),
     },
     AccountFamily {
         family: Family {

@@ -18,7 +18,7 @@ use crate::{
     backoff,
     clock::later,
     credentials,
-    inventory::{Failure as UserFailure, Found, Listing, ListingFailure, error_text},
+    inventory::{Failure as UserFailure, Found, FoundUser, Listing, ListingFailure, error_text},
     tencent::{
         AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin,
     },
@@ -262,8 +262,10 @@ impl Poller {
         };
         let account = Arc::clone(&self.wiring.account);
         let before = account.sources().found;
-        let users = users.into_iter().map(|user| (user.uin, user.name.into())).collect();
-        if let Err(error) = self.last_list.take(users, before.len()) {
+        let users = users
+            .into_iter()
+            .map(|NamedUser { uin, name, console_login }| (uin, FoundUser { name: name.into(), console_login }));
+        if let Err(error) = self.last_list.take(users.collect(), before.len()) {
             account.listing_failed(Listing::Users, not_believed(&error, self.now()));
             return self.asks_users.failed(Reason::Malformed, &error, every);
         }

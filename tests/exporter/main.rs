@@ -22,6 +22,7 @@ mod exposition;
 #[path = "../support/faketime.rs"]
 mod faketime;
 mod faults;
+mod findings;
 mod last_used;
 mod lifecycle;
 mod list;

@@ -6,6 +6,7 @@ mod accounts;
 mod contention;
 mod discovery;
 mod documented_example;
+mod findings;
 mod harness;
 mod month;
 mod one_look;

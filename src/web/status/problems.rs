@@ -101,6 +101,14 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
         ),
         (
             Gravity::Act,
+            keys.with(Finding::AutoDisableSoon),
+            "key is not used and will soon be disabled by Tencent Cloud",
+            "keys are not used and will soon be disabled by Tencent Cloud",
+            "?show=keys&amp;finding=auto_disable_soon",
+            Runbook::of_finding(Finding::AutoDisableSoon),
+        ),
+        (
+            Gravity::Act,
             keys.with(Finding::Stale),
             "key is older than it may be",
             "keys are older than they may be",
@@ -114,6 +122,14 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             "users have more keys than allowed",
             "#limit",
             Runbook::of_finding(Finding::OverLimit),
+        ),
+        (
+            Gravity::Act,
+            users.exemption_ended,
+            "user has an exemption that has ended",
+            "users have exemptions that have ended",
+            "?show=users&amp;state=exemption_ended",
+            Runbook::EXEMPTION,
         ),
         (Gravity::Act, users.missing, "user does not exist", "users do not exist", "#absent", Runbook::POLLS),
     ];
