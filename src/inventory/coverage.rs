@@ -26,7 +26,7 @@ use crate::tencent::Uin;
 pub(super) struct Coverage {
     covered: Covered,
     listings: ListingsSoFar,
-    /// Users of whom no poll has ended since the start, nor was an answer restored.
+    /// Users that have not been polled since the start, and whose last answer was not restored.
     unasked: BTreeSet<Uin>,
     /// Users who must be polled before an outage is over, or before it is known that there is none.
     awaited: BTreeSet<Uin>,
@@ -111,7 +111,7 @@ impl Coverage {
             let age = Duration::try_from(time.duration_since(newest)).unwrap_or_default();
             self.covered.newest = now.checked_sub(age).or(Some(now));
         }
-        // Whoever failed before the restart may be part of an outage that was not over.
+        // A user that failed before the restart may belong to an outage that was not over.
         let failing = users.iter().filter(|(_, user)| user.state() == UserState::Failing);
         self.awaited.extend(failing.map(|(uin, _)| *uin));
         self.settle();
@@ -384,7 +384,7 @@ mod tests {
         story.at(60).shows(true, Some(false));
         story.listings(UNLISTED).shows(true, Some(true));
         story.listings(LISTED).shows(true, Some(false));
-        // Whoever comes now was not there to be answered about before.
+        // The user was not there to be answered about before.
         story.users(&[1]).shows(true, Some(false));
         story.at(69).shows(true, Some(false));
         story.at(70).shows(true, Some(true));

@@ -80,7 +80,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_users_unanswered",
-            help: "Users polled about whom the API has not answered yet.",
+            help: "Users polled that the API has not answered about yet.",
             kind: Kind::Gauge,
         },
         value: |view| Some(count(view.assessment.users.unanswered)),

@@ -200,7 +200,7 @@ impl Poller {
         self.outages.over(turn.uin());
         self.schedule.done(turn);
         if is_first {
-            // Whoever was refused during the outage would go on waiting, up to an hour, and the outage with them.
+            // Users that were refused during the outage would wait up to an hour more, and the outage with them.
             self.schedule.forgive();
         }
         // Whoever has gone meanwhile has no keys to ask about.

@@ -175,7 +175,7 @@ impl World {
         let asked = self.simulator.arrivals().len();
         loop {
             let shown = exporter.shown().await;
-            // It has taken up what it knew before, and begins to poll.
+            // What it knew before is restored, and it begins to poll.
             if shown.of_account("account_rate_limit_requests_per_second").is_some() {
                 assert_eq!(self.simulator.arrivals().len(), asked);
                 return (exporter, shown);

@@ -20,8 +20,8 @@ use crate::{
     world::{Exporter, UIN, World, binary, key},
 };
 
-/// How long a step may take to be seen. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a step may take to be seen: a test that fails waits so long.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 const SCRAPE: &str = "250ms";
 
@@ -82,7 +82,7 @@ impl Story {
         let started = Instant::now();
         while self.prometheus.query(query).is_none_or(|found| found.is_empty()) {
             let all = || self.prometheus.query(r#"{__name__=~"tencentcloud_cam_(account|user)_.*"}"#);
-            assert!(started.elapsed() < PATIENCE, "{query} is never seen: {:#?}", all());
+            assert!(started.elapsed() < LONGEST_WAIT, "{query} is never seen: {:#?}", all());
             thread::sleep(Duration::from_millis(50));
         }
     }

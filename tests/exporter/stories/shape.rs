@@ -7,7 +7,7 @@ use crate::prometheus::server::Prometheus;
 /// That a scrape, or an attempt at one, brought no sample of the series.
 pub(super) const ABSENT: &str = "absent";
 
-/// The values of a series in the order of the scrapes, each as often as it came anew.
+/// The values of a series in the order of the scrapes, repetitions left out.
 #[derive(Debug)]
 pub(super) struct Shape {
     of: String,
