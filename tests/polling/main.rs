@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod accounts;
 mod contention;
 mod days;
 mod discovery;
 mod documented_example;
+mod findings;
 mod harness;
 mod month;
 mod one_look;
