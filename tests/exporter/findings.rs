@@ -184,10 +184,7 @@ fn list_shows_what_is_exempt_what_has_ended_and_what_will_be_disabled() {
     ] {
         assert!(table.contains(text), "{text}\n{table}");
     }
-    assert!(
-        table.ends_with(": 3 expiring, 1 stale, 3 unused, 1 rotating, 1 console login, 1 exempt\n"),
-        "{table}"
-    );
+    assert!(table.ends_with(": 3 expiring, 1 stale, 3 unused, 1 rotating, 1 console login, 1 exempt\n"), "{table}");
     let (_, json) = list(&["--output=json", "--only=findings"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let exempt = json["keys"].as_array().unwrap().iter().find(|key| key["user_name"] == "break-glass").unwrap();

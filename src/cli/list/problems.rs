@@ -8,7 +8,10 @@ use std::{
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use tencentcloud_cam_exporter::{
-    inventory::{AccountName, Listing, assessment::Finding},
+    inventory::{
+        AccountName, Listing,
+        assessment::{AUTO_DISABLE_ANNOUNCEMENT, Finding},
+    },
     report::{EndedExemption, FailedListing, Failure, KeyReport, Report},
 };
 
@@ -17,9 +20,6 @@ use crate::cli::text::{Count, one_line};
 
 /// The reason of a listing that failed before an API was asked.
 const FAILED: &str = "failed";
-
-/// What is known of why keys are disabled.
-const ANNOUNCED: &str = "Tencent Cloud has announced that it disables keys unused for 90 days";
 
 /// What to do about an exemption that has ended.
 const ENDED: &str =
@@ -75,7 +75,7 @@ pub(super) fn notes(report: &Report, look: Look) -> String {
         if soon.len() > NAMED {
             lines.push(format!("and {} more", soon.len() - NAMED));
         }
-        let head = format!("{}: {ANNOUNCED}", finding_text(Finding::AutoDisableSoon));
+        let head = format!("{}: {AUTO_DISABLE_ANNOUNCEMENT}", finding_text(Finding::AutoDisableSoon));
         paragraph(&head, lines.iter().map(|line| Some(&**line)), look, &mut text);
     }
     for (Exempted { account, until, reason }, (findings, keys)) in exempt(report) {

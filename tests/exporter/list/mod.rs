@@ -168,7 +168,10 @@ fn unused_keys_are_not_looked_for_where_nothing_is_known_of_their_use() {
 fn what_is_typed_wrong_is_named_and_mended() {
     let world = fine();
     for (flags, told) in [
-        (["--fail-on=old"].as_slice(), "[possible values: stale, very-stale, over-limit, unused, auto-disable-soon, rotation-unfinished, console-login]"),
+        (
+            ["--fail-on=old"].as_slice(),
+            "[possible values: stale, very-stale, over-limit, unused, auto-disable-soon, rotation-unfinished, console-login]",
+        ),
         (&["--output=yaml"], "[possible values: table, json, csv, metrics]"),
         (&["--sort=size"], "[possible values: worst, age, last-used, account, user, name, key]"),
         (&["--only=failures"], "[possible values: findings]"),
