@@ -84,14 +84,21 @@ pub(super) fn notes(report: &Report, look: Look) -> String {
         let head = format!("exempt: {account}: {} from {}{until}", Count(keys, "key", "keys"), findings.join(", "));
         paragraph(&head, [reason], look, &mut text);
     }
-    for EndedExemption { account, uin, user_name, exemption } in report.ended_exemptions.iter().take(NAMED) {
+    let is_alike = |one: &EndedExemption, other: &EndedExemption| {
+        let of = |ended: &EndedExemption| (ended.account.clone(), ended.uin, ended.exemption.until);
+        of(one) == of(other) && one.exemption.reason == other.exemption.reason
+    };
+    let ended: Vec<&[EndedExemption]> = report.ended_exemptions.chunk_by(is_alike).collect();
+    for of_user in ended.iter().take(NAMED) {
+        let Some(EndedExemption { account, uin, user_name, exemption }) = of_user.first() else { continue };
+        let findings: Vec<&str> = of_user.iter().map(|ended| finding_text(ended.exemption.finding)).collect();
         let name = user_name.as_deref().map(|name| format!(" ({})", one_line(name))).unwrap_or_default();
         let until = exemption.until.map(|until| format!(" ended on {}", day(until))).unwrap_or_default();
-        let head = format!("exemption: {account}: user {uin}{name}: from {}{until}", finding_text(exemption.finding));
+        let head = format!("exemption: {account}: user {uin}{name}: from {}{until}", findings.join(", "));
         paragraph(&head, [exemption.reason.as_deref(), Some(ENDED)], look, &mut text);
     }
-    if report.ended_exemptions.len() > NAMED {
-        let head = format!("and {} more exemptions that have ended", report.ended_exemptions.len() - NAMED);
+    if ended.len() > NAMED {
+        let head = format!("and {} more exemptions that have ended", ended.len() - NAMED);
         paragraph(&head, [Some(ENDED)], look, &mut text);
     }
     text
