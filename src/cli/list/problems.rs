@@ -140,7 +140,9 @@ fn day(time: Timestamp) -> Date {
 
 fn paragraph<'a>(head: &str, lines: impl IntoIterator<Item = Option<&'a str>>, look: Look, text: &mut String) {
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{head}");
+    for line in look.wrapped(head).lines() {
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
     for said in lines.into_iter().flatten() {
         for line in look.wrapped(&one_line(said)).lines() {
             let _ = writeln!(text, "  {}", line.trim());
