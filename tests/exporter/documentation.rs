@@ -45,6 +45,7 @@ pub(crate) fn with_everything() -> (World, String) {
     let organization = format!("organization: {{role_name: exporter, endpoint: 'http://{}'}}", world.endpoint);
     let fields =
         format!("uins_file: {}, include_self: true, discover: true, last_used: true, {organization}", list.display());
+    let fields = format!("{fields}, limit: 1, overrides: [{{users: ['*'], exempt: [unused]}}]");
     let config = world.config_with(&role).replace("name: prod,", &format!("name: prod, {fields},"));
     (world, config)
 }
@@ -63,6 +64,9 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
         "access_key_never_used",
         "account_organization_members",
         "user_missing",
+        "user_finding",
+        "user_console_login",
+        "access_key_auto_disable_timestamp_seconds",
     ] {
         exporter.until(family, |metrics| metrics.count(&format!("tencentcloud_cam_{family}")) >= 1);
     }

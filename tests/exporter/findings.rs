@@ -144,12 +144,12 @@ fn the_page_shows_what_is_exempt_what_has_ended_and_what_will_be_disabled() {
     assert!(overview.contains("3 keys are not used and will soon be disabled by Tencent Cloud"), "{overview}");
     assert!(overview.contains("Tencent Cloud has announced that it disables keys unused for 90 days"), "{overview}");
     assert!(overview.contains("1 user has an exemption that has ended"), "{overview}");
-    assert!(overview.contains("exempt from stale</span> (for emergencies)"), "{overview}");
+    assert!(overview.contains("exempt from stale</span> (<bdi>for emergencies</bdi>)"), "{overview}");
     let keys = page("/?show=keys&finding=auto_disable_soon");
     assert!(keys.contains("will be disabled on ") && keys.contains("may be disabled any day since "), "{keys}");
     let ended = page("/?show=users&state=exemption_ended");
     assert!(ended.contains("svc-a") && !ended.contains("break-glass"), "{ended}");
-    assert!(ended.contains("exemption from stale ended 2001-01-01</span> (was old)"), "{ended}");
+    assert!(ended.contains("exemption from stale ended 2001-01-01</span> (<bdi>was old</bdi>)"), "{ended}");
     let logins = page("/?show=users&state=console_login");
     assert!(logins.contains("alice") && logins.contains("1 of 2 and console login"), "{logins}");
     assert!(!logins.contains("console-only"), "{logins}");
@@ -180,7 +180,7 @@ fn list_shows_what_is_exempt_what_has_ended_and_what_will_be_disabled() {
     for text in [
         "expiring: Tencent Cloud has announced that it disables keys unused for 90 days\n",
         "exempt: prod: 1 key from very stale, stale, unused\n  for emergencies\n",
-        "exemption: prod: user 100013065917 (svc-a): from stale ended on 2001-01-01\n  was old\n",
+        "exemption: prod: user 100013065917 (svc-a): from very stale, stale ended on 2001-01-01\n  was old\n",
     ] {
         assert!(table.contains(text), "{text}\n{table}");
     }

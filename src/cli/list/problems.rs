@@ -8,7 +8,10 @@ use std::{
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use tencentcloud_cam_exporter::{
-    inventory::{AccountName, Listing, assessment::Finding},
+    inventory::{
+        AccountName, Listing,
+        assessment::{AUTO_DISABLE_ANNOUNCEMENT, Finding},
+    },
     report::{EndedExemption, FailedListing, Failure, KeyReport, Report},
 };
 
@@ -17,9 +20,6 @@ use crate::cli::text::{Count, one_line};
 
 /// The reason of a listing that failed before an API was asked.
 const FAILED: &str = "failed";
-
-/// What is known of why keys are disabled.
-const ANNOUNCED: &str = "Tencent Cloud has announced that it disables keys unused for 90 days";
 
 /// What to do about an exemption that has ended.
 const ENDED: &str =
@@ -75,7 +75,7 @@ pub(super) fn notes(report: &Report, look: Look) -> String {
         if soon.len() > NAMED {
             lines.push(format!("and {} more", soon.len() - NAMED));
         }
-        let head = format!("{}: {ANNOUNCED}", finding_text(Finding::AutoDisableSoon));
+        let head = format!("{}: {AUTO_DISABLE_ANNOUNCEMENT}", finding_text(Finding::AutoDisableSoon));
         paragraph(&head, lines.iter().map(|line| Some(&**line)), look, &mut text);
     }
     for (Exempted { account, until, reason }, (findings, keys)) in exempt(report) {
@@ -84,14 +84,21 @@ pub(super) fn notes(report: &Report, look: Look) -> String {
         let head = format!("exempt: {account}: {} from {}{until}", Count(keys, "key", "keys"), findings.join(", "));
         paragraph(&head, [reason], look, &mut text);
     }
-    for EndedExemption { account, uin, user_name, exemption } in report.ended_exemptions.iter().take(NAMED) {
+    let is_alike = |one: &EndedExemption, other: &EndedExemption| {
+        let of = |ended: &EndedExemption| (ended.account.clone(), ended.uin, ended.exemption.until);
+        of(one) == of(other) && one.exemption.reason == other.exemption.reason
+    };
+    let ended: Vec<&[EndedExemption]> = report.ended_exemptions.chunk_by(is_alike).collect();
+    for of_user in ended.iter().take(NAMED) {
+        let Some(EndedExemption { account, uin, user_name, exemption }) = of_user.first() else { continue };
+        let findings: Vec<&str> = of_user.iter().map(|ended| finding_text(ended.exemption.finding)).collect();
         let name = user_name.as_deref().map(|name| format!(" ({})", one_line(name))).unwrap_or_default();
         let until = exemption.until.map(|until| format!(" ended on {}", day(until))).unwrap_or_default();
-        let head = format!("exemption: {account}: user {uin}{name}: from {}{until}", finding_text(exemption.finding));
+        let head = format!("exemption: {account}: user {uin}{name}: from {}{until}", findings.join(", "));
         paragraph(&head, [exemption.reason.as_deref(), Some(ENDED)], look, &mut text);
     }
-    if report.ended_exemptions.len() > NAMED {
-        let head = format!("and {} more exemptions that have ended", report.ended_exemptions.len() - NAMED);
+    if ended.len() > NAMED {
+        let head = format!("and {} more exemptions that have ended", ended.len() - NAMED);
         paragraph(&head, [Some(ENDED)], look, &mut text);
     }
     text
@@ -133,7 +140,9 @@ fn day(time: Timestamp) -> Date {
 
 fn paragraph<'a>(head: &str, lines: impl IntoIterator<Item = Option<&'a str>>, look: Look, text: &mut String) {
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{head}");
+    for line in look.wrapped(head).lines() {
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
     for said in lines.into_iter().flatten() {
         for line in look.wrapped(&one_line(said)).lines() {
             let _ = writeln!(text, "  {}", line.trim());

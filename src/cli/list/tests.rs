@@ -1,13 +1,14 @@
 //! What the table looks like, of inventories of every kind.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, prelude::*};
 use tencentcloud_cam_exporter::{
     app::Swept,
     inventory::{
-        Account, ConfiguredListings, Facts, Failure, Found, IdLabel, Inventory, Listing, ListingFailure, error_text,
+        Account, ConfiguredListings, Facts, Failure, Found, IdLabel, Inventory, Listing, ListingFailure, Policy,
+        error_text,
     },
     report::{Order, Report},
     tencent::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin},
@@ -31,7 +32,9 @@ fn uin(uin: u64) -> Uin {
 
 fn account(name: &str, id_label: IdLabel) -> Account {
     let listings = ConfiguredListings { users: true, last_uses: true, ..ConfiguredListings::default() };
-    let facts = Facts { id_label, listings, ..Facts::default() };
+    let days = |days: u64| Duration::from_hours(24 * days);
+    let policy = Policy { max_age: days(1_500), auto_disable_after: None, ..Policy::default() }.into();
+    let facts = Facts { policy, id_label, listings, ..Facts::default() };
     Account::new(name.parse().unwrap(), facts, [])
 }
 

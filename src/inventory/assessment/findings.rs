@@ -1,6 +1,6 @@
 //! What is found of keys and of users.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +12,9 @@ use crate::{
 
 /// How long before Tencent Cloud disables a key that is reported.
 pub const AUTO_DISABLE_NOTICE: SignedDuration = SignedDuration::from_hours(15 * 24);
+
+/// Why it does that. The notice is known from a reprint.
+pub const AUTO_DISABLE_ANNOUNCEMENT: &str = "Tencent Cloud has announced that it disables keys unused for 90 days";
 
 /// How much earlier than calculated a key is expected to be disabled: last uses are known to the day, and late.
 const AUTO_DISABLE_MARGIN: SignedDuration = SignedDuration::from_hours(24);
@@ -41,7 +44,7 @@ pub enum Finding {
 }
 
 /// A set of findings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Findings([bool; Finding::ALL.len()]);
 
 /// What is found of a key or of a user.
@@ -150,6 +153,12 @@ impl Findings {
 
     fn insert(&mut self, finding: Finding) {
         self.0[finding as usize] = true;
+    }
+}
+
+impl fmt::Debug for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 

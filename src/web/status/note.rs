@@ -100,7 +100,7 @@ impl Note {
         Self { what, since: None, error: None, advice: None }
     }
 
-    fn plain(what: &str, advice: &'static str) -> Self {
+    pub(super) fn plain(what: &str, advice: &'static str) -> Self {
         Self { what: what.to_owned(), since: None, error: None, advice: Some(advice.into()) }
     }
 

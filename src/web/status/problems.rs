@@ -10,7 +10,7 @@ use super::{
 };
 use crate::inventory::{
     Listing,
-    assessment::{Finding, ProblemKind},
+    assessment::{AUTO_DISABLE_ANNOUNCEMENT, Finding, ProblemKind},
 };
 
 /// Something that needs attention.
@@ -25,6 +25,13 @@ pub(super) struct Problem {
     pub(super) note: Option<(Option<String>, Note)>,
     pub(super) runbook: Runbook,
 }
+
+/// Where the keys are that will soon be disabled.
+const DISABLED_SOON: &str = "?show=keys&amp;finding=auto_disable_soon";
+
+/// What to do about them.
+const OF_AUTO_DISABLE: &str = "Delete keys that nobody needs, and use or replace the others before their day. If your accounts are \
+                               not affected, set `keys.auto_disable_after` to `null`.";
 
 /// How grave it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +111,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             keys.with(Finding::AutoDisableSoon),
             "key is not used and will soon be disabled by Tencent Cloud",
             "keys are not used and will soon be disabled by Tencent Cloud",
-            "?show=keys&amp;finding=auto_disable_soon",
+            DISABLED_SOON,
             Runbook::of_finding(Finding::AutoDisableSoon),
         ),
         (
@@ -146,8 +153,12 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
     });
     let of_users = of_users.into_iter().filter(|(_, number, ..)| *number > 0).map(
         |(gravity, number, one, many, href, runbook)| {
-            let cause = report.causes.first().filter(|_| href == "#failing");
-            let note = cause.map(|cause| (None, of_cause(cause, report.causes.len() > 1)));
+            let note = match (href, report.causes.first()) {
+                ("#failing", Some(cause)) => Some(of_cause(cause, report.causes.len() > 1)),
+                (DISABLED_SOON, _) => Some(Note::plain(AUTO_DISABLE_ANNOUNCEMENT, OF_AUTO_DISABLE)),
+                _ => None,
+            };
+            let note = note.map(|note| (None, note));
             Problem { gravity, text: Count(number, one, many).to_string(), href, note, runbook }
         },
     );
