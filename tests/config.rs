@@ -419,6 +419,7 @@ fn every_field() -> Vec<String> {
         ("accounts[]", "accounts: [{account}, {}}]"),
         ("poll", "accounts: [{account}}]\npoll: {{}}"),
         ("keys", "accounts: [{account}}]\nkeys: {{}}"),
+        ("overrides", "accounts: [{account}}]\nkeys: {overrides: [{{}}]}"),
         ("discover", "accounts: [{account}, discover: {{}}}]"),
         ("organization", "accounts: [{account}, organization: {{}}}]"),
         ("last_used", "accounts: [{account}}]\npoll: {last_used: {{}}}"),

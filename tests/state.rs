@@ -16,7 +16,7 @@ use std::{
 
 use jiff::Timestamp;
 use tencentcloud_cam_exporter::{
-    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
+    inventory::{Account, Facts, IdLabel, Inventory, Policy},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
 };
@@ -95,11 +95,10 @@ fn save_for_ever(file: &StateFile, first: u32) -> ! {
 fn state(number: u32) -> State {
     let second = Duration::from_secs(1);
     let facts = Facts {
-        key_limit: 2,
-        key_max_age: second,
+        policy: Policy { max_age: second, ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: second,
-        listings: ConfiguredListings::default(),
+        ..Facts::default()
     };
     let uins = || (1..=USERS).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap());
     let account = Account::new("prod".parse().unwrap(), facts, uins());

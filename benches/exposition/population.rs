@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
-    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
+    inventory::{Account, Facts, IdLabel, Inventory, Policy},
     simulator::{Caller, Key, Population, User},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, Credential, KeyStatus, Uin},
@@ -75,15 +75,14 @@ impl Users {
     /// Writes a state file, as if every user had just been polled.
     pub(crate) fn save(&self, path: PathBuf) {
         let facts = Facts {
-            key_limit: 2,
-            key_max_age: Duration::from_hours(24),
+            policy: Policy { max_age: Duration::from_hours(24), ..Policy::default() }.into(),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_mins(1),
-            listings: ConfiguredListings::default(),
+            ..Facts::default()
         };
         let uin = |number: u64| Uin::try_from(number).unwrap();
         let accounts = (0..self.accounts).map(|index| {
-            let account = Account::new(name(index).parse().unwrap(), facts, self.uins(index).map(uin));
+            let account = Account::new(name(index).parse().unwrap(), facts.clone(), self.uins(index).map(uin));
             for user in self.of(index) {
                 account.listed(uin(user.uin), &user.keys, SystemClock.now());
             }

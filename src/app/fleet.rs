@@ -333,6 +333,8 @@ impl Member {
             Ok(users) => {
                 info!(account = %self.configured.name, users = users.len(), "the users' file has been read");
                 self.from_file = users;
+                // The users first: once the file is known to be good, they are all users there are.
+                self.account.set_users(&self.users());
                 self.account.listing_succeeded(Listing::UinsFile, now);
             }
             Err(error) => {
@@ -363,7 +365,7 @@ fn joined(
     for entry in &configured {
         let Some(organization) = &entry.organization else { continue };
         let known = of(&entry.name).and_then(|account| account.members()).unwrap_or_default();
-        let wanted = known.iter().filter(|(uin, name)| organization.members.admits(**uin, name));
+        let wanted = known.iter().filter(|(uin, member)| organization.members.admits(**uin, &member.name));
         for member in wanted.filter_map(|(uin, _)| entry.member(*uin)) {
             if names.insert(member.name.clone()) {
                 members.push((Some(entry.name.clone()), member));
@@ -377,8 +379,8 @@ fn joined(
 
 fn facts(configured: &config::Account) -> Facts {
     Facts {
-        key_limit: configured.keys.limit,
-        key_max_age: configured.keys.max_age,
+        policy: Arc::clone(&configured.keys.policy),
+        overrides: Arc::clone(&configured.keys.overrides),
         id_label: configured.keys.id_label,
         poll_interval: configured.poll.interval.get(),
         listings: ConfiguredListings {

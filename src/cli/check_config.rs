@@ -26,16 +26,21 @@ pub(super) fn run(flags: &CheckFlags) -> Result<()> {
 
 fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
     let (shard, file, environment) = (flags.shard(), flags.file(), Environment::of_this_process());
-    let config =
-        Config::check(file, &environment, SystemClock.now()).map_err(|faults| exporter::refused(file, &faults));
+    let now = SystemClock.now();
+    let config = Config::check(file, &environment, now).map_err(|faults| exporter::refused(file, &faults));
     let config = match (config, Proxies::from_environment(&environment)) {
-        (Ok(config), Ok(_)) => config.shard(shard),
+        (Ok(config), Ok(_)) => config,
         (Ok(_), Err(error)) => return Err(error.into()),
         (Err(error), Ok(_)) => return Err(error),
         (Err(error), Err(proxy)) => return Err(anyhow!("{error:#}\n{proxy}")),
     };
+    let warnings = config.warnings(now);
+    let config = config.shard(shard);
     let users: usize = config.accounts.iter().map(|account| account.uins.len()).sum();
     print::line(format_args!("{}: good: {} account(s), {users} user(s)", file.display(), config.accounts.len()))?;
+    for warning in warnings {
+        print::line(format_args!("{}: warning: {warning}", file.display()))?;
+    }
     if connects { connect::run(&config, environment) } else { Ok(()) }
 }
 

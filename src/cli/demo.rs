@@ -51,6 +51,10 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
     })
 }
 
+/// An exemption, and one that has ended.
+const OVERRIDES: &str = "{users: [image-sync], exempt: [stale, unused, auto_disable_soon], reason: used in emergencies}, \
+                         {users: [legacy-api], exempt: [stale], until: 2020-01-01, reason: to be shut down by then}";
+
 // === impl Stage ===
 
 impl Stage {
@@ -69,7 +73,8 @@ impl Stage {
         format!(
             "accounts: [{{name: demo, discover: {{interval: 1m}}, uins: [{gone}], endpoint: 'http://{endpoint}', \
              credentials: {{env: {{}}}}}}]\n\
-             poll: {{interval: 30s, rate_limit: 20, last_used: true}}\n"
+             poll: {{interval: 30s, rate_limit: 20, last_used: true}}\n\
+             keys: {{overrides: [{OVERRIDES}]}}\n"
         )
     }
 

@@ -15,7 +15,7 @@ use super::{
     node::{Node, path_to, quoted},
     organization,
     scalar::yes,
-    settings::{Given, KEYS, POLL},
+    settings::{Given, KEYS, NULLABLE, POLL},
 };
 use crate::{
     inventory::AccountName,
@@ -71,7 +71,7 @@ impl Draft {
         notes: &mut Notes,
     ) -> Result<Self, Refused> {
         let mut draft = Self { path: node.path().to_owned(), ..Self::default() };
-        node.each_field(&[ACCOUNT, POLL, KEYS], notes, |name, field, notes| {
+        node.each_field_or_null(&[ACCOUNT, POLL, KEYS], NULLABLE, notes, |name, field, notes| {
             draft.take(name, &field, names, notes);
         })?;
         if draft.name.is_none() {
@@ -110,10 +110,10 @@ impl Draft {
     }
 
     /// Notes what does not fit together, given the top level's fields.
-    pub(super) fn check_times(&self, defaults: Given, notes: &mut Notes) {
+    pub(super) fn check_times(&self, defaults: &Given, notes: &mut Notes) {
         // Where the account has neither of its own, the top level's are checked already.
         if self.given.has_times() {
-            self.given.over(defaults).check_times(&self.path, notes);
+            self.given.clone().over(defaults).check_times(&self.path, notes);
         }
     }
 
@@ -137,7 +137,7 @@ impl Draft {
     }
 
     /// The account, given the top level's fields.
-    pub(super) fn finish(self, defaults: Given) -> Result<Account, Refused> {
+    pub(super) fn finish(self, defaults: &Given) -> Result<Account, Refused> {
         let given = self.given.over(defaults);
         let discover = self.discover.unwrap_or(Ok(None))?;
         let mut organization = self.organization.transpose()?;
@@ -168,13 +168,21 @@ fn uins(node: &Node<'_>, notes: &mut Notes) -> Result<BTreeSet<Uin>, Refused> {
     let mut found = BTreeMap::new();
     let mut all = Ok(());
     for item in items {
-        if let Some(rounded) = item.text(&mut Notes::default()).ok().filter(|text| is_float(text)) {
-            all = Err(item.refuse(notes, format_args!("\"{rounded}\" {ROUNDED}")));
+        if let Err(refused) = not_rounded(&item, notes) {
+            all = Err(refused);
         } else {
             all = all.and(unique::<Uin>(&item, &mut found, notes).map(drop));
         }
     }
     all.map(|()| found.into_keys().collect())
+}
+
+/// Refuses what was a UIN before something took it for a floating-point number.
+pub(super) fn not_rounded(node: &Node<'_>, notes: &mut Notes) -> Result<(), Refused> {
+    match node.text(&mut Notes::default()).ok().filter(|text| is_float(text)) {
+        Some(rounded) => Err(node.refuse(notes, format_args!("\"{rounded}\" {ROUNDED}"))),
+        None => Ok(()),
+    }
 }
 
 /// Whether it is a whole number as a template or another YAML library writes one that it took for a floating-point number,

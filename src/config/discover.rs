@@ -5,7 +5,10 @@ use super::{
     node::Node,
     scalar::{duration, yes},
 };
-use crate::poll::{Discovery, Interval, Pattern};
+use crate::{
+    pattern::Pattern,
+    poll::{Discovery, Interval},
+};
 
 /// The fields of `discover`.
 pub(super) const DISCOVER: &[&str] = &["interval", "include", "exclude"];

@@ -12,6 +12,7 @@ mod discover;
 pub(crate) mod fault;
 pub(crate) mod node;
 mod organization;
+mod overrides;
 mod scalar;
 mod schema;
 mod settings;
@@ -24,7 +25,7 @@ use std::{
     collections::BTreeSet,
     num::NonZeroU32,
     path::{Path, PathBuf},
-    time::Duration,
+    sync::Arc,
 };
 
 use jiff::{Timestamp, tz::Offset};
@@ -40,7 +41,7 @@ use fault::Notes;
 use crate::{
     environment::Environment,
     files::{self, Content},
-    inventory::{AccountName, IdLabel},
+    inventory::{AccountName, IdLabel, Override, Policy},
     poll::{self, Discovery},
     tencent::{Endpoint, Region, Uin},
 };
@@ -96,13 +97,13 @@ pub struct Account {
 }
 
 /// What is expected of an account's keys, and how they are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// Keys that a user may have: from 1 to 1000.
-    pub limit: u32,
-    /// The age from which a key is stale: from an hour, below which an alert would only measure the polling, to ten
-    /// years.
-    pub max_age: Duration,
+    /// What is expected of all users' keys, without exemptions. A user may have 1 to 1000 keys. Lengths of time are from an
+    /// hour, below which an alert would only measure the polling, to ten years.
+    pub policy: Arc<Policy>,
+    /// What is expected of some users' keys instead.
+    pub overrides: Arc<[Override]>,
     /// The time zone of `CreateTime`, which carries none.
     pub time_zone: Offset,
     /// How a key's id is shown.
@@ -160,6 +161,13 @@ impl Config {
         let mut notes = Notes::default();
         variables::lay_over(&mut tree, environment, &mut notes);
         schema::read(&tree, folder, notes, files_as_of)
+    }
+
+    /// What is right by itself and yet probably not meant, where it is `now`; for a configuration that was
+    /// [checked](Self::check), as users in files count.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<Fault> {
+        overrides::warnings(&self.accounts, now)
     }
 
     /// The part of it that is `shard`'s. There may be none.

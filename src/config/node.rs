@@ -55,12 +55,23 @@ impl<'a> Node<'a> {
         &self,
         known: &[&[&'static str]],
         notes: &mut Notes,
+        take: impl FnMut(&str, Node<'a>, &mut Notes),
+    ) -> Result<(), Refused> {
+        self.each_field_or_null(known, &[], notes, take)
+    }
+
+    /// As [`Self::each_field`], and with those that are `nullable` even if they are null.
+    pub(crate) fn each_field_or_null(
+        &self,
+        known: &[&[&'static str]],
+        nullable: &[&str],
+        notes: &mut Notes,
         mut take: impl FnMut(&str, Node<'a>, &mut Notes),
     ) -> Result<(), Refused> {
         for (key, field) in self.entries(notes)? {
             if !known.concat().contains(&key) {
                 field.refuse(notes, unknown(key, &known.concat()));
-            } else if !field.is_null() {
+            } else if !field.is_null() || nullable.contains(&key) {
                 take(key, field, notes);
             }
         }
@@ -180,12 +191,21 @@ pub(super) fn path_to(parent: &str, key: &str) -> String {
 
 /// What is wrong with the field `key`, which is none of `known`.
 pub(crate) fn unknown(key: &str, known: &[&str]) -> String {
+    let allowed = if known.is_empty() { "no field here".to_owned() } else { known.join(", ") };
+    format!("unknown field{}: expected {allowed}", meant(key, known))
+}
+
+/// What is wrong with the value `text`, which is none of `known`, each of which is a `kind`.
+pub(super) fn unknown_value(text: &str, kind: &str, known: &[&str]) -> String {
+    format!("{} is not a {kind}{}: expected {}", quoted(text), meant(text, known), known.join(", "))
+}
+
+/// Which of `known` may have been meant.
+fn meant(key: &str, known: &[&str]) -> String {
     let distance = |other: &str| strsim::damerau_levenshtein(&key.to_ascii_lowercase(), other);
     let nearest =
         known.iter().filter(|other| distance(other) <= 1.max(other.len() / 3)).min_by_key(|other| distance(other));
-    let meant = nearest.map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default();
-    let allowed = if known.is_empty() { "no field here".to_owned() } else { known.join(", ") };
-    format!("unknown field{meant}: expected {allowed}")
+    nearest.map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default()
 }
 
 /// A value as found, in quotes, unless it may be a secret: then only its length is given.

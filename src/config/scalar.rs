@@ -20,6 +20,10 @@ pub(super) enum Unfit {
     NotATimeZone,
     #[error("neither true nor false: expected one of them")]
     NotABool,
+    #[error("not a date: expected year-month-day, such as 2027-03-01")]
+    NotADate,
+    #[error("not a reason: expected 1 to 200 characters in one line")]
+    NotAReason,
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
 }

@@ -10,7 +10,7 @@ use super::{
     account::Draft,
     fault::{Faults, Notes},
     node::Node,
-    settings::{Given, KEYS, POLL},
+    settings::{Given, KEYS, NULLABLE, POLL},
 };
 
 /// The fields of the top level.
@@ -31,7 +31,9 @@ pub(super) fn read(
         "accounts" => drafts = Some(accounts(&field, notes)),
         // What is no table is noted there.
         "poll" => drop(field.each_field(&[POLL], notes, |name, field, notes| given.take(name, &field, notes))),
-        "keys" => drop(field.each_field(&[KEYS], notes, |name, field, notes| given.take(name, &field, notes))),
+        "keys" => drop(
+            field.each_field_or_null(&[KEYS], NULLABLE, notes, |name, field, notes| given.take(name, &field, notes)),
+        ),
         _ => state_file = Some(field.file_path(notes)),
     });
     let mut drafts = drafts.unwrap_or_else(|| {
@@ -40,7 +42,7 @@ pub(super) fn read(
     });
     given.check_times("poll", &mut notes);
     for draft in &drafts {
-        draft.check_times(given, &mut notes);
+        draft.check_times(&given, &mut notes);
     }
     if let Some(now) = files_as_of {
         for draft in &mut drafts {
@@ -49,7 +51,7 @@ pub(super) fn read(
     }
     let config = || {
         root?;
-        let accounts = drafts.into_iter().map(|draft| draft.finish(given)).collect::<Result<_, _>>()?;
+        let accounts = drafts.into_iter().map(|draft| draft.finish(&given)).collect::<Result<_, _>>()?;
         Ok(Config { accounts, state_file: state_file.transpose()? })
     };
     notes.conclude(config())
@@ -75,6 +77,7 @@ mod tests {
             credentials::{ASSUME_ROLE, CVM_ROLE, FILE, PROFILE, SOURCES},
             discover::DISCOVER,
             organization::ORGANIZATION,
+            overrides::OVERRIDE,
             settings::LAST_USED,
         },
         environment::Environment,
@@ -88,6 +91,7 @@ mod tests {
         (KEYS, "accounts: [{{}}]"),
         (POLL, "poll: {{}}"),
         (KEYS, "keys: {{}}"),
+        (OVERRIDE, "keys: {overrides: [{{}}]}"),
         (DISCOVER, "accounts: [{discover: {{}}}]"),
         (ORGANIZATION, "accounts: [{organization: {{}}}]"),
         (LAST_USED, "poll: {last_used: {{}}}"),

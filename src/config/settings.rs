@@ -1,6 +1,6 @@
 //! The fields of `poll` and `keys`, which an account may have too.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::tz::Offset;
 
@@ -8,10 +8,11 @@ use super::{
     Keys, ShardBy,
     fault::{Notes, Refused},
     node::Node,
+    overrides,
     scalar::{duration, number, time_zone, yes},
 };
 use crate::{
-    inventory::IdLabel,
+    inventory::{IdLabel, Override, Policy},
     poll::{self, Interval, MaxInFlight, OutOfRange, RateLimit, Timeout},
 };
 
@@ -19,7 +20,11 @@ use crate::{
 pub(super) const POLL: &[&str] = &["interval", "rate_limit", "max_in_flight", "timeout", "last_used", "shard_by"];
 
 /// The fields of `keys`.
-pub(super) const KEYS: &[&str] = &["limit", "max_age", "time_zone", "id_label"];
+pub(super) const KEYS: &[&str] =
+    &["limit", "max_age", "unused_after", "auto_disable_after", "rotation_grace", "overrides", "time_zone", "id_label"];
+
+/// Those of the fields that null switches off. Others count as not given.
+pub(super) const NULLABLE: &[&str] = &["unused_after", "auto_disable_after", "rotation_grace"];
 
 /// The fields of `last_used`.
 pub(super) const LAST_USED: &[&str] = &["interval"];
@@ -27,7 +32,7 @@ pub(super) const LAST_USED: &[&str] = &["interval"];
 type Field<T> = Option<Result<T, Refused>>;
 
 /// The fields that are given, right or wrong.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Given {
     interval: Field<Interval>,
     rate_limit: Field<RateLimit>,
@@ -37,6 +42,10 @@ pub(super) struct Given {
     shard_by: Field<ShardBy>,
     limit: Field<u32>,
     max_age: Field<Duration>,
+    unused_after: Field<Option<Duration>>,
+    auto_disable_after: Field<Option<Duration>>,
+    rotation_grace: Field<Option<Duration>>,
+    overrides: Field<Arc<[Override]>>,
     time_zone: Field<Offset>,
     id_label: Field<IdLabel>,
 }
@@ -57,7 +66,13 @@ impl Given {
             "shard_by" => self.shard_by = Some(field.parse(notes)),
             "last_used" => self.last_used = Some(last_used(field, notes)),
             "limit" => self.limit = Some(field.scalar(notes, |text| number(text, limit))),
-            "max_age" => self.max_age = Some(field.scalar(notes, |text| duration(text, max_age))),
+            "max_age" => self.max_age = Some(field.scalar(notes, |text| duration(text, age))),
+            "unused_after" => self.unused_after = Some(age_or_null(field, notes)),
+            "auto_disable_after" => {
+                self.auto_disable_after = Some(or_null(field, notes, |text| duration(text, auto_disable_after)));
+            }
+            "rotation_grace" => self.rotation_grace = Some(age_or_null(field, notes)),
+            "overrides" => self.overrides = Some(overrides::read(field, notes)),
             "time_zone" => self.time_zone = Some(field.scalar(notes, time_zone)),
             "id_label" => self.id_label = Some(field.parse(notes)),
             _ => {}
@@ -65,7 +80,7 @@ impl Given {
     }
 
     /// These fields, and those of `defaults` where they are not given.
-    pub(super) fn over(self, defaults: Self) -> Self {
+    pub(super) fn over(self, defaults: &Self) -> Self {
         Self {
             interval: self.interval.or(defaults.interval),
             rate_limit: self.rate_limit.or(defaults.rate_limit),
@@ -75,6 +90,10 @@ impl Given {
             shard_by: self.shard_by.or(defaults.shard_by),
             limit: self.limit.or(defaults.limit),
             max_age: self.max_age.or(defaults.max_age),
+            unused_after: self.unused_after.or(defaults.unused_after),
+            auto_disable_after: self.auto_disable_after.or(defaults.auto_disable_after),
+            rotation_grace: self.rotation_grace.or(defaults.rotation_grace),
+            overrides: self.overrides.or_else(|| defaults.overrides.clone()),
             time_zone: self.time_zone.or(defaults.time_zone),
             id_label: self.id_label.or(defaults.id_label),
         }
@@ -123,10 +142,18 @@ impl Given {
 
     /// What to expect of keys.
     pub(super) fn keys(&self) -> Result<Keys, Refused> {
-        let defaults = Keys::default();
+        let (defaults, policy) = (Keys::default(), Policy::default());
+        let policy = Policy {
+            limit: self.limit.unwrap_or(Ok(policy.limit))?,
+            max_age: self.max_age.unwrap_or(Ok(policy.max_age))?,
+            unused_after: self.unused_after.unwrap_or(Ok(policy.unused_after))?,
+            auto_disable_after: self.auto_disable_after.unwrap_or(Ok(policy.auto_disable_after))?,
+            rotation_grace: self.rotation_grace.unwrap_or(Ok(policy.rotation_grace))?,
+            exemptions: vec![],
+        };
         Ok(Keys {
-            limit: self.limit.unwrap_or(Ok(defaults.limit))?,
-            max_age: self.max_age.unwrap_or(Ok(defaults.max_age))?,
+            policy: policy.into(),
+            overrides: self.overrides.clone().unwrap_or(Ok(defaults.overrides))?,
             time_zone: self.time_zone.unwrap_or(Ok(defaults.time_zone))?,
             id_label: self.id_label.unwrap_or(Ok(defaults.id_label))?,
         })
@@ -136,11 +163,11 @@ impl Given {
 // === impl Keys ===
 
 impl Default for Keys {
-    /// 2 keys of up to 90 days, made in China, and shown by their ends.
+    /// As the default policy has it for all users, made in China, and shown by their ends.
     fn default() -> Self {
         Self {
-            limit: 2,
-            max_age: Duration::from_hours(90 * 24),
+            policy: Arc::default(),
+            overrides: Arc::default(),
             time_zone: Offset::constant(8),
             id_label: IdLabel::Masked,
         }
@@ -159,11 +186,31 @@ fn last_used(node: &Node<'_>, notes: &mut Notes) -> Result<Option<Interval>, Ref
     interval.map(Some)
 }
 
-fn limit(keys: u32) -> Result<u32, OutOfRange> {
+/// A length of time, or nothing.
+fn or_null<T, E: fmt::Display>(
+    node: &Node<'_>,
+    notes: &mut Notes,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, Refused> {
+    if node.is_null() { Ok(None) } else { node.scalar(notes, parse).map(Some) }
+}
+
+/// A length of time that a key may have, or nothing.
+pub(super) fn age_or_null(node: &Node<'_>, notes: &mut Notes) -> Result<Option<Duration>, Refused> {
+    or_null(node, notes, |text| duration(text, age))
+}
+
+pub(super) fn limit(keys: u32) -> Result<u32, OutOfRange> {
     if (1..=1000).contains(&keys) { Ok(keys) } else { Err(OutOfRange::expected("1 to 1000 keys")) }
 }
 
-fn max_age(age: Duration) -> Result<Duration, OutOfRange> {
+pub(super) fn age(age: Duration) -> Result<Duration, OutOfRange> {
     let allowed = Duration::from_hours(1)..=Duration::from_hours(3650 * 24);
     if allowed.contains(&age) { Ok(age) } else { Err(OutOfRange::expected("1h to 3650d")) }
+}
+
+/// More than the day by which the time is told early.
+fn auto_disable_after(time: Duration) -> Result<Duration, OutOfRange> {
+    let allowed = Duration::from_hours(2 * 24)..=Duration::from_hours(3650 * 24);
+    if allowed.contains(&time) { Ok(time) } else { Err(OutOfRange::expected("2d to 3650d")) }
 }

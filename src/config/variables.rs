@@ -3,7 +3,7 @@
 //! `__` separates levels and a number is a place in a list: `CAM_EXPORTER__ACCOUNTS__0__NAME=prod`. Case does not
 //! matter behind the prefix. A value is read as if it stood in the file without quotes; an empty one counts as not set,
 //! as manifests have it where a template had nothing to fill in. `{}` is a table without fields, and what is set for a
-//! whole list of users is separated by commas.
+//! whole list of users or findings is separated by commas.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,8 +14,8 @@ use crate::environment::Environment;
 
 const PREFIX: &str = "CAM_EXPORTER__";
 
-/// The one field that is a list of single values.
-const LIST: &str = "uins";
+/// The fields that are lists of single values.
+const LISTS: [&str; 3] = ["uins", "users", "exempt"];
 
 struct Variable<'a> {
     name: &'a str,
@@ -68,7 +68,7 @@ impl Variable<'_> {
         for (depth, step) in steps.iter().enumerate() {
             here = self.enter(here, step).map_err(|problem| (path(&steps[..depth]), problem))?;
         }
-        let list = steps.last() == Some(&Step::Field(LIST.to_owned()));
+        let list = matches!(steps.last(), Some(Step::Field(name)) if LISTS.contains(&name.as_str()));
         *here = match value {
             "{}" => self.value(Map::<String, Value>::new()),
             text if list => {

@@ -3,20 +3,23 @@
 //! Metrics, the page, `list` and the alerts show what is decided here, and decide nothing themselves. So a new state is
 //! one variant, and everything that shows states fails to compile until it handles it.
 
+mod findings;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{Account, Facts, Key, Listing, Snapshot, User};
-use crate::tencent::{KeyStatus, LastUse, Reason};
+pub use findings::{AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
+
+use super::{Account, Facts, Listing, Policy, Snapshot, User};
+use crate::tencent::KeyStatus;
 
 /// An answer about a user is late once it is older than this many effective poll intervals.
 pub const LATE_INTERVALS: u32 = 3;
 
-/// A key that has not been used for so long is unused. Tencent Cloud gives no number; this is what the CIS benchmarks for
-/// other clouds ask.
-pub const UNUSED_AFTER: SignedDuration = SignedDuration::from_hours(45 * 24);
+/// An account is in an outage once no user that exists was answered about for this many effective poll intervals.
+pub const OUTAGE_INTERVALS: u32 = 2;
 
 /// The moment of an assessment.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,14 @@ pub struct Assessment {
     pub users: UserCounts,
     /// Their keys as last answered, those of failing users included.
     pub keys: KeyCounts,
+    /// Whether each listing of users has been good, and each user asked about, once since the start. What was restored from
+    /// before a restart counts.
+    pub is_complete: bool,
+    /// Whether no user is answered about; nothing as long as it is not known. See [`OUTAGE_INTERVALS`]. An outage is over
+    /// once each user has been polled since the first answer.
+    pub outage: Option<bool>,
+    /// Whether it is known of each key when it was last used, where that is asked for.
+    pub last_uses_known: Option<bool>,
     /// How often each user is polled: the poll interval, or as often as the rate limit allows.
     pub effective_interval: Duration,
     /// The age of the oldest answer about a user that exists, of those that have been answered about.
@@ -66,6 +77,8 @@ pub enum AccountProblem {
     Silent,
     /// It is [`AccountState::Down`].
     Down,
+    /// It is not down, and yet in an outage: see [`Assessment::outage`].
+    Outage,
     /// The last attempt at a listing failed.
     ListingFailed(Listing),
     /// The credential cannot be renewed; the last good one is still in use.
@@ -85,6 +98,8 @@ pub enum ProblemKind {
     Silent,
     /// [`AccountProblem::Down`].
     Down,
+    /// [`AccountProblem::Outage`].
+    Outage,
     /// [`AccountProblem::ListingFailed`].
     ListingFailed(Listing),
     /// [`AccountProblem::CredentialNotRenewed`].
@@ -110,12 +125,18 @@ pub struct UserCounts {
     pub failing: usize,
     /// [`UserState::Missing`].
     pub missing: usize,
+    /// Those who were never answered about.
+    pub unanswered: usize,
     /// Those that exist and whose last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub late: usize,
-    /// Those with as many keys as they may have, or more.
+    /// Those of whom [`Finding::AtLimit`] or [`Finding::OverLimit`] is reported.
     pub at_limit: usize,
-    /// Those with more keys than they may have.
+    /// Those of whom [`Finding::OverLimit`] is reported.
     pub over_limit: usize,
+    /// Those of whom [`Finding::ConsoleLogin`] is reported.
+    pub console_login: usize,
+    /// Those with an exemption that has ended.
+    pub exemption_ended: usize,
 }
 
 /// Numbers of keys.
@@ -123,10 +144,14 @@ pub struct UserCounts {
 pub struct KeyCounts {
     /// All.
     pub total: usize,
-    /// By finding, in the order of [`Finding::ALL`].
+    /// Those with a finding that is not reported.
+    pub exempt: usize,
+    /// By finding that is reported, in the order of [`Finding::ALL`].
     by_finding: [usize; Finding::ALL.len()],
     /// By status, in the order of [`KeyStatus::ALL`].
     by_status: [usize; KeyStatus::ALL.len()],
+    /// Those of which it is not known when they were last used.
+    pub last_use_unknown: usize,
 }
 
 /// What is true of a user.
@@ -134,10 +159,14 @@ pub struct KeyCounts {
 pub struct UserAssessment {
     /// How its last poll ended.
     pub state: UserState,
+    /// Whether it was ever answered about.
+    pub is_answered: bool,
     /// Whether the user exists and its last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub is_late: bool,
-    /// How many keys it has beside how many it may have.
-    pub limit: KeyLimit,
+    /// What is found of it.
+    pub verdict: Verdict,
+    /// Whether it has an exemption that has ended.
+    pub exemption_ended: bool,
 }
 
 /// How a user's last poll ended.
@@ -149,7 +178,7 @@ pub enum UserState {
     Up,
     /// It failed.
     Failing,
-    /// There is no such user.
+    /// It failed, and the last answer was that there is no such user.
     Missing,
 }
 
@@ -163,24 +192,6 @@ pub enum KeyLimit {
     /// More.
     Over,
 }
-
-/// What is to be said of a key; the gravest first. Of a disabled key nothing is said but that and its user's limit: it
-/// opens no door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Finding {
-    /// It is older than `keys.max_age`, and not disabled.
-    Stale,
-    /// Its user has more keys than `keys.limit`.
-    OverLimit,
-    /// It has not been used for [`UNUSED_AFTER`], or never in as long a life, and is not disabled.
-    Unused,
-    /// It is disabled, and could be deleted.
-    Inactive,
-}
-
-/// The findings of a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Findings([bool; Finding::ALL.len()]);
 
 // === impl Moment ===
 
@@ -203,6 +214,12 @@ impl Account {
         needed.unwrap_or_default().max(self.facts().poll_interval)
     }
 
+    /// How long no user that exists must go unanswered for an outage to begin.
+    #[must_use]
+    pub fn outage_after(&self) -> Duration {
+        self.effective_interval().saturating_mul(OUTAGE_INTERVALS)
+    }
+
     /// What is true of the account, whose users are `users`, at `moment`.
     #[must_use]
     pub fn assess(&self, users: &Snapshot, moment: Moment) -> Assessment {
@@ -213,7 +230,7 @@ impl Account {
         for (_, user) in users.iter() {
             let assessed = user.assess(&facts, effective_interval, now);
             user_counts.add(assessed);
-            keys.add(user, assessed, &facts, now);
+            keys.add(user, user.policy(&facts), now);
             if assessed.state != UserState::Missing {
                 oldest = oldest.max(user.answered.map(|answered| since(answered, now)));
             }
@@ -237,9 +254,15 @@ impl Account {
         };
         let is_throttled = progress.rate.zip(progress.rate_limit).is_some_and(|(rate, limit)| rate < limit);
         let skew = progress.skew(moment.local).filter(|_| now != moment.local);
+        let outage = users.covered().outage(moment.instant, self.outage_after());
         let problems = [
             progress.is_silent(moment.instant).then_some(AccountProblem::Silent),
-            (state == AccountState::Down).then_some(AccountProblem::Down),
+            match state {
+                AccountState::Down => Some(AccountProblem::Down),
+                AccountState::Unknown | AccountState::Empty | AccountState::Up => {
+                    (outage == Some(true)).then_some(AccountProblem::Outage)
+                }
+            },
         ]
         .into_iter()
         .chain(facts.listings.iter().filter(failed).map(|listing| Some(AccountProblem::ListingFailed(listing))))
@@ -255,6 +278,9 @@ impl Account {
             awaited,
             users: user_counts,
             keys,
+            is_complete: users.covered().is_complete(),
+            outage,
+            last_uses_known: facts.listings.last_uses.then_some(keys.last_use_unknown == 0),
             effective_interval,
             oldest_answer: oldest,
         }
@@ -269,7 +295,10 @@ impl Assessment {
     #[must_use]
     pub fn is_proven(&self) -> bool {
         let UserCounts { unknown, failing, late, .. } = self.users;
-        self.problems.is_empty() && self.awaited.is_empty() && unknown + failing + late == 0
+        self.outage != Some(true)
+            && self.problems.is_empty()
+            && self.awaited.is_empty()
+            && unknown + failing + late == 0
     }
 }
 
@@ -296,6 +325,7 @@ impl AccountProblem {
         match self {
             Self::Silent => ProblemKind::Silent,
             Self::Down => ProblemKind::Down,
+            Self::Outage => ProblemKind::Outage,
             Self::ListingFailed(listing) => ProblemKind::ListingFailed(listing),
             Self::CredentialNotRenewed => ProblemKind::CredentialNotRenewed,
             Self::ClockSkew(_) => ProblemKind::ClockSkew,
@@ -312,76 +342,45 @@ impl User {
     #[must_use]
     pub fn assess(&self, facts: &Facts, effective_interval: Duration, now: Timestamp) -> UserAssessment {
         let (state, longest) = (self.state(), effective_interval.saturating_mul(LATE_INTERVALS));
+        let policy = self.policy(facts);
         UserAssessment {
             state,
+            is_answered: self.answered.is_some(),
             is_late: state != UserState::Missing
                 && self.answered.is_some_and(|answered| since(answered, now) > longest),
-            limit: self.key_limit(facts),
+            verdict: self.verdict(policy, now),
+            exemption_ended: policy.exemptions.iter().any(|exemption| exemption.has_ended(now)),
         }
     }
 
-    /// How many keys the user has beside how many it may have.
-    #[must_use]
-    pub fn key_limit(&self, facts: &Facts) -> KeyLimit {
-        let keys = self.keys.as_deref().unwrap_or_default().len();
-        let limit = usize::try_from(facts.key_limit).unwrap_or(usize::MAX);
-        match keys {
-            _ if keys > limit => KeyLimit::Over,
-            0 => KeyLimit::Below,
-            _ if keys == limit => KeyLimit::At,
-            _ => KeyLimit::Below,
-        }
-    }
-
-    /// How the last poll ended. Why a poll failed before a restart is not known; a user that is down and was answered about,
-    /// but has no keys, does not exist.
+    /// How the last poll ended. A user that is down and was answered about, but has no keys, does not exist; further polls
+    /// that fail change nothing about that.
     #[must_use]
     pub fn state(&self) -> UserState {
-        match (self.up, &self.failure) {
-            (None, _) => UserState::Unknown,
-            (Some(true), _) => UserState::Up,
-            (Some(false), Some(failure)) if failure.reason == Reason::UserNotFound => UserState::Missing,
-            (Some(false), None) if self.answered.is_some() && self.keys.is_none() => UserState::Missing,
-            (Some(false), _) => UserState::Failing,
+        match self.up {
+            None => UserState::Unknown,
+            Some(true) => UserState::Up,
+            Some(false) if self.answered.is_some() && self.keys.is_none() => UserState::Missing,
+            Some(false) => UserState::Failing,
         }
     }
-}
 
-// === impl Key ===
-
-impl Key {
-    /// How old it is; never less than nothing.
+    /// Whether a poll of the user has ended since the start, or its answer was restored.
     #[must_use]
-    pub fn age(&self, now: Timestamp) -> SignedDuration {
-        now.duration_since(self.created).max(SignedDuration::ZERO)
+    pub fn is_asked(&self) -> bool {
+        self.answered.is_some() || self.failure.is_some()
     }
 
-    /// For how long it has not been used, if that is known: for all its life if it never was.
+    /// Since when its polls have failed, where the last one did: since the last answer, or since the first failed poll if there
+    /// was none. Not known of a user that was never answered about before a restart, until it is polled again.
     #[must_use]
-    pub fn idle(&self, now: Timestamp) -> Option<SignedDuration> {
-        self.last_use.map(|last_use| match last_use {
-            LastUse::Never => self.age(now),
-            LastUse::At(time) => now.duration_since(time),
-        })
-    }
-
-    /// What is to be said of it, where its user stands to the limit as `limit` says.
-    #[must_use]
-    pub fn findings(&self, limit: KeyLimit, facts: &Facts, now: Timestamp) -> Findings {
-        let is_active = self.status != KeyStatus::Inactive;
-        // In whole seconds, as the metrics have it.
-        let is_old = u64::try_from(self.age(now).as_secs()).is_ok_and(|age| age > facts.key_max_age.as_secs());
-        let idle = self.idle(now);
-        let mut findings = Findings::default();
-        for finding in Finding::ALL {
-            findings.0[finding as usize] = match finding {
-                Finding::Stale => is_active && is_old,
-                Finding::OverLimit => limit == KeyLimit::Over,
-                Finding::Unused => is_active && idle.is_some_and(|idle| idle > UNUSED_AFTER),
-                Finding::Inactive => !is_active,
-            };
+    pub fn failing_since(&self) -> Option<Timestamp> {
+        match self.state() {
+            UserState::Unknown | UserState::Up => None,
+            UserState::Failing | UserState::Missing => {
+                self.answered.or(self.failure.as_ref().map(|failure| failure.since))
+            }
         }
-        findings
     }
 }
 
@@ -396,29 +395,42 @@ impl UserCounts {
             UserState::Failing => self.failing += 1,
             UserState::Missing => self.missing += 1,
         }
+        self.unanswered += usize::from(!user.is_answered);
         self.late += usize::from(user.is_late);
-        match user.limit {
-            KeyLimit::Below => {}
-            KeyLimit::At => self.at_limit += 1,
-            KeyLimit::Over => {
-                self.at_limit += 1;
-                self.over_limit += 1;
-            }
-        }
+        let has = |finding: Finding| user.verdict.findings.contains(finding);
+        self.at_limit += usize::from(has(Finding::AtLimit) || has(Finding::OverLimit));
+        self.over_limit += usize::from(has(Finding::OverLimit));
+        self.console_login += usize::from(has(Finding::ConsoleLogin));
+        self.exemption_ended += usize::from(user.exemption_ended);
     }
 }
 
 impl std::ops::AddAssign for UserCounts {
     fn add_assign(&mut self, other: Self) {
-        let Self { total, unknown, up, failing, missing, late, at_limit, over_limit } = other;
+        let Self {
+            total,
+            unknown,
+            up,
+            failing,
+            missing,
+            unanswered,
+            late,
+            at_limit,
+            over_limit,
+            console_login,
+            exemption_ended,
+        } = other;
         self.total += total;
         self.unknown += unknown;
         self.up += up;
         self.failing += failing;
         self.missing += missing;
+        self.unanswered += unanswered;
         self.late += late;
         self.at_limit += at_limit;
         self.over_limit += over_limit;
+        self.console_login += console_login;
+        self.exemption_ended += exemption_ended;
     }
 }
 
@@ -437,10 +449,12 @@ impl KeyCounts {
         KeyStatus::ALL.iter().zip(self.by_status).find(|(of, _)| **of == status).map_or(0, |(_, number)| number)
     }
 
-    fn add(&mut self, user: &User, assessed: UserAssessment, facts: &Facts, now: Timestamp) {
-        for key in user.keys.as_deref().unwrap_or_default() {
+    fn add(&mut self, user: &User, policy: &Policy, now: Timestamp) {
+        for (key, verdict) in user.judged_keys(policy, now) {
             self.total += 1;
-            for finding in key.findings(assessed.limit, facts, now).iter() {
+            self.last_use_unknown += usize::from(key.last_use.is_none());
+            self.exempt += usize::from(!verdict.exempt.is_empty());
+            for finding in verdict.findings.iter() {
                 self.by_finding[finding as usize] += 1;
             }
             for (status, number) in KeyStatus::ALL.iter().zip(&mut self.by_status) {
@@ -453,49 +467,10 @@ impl KeyCounts {
 impl std::ops::AddAssign for KeyCounts {
     fn add_assign(&mut self, other: Self) {
         self.total += other.total;
+        self.last_use_unknown += other.last_use_unknown;
+        self.exempt += other.exempt;
         self.by_finding.iter_mut().zip(other.by_finding).for_each(|(sum, number)| *sum += number);
         self.by_status.iter_mut().zip(other.by_status).for_each(|(sum, number)| *sum += number);
-    }
-}
-
-// === impl Finding ===
-
-impl Finding {
-    /// Every finding, the gravest first.
-    pub const ALL: [Self; 4] = [Self::Stale, Self::OverLimit, Self::Unused, Self::Inactive];
-
-    /// Its name among programs.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Stale => "stale",
-            Self::OverLimit => "over_limit",
-            Self::Unused => "unused",
-            Self::Inactive => "inactive",
-        }
-    }
-}
-
-// === impl Findings ===
-
-impl Findings {
-    /// Whether `finding` is one of them.
-    #[must_use]
-    pub fn contains(self, finding: Finding) -> bool {
-        self.0[finding as usize]
-    }
-
-    /// The findings, the gravest first.
-    pub fn iter(self) -> impl Iterator<Item = Finding> {
-        Finding::ALL.into_iter().filter(move |finding| self.contains(*finding))
-    }
-}
-
-impl FromIterator<Finding> for Findings {
-    fn from_iter<T: IntoIterator<Item = Finding>>(findings: T) -> Self {
-        let mut all = Self::default();
-        findings.into_iter().for_each(|finding| all.0[finding as usize] = true);
-        all
     }
 }
 
@@ -513,30 +488,7 @@ fn since(time: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::{Failure, IdLabel};
-
-    const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-    fn now() -> Timestamp {
-        "2026-01-01T00:00:00Z".parse().unwrap()
-    }
-
-    fn facts() -> Facts {
-        Facts {
-            key_limit: 2,
-            key_max_age: Duration::from_hours(90 * 24),
-            id_label: IdLabel::Full,
-            poll_interval: Duration::from_mins(1),
-            listings: super::super::ConfiguredListings::default(),
-        }
-    }
-
-    #[test]
-    fn each_finding_has_its_place() {
-        for (place, finding) in Finding::ALL.into_iter().enumerate() {
-            assert_eq!(finding as usize, place);
-        }
-    }
+    use crate::{inventory::Failure, tencent::Reason};
 
     #[test]
     fn a_user_who_does_not_exist_is_known_after_a_restart_as_well() {
@@ -551,50 +503,11 @@ mod tests {
             (listed.clone(), UserState::Failing),
             (User { failure: failure(Reason::Denied), ..listed }, UserState::Failing),
             (User { failure: failure(Reason::UserNotFound), ..missing.clone() }, UserState::Missing),
-            (User { failure: failure(Reason::Timeout), ..missing.clone() }, UserState::Failing),
+            (User { failure: failure(Reason::Timeout), ..missing.clone() }, UserState::Missing),
             (missing, UserState::Missing),
             (User { up: Some(false), ..User::default() }, UserState::Failing),
         ] {
             assert_eq!(user.state(), state, "{user:?}");
-        }
-    }
-
-    #[test]
-    fn a_key_has_all_findings_that_are_true_of_it() {
-        use Finding::{Inactive, OverLimit, Stale, Unused};
-        use KeyLimit::{At, Below, Over};
-        use KeyStatus::{Active, Unknown};
-        let used = |days: i32| Some(LastUse::At(now() - DAY * days));
-        for (days, status, last_use, limit, findings) in [
-            (90, Active, None, Below, vec![]),
-            (91, Active, None, At, vec![Stale]),
-            (1, Unknown, None, Over, vec![OverLimit]),
-            (91, Unknown, None, Below, vec![Stale]),
-            (1, KeyStatus::Inactive, None, At, vec![Inactive]),
-            (50, Active, Some(LastUse::Never), Below, vec![Unused]),
-            (45, Active, Some(LastUse::Never), Below, vec![]),
-            (80, Active, used(46), Below, vec![Unused]),
-            (80, Active, used(45), Below, vec![]),
-            (99, KeyStatus::Inactive, used(99), Over, vec![OverLimit, Inactive]),
-            (-1, Active, Some(LastUse::Never), Below, vec![]),
-        ] {
-            let key = Key { label: "a".to_owned(), status, created: now() - DAY * days, last_use };
-            assert_eq!(key.findings(limit, &facts(), now()).iter().collect::<Vec<_>>(), findings, "{key:?}");
-        }
-    }
-
-    #[test]
-    fn a_limit_of_nothing_is_reached_by_nobody_without_keys() {
-        for (keys, limit, standing) in [
-            (0, 0, KeyLimit::Below),
-            (1, 0, KeyLimit::Over),
-            (1, 2, KeyLimit::Below),
-            (2, 2, KeyLimit::At),
-            (3, 2, KeyLimit::Over),
-        ] {
-            let key = Key { label: "a".to_owned(), status: KeyStatus::Active, created: now(), last_use: None };
-            let user = User { keys: Some(vec![key; keys].into()), ..User::default() };
-            assert_eq!(user.key_limit(&Facts { key_limit: limit, ..facts() }), standing);
         }
     }
 }

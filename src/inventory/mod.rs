@@ -8,10 +8,12 @@
 
 mod api_clock;
 pub mod assessment;
+mod coverage;
 mod failure;
 mod listing;
 mod names;
 mod pace;
+mod policy;
 mod progress;
 mod snapshot;
 mod sources;
@@ -21,29 +23,39 @@ use std::{
     ops::Bound,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use tokio::time::Instant;
 
 pub use api_clock::{ApiClock, ApiTime, SigningClock};
+pub use coverage::Covered;
 pub use failure::Failure;
 pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
 pub use pace::Pace;
+pub use policy::{Exemption, Override, Policy};
 pub use progress::{Progress, SILENCE, Sweep};
 pub use snapshot::Snapshot;
-pub use sources::{Found, Sources};
+pub use sources::{Found, FoundUser, Sources};
 
+use self::{
+    assessment::UserState,
+    coverage::{Coverage, ListingsSoFar, PollEnd},
+    policy::Resolver,
+};
 use crate::tencent::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin};
 
 /// Every account.
 #[derive(Debug)]
 pub struct Inventory {
     accounts: RwLock<Vec<Arc<Account>>>,
+    /// Which of the exporters that share the work this is, counted from 0.
+    shard: AtomicU32,
     changed: Changed,
 }
 
@@ -60,6 +72,8 @@ pub struct Account {
     listings: Mutex<Listings>,
     credential_problem: Mutex<Option<CredentialProblem>>,
     progress: Mutex<Progress>,
+    /// Locked after everything else.
+    coverage: Mutex<Coverage>,
     changed: Changed,
 }
 
@@ -68,12 +82,12 @@ pub struct Account {
 struct Changed(AtomicU64);
 
 /// What is configured of an account and exposed beside its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Keys a user may have.
-    pub key_limit: u32,
-    /// The age from which a key is called stale.
-    pub key_max_age: Duration,
+    /// What is expected of the keys of users without overrides.
+    pub policy: Arc<Policy>,
+    /// What is expected of others, in order.
+    pub overrides: Arc<[Override]>,
     /// How keys are labelled.
     pub id_label: IdLabel,
     /// How often each user is polled.
@@ -112,6 +126,10 @@ pub struct User {
     pub failure: Option<Failure>,
     /// What the account calls the user, where that is known.
     pub name: Option<Arc<str>>,
+    /// Whether the user may log in to the console, where that is known.
+    pub console_login: Option<bool>,
+    /// What is expected of its keys, where that is not the account's policy.
+    pub policy: Option<Arc<Policy>>,
 }
 
 /// An access key as it is shown.
@@ -133,7 +151,18 @@ impl Inventory {
     /// Of these accounts, in the order of the configuration.
     #[must_use]
     pub fn new(accounts: Vec<Arc<Account>>) -> Self {
-        Self { accounts: RwLock::new(accounts), changed: Changed::now() }
+        Self { accounts: RwLock::new(accounts), shard: AtomicU32::new(0), changed: Changed::now() }
+    }
+
+    /// Which of the exporters that share the work this is, counted from 0.
+    #[must_use]
+    pub fn shard(&self) -> u32 {
+        self.shard.load(Ordering::Relaxed)
+    }
+
+    /// This is the exporter with that number among those that share the work.
+    pub fn set_shard(&self, ordinal: u32) {
+        self.shard.store(ordinal, Ordering::Relaxed);
     }
 
     /// The accounts, in the order of the configuration.
@@ -172,6 +201,7 @@ impl Account {
             listings: Mutex::default(),
             credential_problem: Mutex::default(),
             progress: Mutex::default(),
+            coverage: Mutex::new(Coverage::new(Instant::now())),
             changed: Changed::now(),
         };
         account.set_users(&uins.into_iter().collect());
@@ -187,17 +217,30 @@ impl Account {
     /// What is configured.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        *self.facts.read()
+        self.facts.read().clone()
     }
 
     /// Something else is configured. Keys that are labelled in another way than before are forgotten: their ids are not
     /// kept, and the old labels may show what must no longer be shown.
     pub fn set_facts(&self, facts: Facts) {
         let mut users = self.users.write();
-        let before = std::mem::replace(&mut *self.facts.write(), facts);
+        self.look();
+        let before = self.facts();
         if before.id_label != facts.id_label {
-            users.values_mut().for_each(|user| *user = User { name: user.name.clone(), ..User::default() }.into());
+            users.values_mut().for_each(|user| *user = user.configured().into());
+            self.coverage.lock().set_users(&users, Instant::now());
         }
+        if (&before.policy, &before.overrides) != (&facts.policy, &facts.overrides) {
+            let mut policies = Resolver::new(&facts.policy, &facts.overrides);
+            for (uin, user) in users.iter_mut() {
+                let policy = policies.resolve(*uin, user.name.as_deref());
+                if user.policy != policy {
+                    Arc::make_mut(user).policy = policy;
+                }
+            }
+        }
+        *self.facts.write() = facts;
+        self.note_listings();
         self.changed.again();
     }
 
@@ -237,19 +280,30 @@ impl Account {
 
     fn change_sources(&self, change: impl FnOnce(&mut Sources)) {
         let mut users = self.users.write();
+        self.look();
         let mut sources = self.sources.lock();
         change(&mut sources);
         users.retain(|uin, _| sources.contain(*uin));
+        let facts = self.facts();
+        let mut policies = Resolver::new(&facts.policy, &facts.overrides);
         for uin in sources.users() {
-            let (user, name) = (users.entry(uin).or_default(), sources.found.get(&uin));
-            if user.name.as_ref() != name {
-                Arc::make_mut(user).name = name.cloned();
+            let is_new = !users.contains_key(&uin);
+            let (user, found) = (users.entry(uin).or_default(), sources.found.get(&uin));
+            let (name, console_login) = (found.map(|found| &found.name), found.and_then(|found| found.console_login));
+            let is_renamed = user.name.as_ref() != name;
+            if is_new || is_renamed || user.console_login != console_login {
+                let user = Arc::make_mut(user);
+                if is_new || is_renamed {
+                    user.policy = policies.resolve(uin, name.map(|name| &**name));
+                }
+                (user.name, user.console_login) = (name.cloned(), console_login);
             }
         }
         let mut uins = self.uins.lock();
         if !uins.iter().eq(users.keys()) {
             *uins = users.keys().copied().collect();
         }
+        self.coverage.lock().set_users(&users, Instant::now());
         self.changed.again();
     }
 
@@ -257,7 +311,30 @@ impl Account {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let users = self.users.read();
-        Snapshot::of(Arc::clone(&self.uins.lock()), &users)
+        Snapshot::of(Arc::clone(&self.uins.lock()), &users, self.coverage.lock().covered())
+    }
+
+    /// Polling begins: all users who are known at the start, or were before a restart, are there.
+    pub fn begin(&self) {
+        self.note_listings();
+        self.coverage.lock().begin(Instant::now());
+    }
+
+    /// Before anything changes that decides how long an outage takes to begin.
+    fn look(&self) {
+        let longest = self.outage_after();
+        self.coverage.lock().look(Instant::now(), longest);
+    }
+
+    fn note_listings(&self) {
+        let (facts, listings) = (self.facts(), self.listings.lock());
+        let (mut all_known, mut any_failed) = (true, false);
+        for listing in facts.listings.iter().filter(|listing| listing.finds_users()) {
+            let state = listings.get(listing);
+            all_known &= state.succeeded.is_some() || state.was_restored;
+            any_failed |= state.failure.is_some();
+        }
+        self.coverage.lock().set_listings(ListingsSoFar { all_known, any_failed });
     }
 
     /// What is known of the users. Polls wait while it is held.
@@ -301,18 +378,21 @@ impl Account {
     /// A listing succeeded and was believed.
     pub fn listing_succeeded(&self, listing: Listing, at: Timestamp) {
         self.listings.lock().get_mut(listing).succeed(at);
+        self.note_listings();
         self.changed.again();
     }
 
     /// A listing failed, or was not believed.
     pub fn listing_failed(&self, listing: Listing, failure: ListingFailure) {
         self.listings.lock().get_mut(listing).fail(failure);
+        self.note_listings();
         self.changed.again();
     }
 
     /// A listing is no longer made, or begins from nothing.
     pub fn forget_listing(&self, listing: Listing) {
         *self.listings.lock().get_mut(listing) = ListingState::default();
+        self.note_listings();
         self.changed.again();
     }
 
@@ -336,9 +416,9 @@ impl Account {
         self.progress.lock().correct(local)
     }
 
-    /// The API listed the user's keys.
-    pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) {
-        self.change(uin, |user, id_label| {
+    /// The API listed the user's keys. Returns whether that is the first answer after an outage.
+    pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) -> bool {
+        self.polled(uin, None, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
             let known = user.keys.clone();
             let last_uses: HashMap<(&str, Timestamp), LastUse> = known
@@ -358,8 +438,8 @@ impl Account {
             let same = known.filter(|known| **known == *keys);
             let keys = Some(same.unwrap_or_else(|| keys.into()));
             let user = Arc::make_mut(user);
-            *user = User { up: Some(true), answered: Some(at), keys, failure: None, name: user.name.take() };
-        });
+            (user.up, user.answered, user.keys, user.failure) = (Some(true), Some(at), keys, None);
+        })
     }
 
     /// The user was answered by a clock that turned out to be off by so much.
@@ -401,7 +481,7 @@ impl Account {
 
     /// A poll of the user failed. That there is no such user is an answer: the keys go.
     pub fn failed(&self, uin: Uin, failure: Failure) {
-        self.change(uin, |user, _| {
+        self.polled(uin, Some(failure.reason), |user, _| {
             let at = failure.since;
             let failure = failure.after(user.failure.as_ref());
             let is_missing = failure.reason == Reason::UserNotFound;
@@ -421,7 +501,8 @@ impl Account {
     pub fn restore(&self, uin: Uin, user: User) -> bool {
         match self.users.write().get_mut(&uin) {
             Some(known) if (known.up, known.answered, &known.keys) == (None, None, &None) => {
-                *known = User { name: known.name.clone(), ..user }.into();
+                let User { name, console_login, policy, .. } = known.configured();
+                *known = User { name, console_login, policy, ..user }.into();
                 self.changed.again();
                 true
             }
@@ -429,10 +510,46 @@ impl Account {
         }
     }
 
+    /// What was known before a restart has been restored; it is `now`.
+    pub fn recalled(&self, now: Timestamp) {
+        let (users, sources) = (self.users.read(), self.sources());
+        let mut listings = self.listings.lock();
+        for (listing, was_restored) in [
+            (Listing::Users, !sources.found.is_empty()),
+            (Listing::Caller, sources.caller.is_some()),
+            (Listing::Members, self.members().is_some()),
+        ] {
+            listings.get_mut(listing).was_restored = was_restored;
+        }
+        drop(listings);
+        self.note_listings();
+        self.coverage.lock().recall(&users, now, Instant::now());
+    }
+
     /// A number that is another one whenever what is known or configured has changed.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changed.last()
+    }
+
+    /// A poll of the user has ended, with this change; where it failed, for that `reason`.
+    /// Returns whether it brought the first answer after an outage.
+    fn polled(&self, uin: Uin, reason: Option<Reason>, change: impl FnOnce(&mut Arc<User>, IdLabel)) -> bool {
+        let mut users = self.users.write();
+        let id_label = self.facts.read().id_label;
+        let Some(user) = users.get_mut(&uin) else { return false };
+        self.look();
+        change(user, id_label);
+        let end = match reason {
+            None => PollEnd::Answered,
+            Some(Reason::UserNotFound) if users.values().all(|user| user.state() == UserState::Missing) => {
+                PollEnd::Answered
+            }
+            Some(_) => PollEnd::Otherwise,
+        };
+        let is_first = self.coverage.lock().polled(uin, end, &users, Instant::now());
+        self.changed.again();
+        is_first
     }
 
     fn change(&self, uin: Uin, change: impl FnOnce(&mut Arc<User>, IdLabel)) {
@@ -452,6 +569,43 @@ fn changed_keys(user: &User, change: impl FnMut(&mut Key)) -> Option<Arc<[Key]>>
     let mut keys = known.to_vec();
     keys.iter_mut().for_each(change);
     (**known != *keys).then(|| keys.into())
+}
+
+// === impl Facts ===
+
+impl Default for Facts {
+    /// As where nothing is configured.
+    fn default() -> Self {
+        Self {
+            policy: Arc::default(),
+            overrides: Arc::default(),
+            id_label: IdLabel::Masked,
+            poll_interval: Duration::from_mins(5),
+            listings: ConfiguredListings::default(),
+        }
+    }
+}
+
+// === impl User ===
+
+impl User {
+    /// Whether anything is known of it beside that it is a user.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let Self { up, answered, keys, failure, name, console_login, policy: _ } = self;
+        up.is_some()
+            || answered.is_some()
+            || keys.is_some()
+            || failure.is_some()
+            || name.is_some()
+            || console_login.is_some()
+    }
+
+    /// What of it does not come from polls.
+    fn configured(&self) -> Self {
+        let Self { name, console_login, policy, .. } = self;
+        Self { name: name.clone(), console_login: *console_login, policy: policy.clone(), ..Self::default() }
+    }
 }
 
 // === impl Changed ===
@@ -481,13 +635,7 @@ mod tests {
     use super::*;
 
     fn account() -> (Account, Uin) {
-        let facts = Facts {
-            key_limit: 2,
-            key_max_age: Duration::from_secs(1),
-            id_label: IdLabel::Masked,
-            poll_interval: Duration::from_secs(1),
-            listings: ConfiguredListings::default(),
-        };
+        let facts = Facts { poll_interval: Duration::from_secs(1), ..Facts::default() };
         let uin = "100013065917".parse().unwrap();
         (Account::new("prod".parse().unwrap(), facts, [uin]), uin)
     }
@@ -512,7 +660,7 @@ mod tests {
     /// One of whom it said that there is no such user.
     fn absent(s: i64) -> User {
         let failure = failure(Reason::UserNotFound, None, s);
-        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), name: None }
+        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), ..User::default() }
     }
 
     #[test]
@@ -625,7 +773,8 @@ mod tests {
     fn keys_labelled_in_another_way_are_forgotten() {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
-        account.set_facts(Facts { key_limit: 3, ..account.facts() });
+        let policy = Policy { limit: 3, ..Policy::default() }.into();
+        account.set_facts(Facts { policy, ..account.facts() });
         assert!(account.users()[&uin].keys.is_some());
         account.set_facts(Facts { id_label: IdLabel::Hashed, ..account.facts() });
         assert_eq!(*account.users()[&uin], User::default());

@@ -7,8 +7,17 @@ use std::{
 
 use crate::tencent::Uin;
 
-/// Users that the API listed, and their names.
-pub type Found = BTreeMap<Uin, Arc<str>>;
+/// Users that the API listed.
+pub type Found = BTreeMap<Uin, FoundUser>;
+
+/// A user that the API listed, or a member of an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundUser {
+    /// What the account calls it.
+    pub name: Arc<str>,
+    /// Whether the user may log in to the console, where that was answered.
+    pub console_login: Option<bool>,
+}
 
 /// Whoever is in one of them is a user, once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,5 +42,14 @@ impl Sources {
     /// Whoever is in them; some more than once.
     pub fn users(&self) -> impl Iterator<Item = Uin> {
         self.listed.iter().chain(self.found.keys()).chain(&self.caller).copied()
+    }
+}
+
+// === impl FoundUser ===
+
+impl<N: Into<Arc<str>>> From<N> for FoundUser {
+    /// One of whom nothing but the name is known.
+    fn from(name: N) -> Self {
+        Self { name: name.into(), console_login: None }
     }
 }

@@ -14,7 +14,10 @@ use jiff::Timestamp;
 use super::{Format, Metrics, Own, Scrape, scrape::PIECE};
 use crate::{
     clock::Clock,
-    inventory::{Account, ConfiguredListings, Facts, Failure, IdLabel, Inventory},
+    inventory::{
+        Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Override, Policy,
+        assessment::Finding,
+    },
     tencent::{AccessKey, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin},
 };
 
@@ -43,14 +46,14 @@ impl World {
     /// Two accounts, the first with so many users.
     fn new(users: u64) -> Self {
         let facts = Facts {
-            key_limit: 2,
-            key_max_age: Duration::from_millis(9_500),
+            policy: Policy { max_age: Duration::from_millis(9_500), ..Policy::default() }.into(),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_secs(1),
-            listings: ConfiguredListings::default(),
+            listings: ConfiguredListings { last_uses: true, ..ConfiguredListings::default() },
+            ..Facts::default()
         };
         let account =
-            |name: &str, users: u64| Arc::new(Account::new(name.parse().unwrap(), facts, (0..users).map(uin)));
+            |name: &str, users: u64| Arc::new(Account::new(name.parse().unwrap(), facts.clone(), (0..users).map(uin)));
         let accounts = [account("prod", users), account("test-1", 1)];
         let inventory = Arc::new(Inventory::new(accounts.to_vec()));
         let own = Own::new().unwrap();
@@ -116,7 +119,21 @@ fn unzipped(bytes: &[u8]) -> Vec<u8> {
 fn world_of_everything() -> World {
     let world = World::new(6);
     let [prod, _] = &world.accounts;
-    prod.set_found([(uin(1), "é\"\\\nfour".into()), (uin(7), "seven".into())].into());
+    let four = FoundUser { name: "é\"\\\nfour".into(), console_login: Some(true) };
+    let seven = FoundUser { name: "seven".into(), console_login: Some(false) };
+    prod.set_found([(uin(1), four), (uin(7), seven), (uin(8), "eight".into())].into());
+    let exempt = |users: &str, finding, until| Override {
+        users: vec![users.parse().unwrap()],
+        exempt: [finding].into_iter().collect(),
+        until: Some(second(until)),
+        ..Override::default()
+    };
+    let overrides = [
+        exempt("*four", Finding::VeryStale, 1_767_225_601),
+        exempt("seven", Finding::Stale, 1_767_225_600),
+        exempt(&uin(2).to_string(), Finding::AtLimit, 1_767_225_601),
+    ];
+    prod.set_facts(Facts { overrides: overrides.into(), ..prod.facts() });
     let odd = AccessKey { status: KeyStatus::Unknown, ..key("AKID\"\\\né", 1_767_225_700) };
     prod.listed(uin(1), &[key("AKIDb", 1_700_000_000), odd], second(1_767_225_599));
     let inactive = AccessKey { status: KeyStatus::Inactive, ..key("AKIDc", -86_400) };
@@ -128,6 +145,8 @@ fn world_of_everything() -> World {
     prod.listed(uin(3), &[], second(1_767_225_500));
     prod.failed(uin(4), failure(Reason::UserNotFound, None, second(1_767_225_501)));
     prod.failed(uin(5), failure(Reason::Timeout, None, second(1_767_225_502)));
+    world.accounts[1].begin();
+    world.accounts[1].listed(uin(0), &[], second(1_767_225_599));
     let (name, other) = (prod.name(), world.accounts[1].name());
     let counted = world.own.account(name);
     let keys = counted.action::<ListAccessKeys>();
@@ -141,8 +160,9 @@ fn world_of_everything() -> World {
     world
 }
 
-#[test]
-fn every_kind_of_series_is_written_as_the_golden_files_have_it() {
+/// On a clock that stands still: an outage begins when an account was not answered for a while.
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_series_is_written_as_the_golden_files_have_it() {
     let world = world_of_everything();
     for (format, golden) in [
         (Format::Text, include_str!("../../tests/data/exposition.prom")),

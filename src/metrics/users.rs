@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::family::{Family, Kind};
 use crate::{
     inventory::{
-        Facts, Key, User,
-        assessment::{Finding, KeyLimit, UserState},
+        Facts, Key, Policy, User,
+        assessment::{Finding, UserState},
     },
     tencent::{KeyStatus, LastUse},
 };
@@ -26,10 +26,15 @@ pub(super) enum UserFamily {
     KeyStatus,
     KeyLastUsed,
     KeyNeverUsed,
+    KeyAutoDisable,
     KeyFinding,
+    Finding,
+    Exempt,
+    ConsoleLogin,
     Info,
     Up,
     Missing,
+    FailingSince,
     LastSuccess,
 }
 
@@ -37,17 +42,22 @@ pub(super) enum UserFamily {
 
 impl UserFamily {
     /// In the order in which they are exposed, which is that of their numbers.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::AccessKeys,
         Self::KeyCreated,
         Self::KeyAge,
         Self::KeyStatus,
         Self::KeyLastUsed,
         Self::KeyNeverUsed,
+        Self::KeyAutoDisable,
         Self::KeyFinding,
+        Self::Finding,
+        Self::Exempt,
+        Self::ConsoleLogin,
         Self::Info,
         Self::Up,
         Self::Missing,
+        Self::FailingSince,
         Self::LastSuccess,
     ];
 
@@ -85,10 +95,32 @@ impl UserFamily {
                 help: "Whether the access key was never used, as far as the API knows.",
                 kind: Kind::Gauge,
             },
+            Self::KeyAutoDisable => &Family {
+                name: "tencentcloud_cam_access_key_auto_disable_timestamp_seconds",
+                help: "Unix time at which Tencent Cloud disables the active access key if it stays unused, as announced; a \
+                       day early.",
+                kind: Kind::Gauge,
+            },
             Self::KeyFinding => &Family {
                 name: "tencentcloud_cam_access_key_finding",
-                help: "Findings about the access key: for stale the Unix time of its creation, for unused that of its last use \
-                       or creation, for inactive 1.",
+                help: "Findings about the access key that are not exempt. The value is a Unix time that depends on the \
+                       finding, and 1 for inactive.",
+                kind: Kind::Gauge,
+            },
+            Self::Finding => &Family {
+                name: "tencentcloud_cam_user_finding",
+                help: "Findings about the user that are not exempt. The value is the number of access keys that the finding \
+                       is about.",
+                kind: Kind::Gauge,
+            },
+            Self::Exempt => &Family {
+                name: "tencentcloud_cam_user_exempt",
+                help: "Whether the user is exempt from the finding (1), or was until the exemption ended (0), as configured.",
+                kind: Kind::Gauge,
+            },
+            Self::ConsoleLogin => &Family {
+                name: "tencentcloud_cam_user_console_login",
+                help: "Whether the user that discovery found may log in to the console (1) or not (0).",
                 kind: Kind::Gauge,
             },
             Self::Info => &Family {
@@ -104,6 +136,12 @@ impl UserFamily {
             Self::Missing => &Family {
                 name: "tencentcloud_cam_user_missing",
                 help: "Always 1: the API last answered that there is no such user.",
+                kind: Kind::Gauge,
+            },
+            Self::FailingSince => &Family {
+                name: "tencentcloud_cam_user_failing_since_timestamp_seconds",
+                help: "Unix time since which polls of the user fail: of its last success, or of the first failed poll if there was \
+                       none.",
                 kind: Kind::Gauge,
             },
             Self::LastSuccess => &Family {
@@ -162,14 +200,36 @@ impl UserFamily {
                     }
                 }
             }
-            (Self::KeyFinding, keys) => {
+            (Self::KeyAutoDisable, keys) => {
+                let policy = user.policy(facts);
                 for key in keys {
-                    let findings = key.findings(KeyLimit::Below, facts, now);
-                    for (finding, value) in findings.iter().map(|finding| (finding, value_of(finding, key))) {
-                        take(&[(ACCESS_KEY_ID, &key.label), (FINDING, finding.label())], value);
+                    if let Some(time) = key.auto_disabled_at(policy) {
+                        take(&[(ACCESS_KEY_ID, &key.label)], time.as_second());
                     }
                 }
             }
+            (Self::KeyFinding, _) => {
+                let policy = user.policy(facts);
+                for (key, verdict) in user.judged_keys(policy, now) {
+                    for finding in verdict.findings.iter() {
+                        if let Some(value) = value_of_key(finding, key, user, policy) {
+                            take(&[(ACCESS_KEY_ID, &key.label), (FINDING, finding.label())], value);
+                        }
+                    }
+                }
+            }
+            (Self::Finding, keys) => {
+                for finding in user.verdict(user.policy(facts), now).findings.iter() {
+                    let number = if finding == Finding::ConsoleLogin { user.enabled_keys() } else { keys.len() };
+                    take(&[(FINDING, finding.label())], number.try_into().unwrap_or(i64::MAX));
+                }
+            }
+            (Self::Exempt, _) => {
+                for exemption in &user.policy(facts).exemptions {
+                    take(&[(FINDING, exemption.finding.label())], (!exemption.has_ended(now)).into());
+                }
+            }
+            (Self::ConsoleLogin, _) => user.console_login.into_iter().for_each(|may| take(&[], may.into())),
             (Self::Info, _) => user.name.iter().for_each(|name| take(&[(USER_NAME, name)], 1)),
             (Self::Up, _) => user.up.into_iter().for_each(|up| take(&[], up.into())),
             (Self::Missing, _) => {
@@ -177,16 +237,21 @@ impl UserFamily {
                     take(&[], 1);
                 }
             }
+            (Self::FailingSince, _) => user.failing_since().into_iter().for_each(|since| take(&[], since.as_second())),
             (Self::LastSuccess, _) => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
         }
     }
 }
 
-/// The value of the series that tells of `finding`.
-fn value_of(finding: Finding, key: &Key) -> i64 {
-    match (finding, key.last_use) {
-        (Finding::Stale, _) | (Finding::Unused, Some(LastUse::Never) | None) => key.created.as_second(),
-        (Finding::Unused, Some(LastUse::At(time))) => time.as_second(),
-        (Finding::OverLimit | Finding::Inactive, _) => 1,
-    }
+/// The value of the series of a key's finding; nothing where it is the user's.
+fn value_of_key(finding: Finding, key: &Key, user: &User, policy: &Policy) -> Option<i64> {
+    let time = match finding {
+        Finding::Stale | Finding::VeryStale => Some(key.created),
+        Finding::Unused => key.idle_since(),
+        Finding::AutoDisableSoon => key.auto_disabled_at(policy),
+        Finding::RotationUnfinished => user.newest_key().map(|newest| newest.created),
+        Finding::Inactive => return Some(1),
+        Finding::OverLimit | Finding::ConsoleLogin | Finding::AtLimit => None,
+    };
+    time.map(jiff::Timestamp::as_second)
 }

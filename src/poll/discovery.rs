@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use super::{Interval, Pattern};
-use crate::{inventory::Found, tencent::Uin};
+use super::Interval;
+use crate::{inventory::Found, pattern::Pattern, tencent::Uin};
 
 /// How an account's users are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl LastList {
     /// The users of whom `is_wanted`; of those in `before` as long as there has been no list.
     pub(super) fn wanted(&self, before: Found, is_wanted: impl Fn(Uin, &str) -> bool) -> Found {
         let mut users = self.users.clone().unwrap_or(before);
-        users.retain(|uin, name| is_wanted(*uin, name));
+        users.retain(|uin, user| is_wanted(*uin, &user.name));
         users
     }
 }

@@ -87,7 +87,8 @@ mod tests {
     use crate::tencent::NamedUser;
 
     fn page(numbers: impl IntoIterator<Item = u64>, total: u64) -> MembersPage {
-        let named = |uin: u64| NamedUser { uin: uin.try_into().unwrap(), name: format!("member-{uin}") };
+        let named =
+            |uin: u64| NamedUser { uin: uin.try_into().unwrap(), name: format!("member-{uin}"), console_login: None };
         MembersPage { members: numbers.into_iter().map(named).collect(), total }
     }
 

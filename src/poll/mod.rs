@@ -18,7 +18,6 @@ mod errand;
 mod last_use;
 pub mod members;
 pub mod outages;
-pub mod pattern;
 pub mod poller;
 mod request;
 pub mod schedule;
@@ -28,7 +27,6 @@ mod time_keeper;
 
 pub use discovery::Discovery;
 pub use members::Organization;
-pub use pattern::{NotAPattern, Pattern};
 pub use poller::{Plan, Poller, Wiring};
 pub use request::Failure;
 pub use settings::{Interval, MaxInFlight, OutOfRange, Rate, RateLimit, Settings, Timeout};

@@ -18,7 +18,7 @@ use crate::{
     backoff,
     clock::later,
     credentials,
-    inventory::{Failure as UserFailure, Found, Listing, ListingFailure, error_text},
+    inventory::{Failure as UserFailure, Found, FoundUser, Listing, ListingFailure, error_text},
     tencent::{
         AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin,
     },
@@ -195,10 +195,14 @@ impl Poller {
 
     fn succeeded(&mut self, turn: Turn, keys: Vec<AccessKey>) {
         self.note_sweep(turn);
-        self.wiring.account.listed(turn.uin(), &keys, self.now());
+        let is_first = self.wiring.account.listed(turn.uin(), &keys, self.now());
         self.wiring.metrics.poll_succeeded();
         self.outages.over(turn.uin());
         self.schedule.done(turn);
+        if is_first {
+            // Users that were refused during the outage would wait up to an hour more, and the outage with them.
+            self.schedule.forgive();
+        }
         // Whoever has gone meanwhile has no keys to ask about.
         if self.plan.settings.last_used.is_some() && self.wiring.account.users().contains_key(&turn.uin()) {
             self.last_use.listed(turn.uin(), keys.into_iter().map(|key| key.id).collect());
@@ -258,8 +262,10 @@ impl Poller {
         };
         let account = Arc::clone(&self.wiring.account);
         let before = account.sources().found;
-        let users = users.into_iter().map(|user| (user.uin, user.name.into())).collect();
-        if let Err(error) = self.last_list.take(users, before.len()) {
+        let users = users
+            .into_iter()
+            .map(|NamedUser { uin, name, console_login }| (uin, FoundUser { name: name.into(), console_login }));
+        if let Err(error) = self.last_list.take(users.collect(), before.len()) {
             account.listing_failed(Listing::Users, not_believed(&error, self.now()));
             return self.asks_users.failed(Reason::Malformed, &error, every);
         }

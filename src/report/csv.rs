@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The columns: the fields of `keys[]`, then those that only `failures[]` and `failed_listings[]` have.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 19] = [
     "account",
     "uin",
     "user_name",
@@ -24,7 +24,10 @@ pub const COLUMNS: [&str; 16] = [
     "age_seconds",
     "last_used",
     "never_used",
+    "auto_disabled_at",
+    "console_login",
     "findings",
+    "exempt",
     "listing",
     "reason",
     "code",
@@ -45,7 +48,10 @@ struct Row<'a> {
     age_seconds: String,
     last_used: Option<String>,
     never_used: Option<bool>,
+    auto_disabled_at: Option<String>,
+    console_login: Option<bool>,
     findings: String,
+    exempt: String,
     listing: &'static str,
     reason: Option<&'static str>,
     code: Option<&'static str>,
@@ -87,8 +93,11 @@ impl Row<'_> {
             &self.created,
             &self.age_seconds,
             self.last_used.as_deref().unwrap_or_default(),
-            self.never_used.map_or("", |never| if never { "true" } else { "false" }),
+            truth(self.never_used),
+            self.auto_disabled_at.as_deref().unwrap_or_default(),
+            truth(self.console_login),
             &self.findings,
+            &self.exempt,
             self.listing,
             self.reason.unwrap_or_default(),
             self.code.unwrap_or_default(),
@@ -112,7 +121,10 @@ impl<'a> From<Key<'a>> for Row<'a> {
             age_seconds: key.age_seconds.to_string(),
             last_used: key.last_used,
             never_used: key.never_used,
+            auto_disabled_at: key.auto_disabled_at,
+            console_login: key.console_login,
             findings: key.findings.join(";"),
+            exempt: key.exempt.iter().map(|exempt| exempt.finding).collect::<Vec<_>>().join(";"),
             ..Self::default()
         }
     }
@@ -147,6 +159,10 @@ impl<'a> From<FailedList<'a>> for Row<'a> {
             ..Self::default()
         }
     }
+}
+
+fn truth(is_so: Option<bool>) -> &'static str {
+    is_so.map_or("", |is_so| if is_so { "true" } else { "false" })
 }
 
 /// `cell` as no spreadsheet and no terminal acts on it. The wide forms of the signs count as the signs in some.

@@ -5,8 +5,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{FailedListing, Failure, KeyReport, Report};
-use crate::{inventory::assessment::Finding, tencent::LastUse};
+use super::{EndedExemption, FailedListing, Failure, KeyReport, Report};
+use crate::{
+    inventory::{Exemption, assessment::Finding},
+    tencent::LastUse,
+};
 
 /// The whole.
 #[derive(Debug, Serialize)]
@@ -16,6 +19,7 @@ pub struct Json<'a> {
     accounts: Vec<Account<'a>>,
     keys: Vec<Key<'a>>,
     failures: Vec<Failed<'a>>,
+    ended_exemptions: Vec<Ended<'a>>,
     failed_listings: Vec<FailedList<'a>>,
 }
 
@@ -39,7 +43,26 @@ pub(super) struct Key<'a> {
     pub(super) age_seconds: i64,
     pub(super) last_used: Option<String>,
     pub(super) never_used: Option<bool>,
+    pub(super) auto_disabled_at: Option<String>,
+    pub(super) console_login: Option<bool>,
     pub(super) findings: Vec<&'static str>,
+    pub(super) exempt: Vec<Exempt<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Exempt<'a> {
+    pub(super) finding: &'static str,
+    until: Option<String>,
+    reason: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Ended<'a> {
+    account: &'a str,
+    uin: String,
+    user_name: Option<&'a str>,
+    #[serde(flatten)]
+    exemption: Exempt<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,8 +98,8 @@ impl<'a> Json<'a> {
             name: account.name.as_str(),
             up: account.assessment.state.up(),
             users: account.assessment.users.total,
-            key_limit: account.facts.key_limit,
-            key_max_age_seconds: account.facts.key_max_age.as_secs(),
+            key_limit: account.facts.policy.limit,
+            key_max_age_seconds: account.facts.policy.max_age.as_secs(),
         });
         Self {
             generated: time(report.made),
@@ -84,6 +107,7 @@ impl<'a> Json<'a> {
             accounts: accounts.collect(),
             keys: report.keys.iter().map(Key::of).collect(),
             failures: report.failures.iter().map(Failed::of).collect(),
+            ended_exemptions: report.ended_exemptions.iter().map(Ended::of).collect(),
             failed_listings: report.failed_listings.iter().map(FailedList::of).collect(),
         }
     }
@@ -106,7 +130,35 @@ impl<'a> Key<'a> {
                 Some(LastUse::Never) | None => None,
             },
             never_used: key.last_used.map(|last_used| last_used == LastUse::Never),
+            auto_disabled_at: key.auto_disabled_at.map(time),
+            console_login: key.console_login,
             findings: key.findings.iter().map(Finding::label).collect(),
+            exempt: key.exempt.iter().map(Exempt::of).collect(),
+        }
+    }
+}
+
+// === impl Exempt ===
+
+impl<'a> Exempt<'a> {
+    fn of(exemption: &'a Exemption) -> Self {
+        Self {
+            finding: exemption.finding.label(),
+            until: exemption.until.map(time),
+            reason: exemption.reason.as_deref(),
+        }
+    }
+}
+
+// === impl Ended ===
+
+impl<'a> Ended<'a> {
+    fn of(ended: &'a EndedExemption) -> Self {
+        Self {
+            account: ended.account.as_str(),
+            uin: ended.uin.to_string(),
+            user_name: ended.user_name.as_deref(),
+            exemption: Exempt::of(&ended.exemption),
         }
     }
 }

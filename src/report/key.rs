@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    inventory::{AccountName, Facts, User, assessment::Findings},
+    inventory::{AccountName, Exemption, Facts, User, assessment::Findings},
     tencent::{KeyStatus, LastUse, Uin},
 };
 
@@ -50,22 +50,28 @@ pub struct KeyReport {
     pub last_used: Option<LastUse>,
     /// For how long it has not been used, where that is known: for all its life if it never was.
     pub idle: Option<SignedDuration>,
-    /// What is to be said of it, the worst first. Nothing is good.
+    /// When Tencent Cloud will disable it if it is not used, where that is known.
+    pub auto_disabled_at: Option<Timestamp>,
+    /// Whether its user may log in to the console, where that is known.
+    pub console_login: Option<bool>,
+    /// What is reported of it, the worst first. Nothing is good.
     pub findings: Findings,
+    /// Why other findings are not reported.
+    pub exempt: Vec<Exemption>,
 }
 
 // === impl KeyReport ===
 
 impl KeyReport {
     /// The keys of a user, where it is `now`.
-    pub(super) fn of_user(
-        account: &AccountName,
-        (uin, user): (Uin, &User),
-        facts: &Facts,
+    pub(super) fn of_user<'a>(
+        account: &'a AccountName,
+        (uin, user): (Uin, &'a User),
+        facts: &'a Facts,
         now: Timestamp,
-    ) -> impl Iterator<Item = Self> {
-        let limit = user.key_limit(facts);
-        user.keys.as_deref().unwrap_or_default().iter().map(move |key| Self {
+    ) -> impl Iterator<Item = Self> + 'a {
+        let policy = user.policy(facts);
+        user.judged_keys(policy, now).map(move |(key, verdict)| Self {
             account: account.clone(),
             uin,
             user_name: user.name.as_deref().map(str::to_owned),
@@ -75,7 +81,10 @@ impl KeyReport {
             status: key.status,
             created: key.created,
             age: key.age(now),
-            findings: key.findings(limit, facts, now),
+            auto_disabled_at: key.auto_disabled_at(policy),
+            console_login: user.console_login,
+            findings: verdict.findings,
+            exempt: policy.exemptions_from(verdict.exempt).cloned().collect(),
         })
     }
 
@@ -131,6 +140,9 @@ mod tests {
             age: DAY * days,
             last_used: None,
             idle: None,
+            auto_disabled_at: None,
+            console_login: None,
+            exempt: vec![],
             findings: findings.iter().copied().collect(),
         }
     }

@@ -19,9 +19,10 @@ pub use key::{KeyReport, Order};
 use crate::{
     app::Swept,
     inventory::{
-        AccountName, Facts,
-        assessment::{AccountProblem, Assessment, Finding, Findings, Moment, UserState},
+        AccountName, Exemption, Facts,
+        assessment::{AccountProblem, Assessment, Finding, Moment, UserState},
     },
+    tencent::Uin,
 };
 
 /// Everything that was found.
@@ -39,8 +40,23 @@ pub struct Report {
     pub knows_last_use: bool,
     /// Users who could not be polled, in the order of the configuration and of their UINs.
     pub failures: Vec<Failure>,
+    /// Exemptions that have ended, in the order of the configuration and of UINs.
+    pub ended_exemptions: Vec<EndedExemption>,
     /// Listings that failed, in the order of the configuration.
     pub failed_listings: Vec<FailedListing>,
+}
+
+/// A user's exemption that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedExemption {
+    /// The account.
+    pub account: AccountName,
+    /// The user.
+    pub uin: Uin,
+    /// What the user is called, where that is known.
+    pub user_name: Option<String>,
+    /// What it was exempt from, until when, and why.
+    pub exemption: Exemption,
 }
 
 /// An account.
@@ -68,6 +84,7 @@ impl Report {
             keys: vec![],
             knows_last_use: false,
             failures: vec![],
+            ended_exemptions: vec![],
             failed_listings: vec![],
         };
         for account in inventory.accounts() {
@@ -76,6 +93,13 @@ impl Report {
             let assessment = account.assess(&users, Moment::now(*at));
             for (uin, user) in users.iter() {
                 report.keys.extend(KeyReport::of_user(name, (uin, user), &facts, now));
+                let ended = user.policy(&facts).exemptions.iter().filter(|exemption| exemption.has_ended(now));
+                report.ended_exemptions.extend(ended.map(|exemption| EndedExemption {
+                    account: name.clone(),
+                    uin,
+                    user_name: user.name.as_deref().map(str::to_owned),
+                    exemption: exemption.clone(),
+                }));
                 if user.state() != UserState::Up {
                     report.failures.push(Failure::of(name, uin, user));
                 }
@@ -99,7 +123,7 @@ impl Report {
 
     /// Leaves only keys with findings.
     pub fn retain_findings(&mut self) {
-        self.keys.retain(|key| key.findings != Findings::default());
+        self.keys.retain(|key| !key.findings.is_empty());
     }
 
     /// Whether it says of every user which keys there are: every listing succeeded, every user was answered about, and the
@@ -125,6 +149,12 @@ impl Report {
     #[must_use]
     pub fn key_count(&self) -> usize {
         self.accounts.iter().map(|account| account.assessment.keys.total).sum()
+    }
+
+    /// How many keys have a finding that is not reported.
+    #[must_use]
+    pub fn exempt_keys(&self) -> usize {
+        self.accounts.iter().map(|account| account.assessment.keys.exempt).sum()
     }
 
     /// How many keys have this finding.

@@ -20,6 +20,7 @@ struct DemoUser {
     keys: &'static [(f64, &'static str, Option<u16>)],
     no_keys: NoKeys,
     behaviour: Behaviour,
+    console_login: bool,
 }
 
 /// In place of the days since a key was last used.
@@ -32,7 +33,8 @@ const USERS: &[DemoUser] = &[
     with_keys("ci-build", &[(0.1, ACTIVE, Some(0))]),
     with_keys("ci-release", &[(0.8, ACTIVE, Some(0))]),
     with_keys("terraform", &[(3.2, ACTIVE, Some(1))]),
-    with_keys("alice", &[(9.5, ACTIVE, Some(0))]),
+    // People, of whom one may log in to the console as well.
+    DemoUser { console_login: true, ..with_keys("alice", &[(9.5, ACTIVE, Some(0))]) },
     with_keys("bob", &[(17.2, ACTIVE, Some(2))]),
     with_keys("carol", &[(23.7, ACTIVE, Some(2))]),
     with_keys("dave", &[(31.1, ACTIVE, Some(0))]),
@@ -43,7 +45,8 @@ const USERS: &[DemoUser] = &[
     with_keys("ivan", &[(66.8, ACTIVE, Some(1))]),
     with_keys("judy", &[(71.5, ACTIVE, Some(0))]),
     with_keys("mallory", &[(78.2, ACTIVE, Some(0))]),
-    with_keys("niaj", &[(84.7, ACTIVE, Some(1))]),
+    // Not used for long: Tencent Cloud will disable it in nine days.
+    with_keys("niaj", &[(84.7, ACTIVE, Some(80))]),
     // Stale today, tomorrow, and since long.
     with_keys("backup", &[(90.2, ACTIVE, Some(1))]),
     with_keys("billing-export", &[(89.4, ACTIVE, Some(0))]),
@@ -65,7 +68,7 @@ const USERS: &[DemoUser] = &[
     // Without keys, in the three ways an answer may say so.
     with_keys("olivia", &[]),
     DemoUser { no_keys: NoKeys::Null, ..with_keys("peggy", &[]) },
-    DemoUser { no_keys: NoKeys::Absent, ..with_keys("console-only", &[]) },
+    DemoUser { no_keys: NoKeys::Absent, console_login: true, ..with_keys("console-only", &[]) },
     // One that sometimes fails, one that may not be listed, one that was deleted.
     DemoUser { behaviour: Behaviour::Flaky { every: 4 }, ..with_keys("flaky-gateway", &[(47.2, ACTIVE, Some(1))]) },
     DemoUser { behaviour: Behaviour::Denied, ..with_keys("security-audit", &[(210.2, ACTIVE, Some(1))]) },
@@ -73,7 +76,7 @@ const USERS: &[DemoUser] = &[
 ];
 
 const fn with_keys(name: &'static str, keys: &'static [(f64, &'static str, Option<u16>)]) -> DemoUser {
-    DemoUser { name, keys, no_keys: NoKeys::Empty, behaviour: Behaviour::Answers }
+    DemoUser { name, keys, no_keys: NoKeys::Empty, behaviour: Behaviour::Answers, console_login: false }
 }
 
 // === impl DemoUser ===
@@ -94,7 +97,8 @@ impl DemoUser {
             }
         });
         let name = Some(self.name.to_owned());
-        User { name, member: None, keys: keys.collect(), no_keys: self.no_keys, behaviour: self.behaviour }
+        let Self { no_keys, behaviour, console_login, .. } = *self;
+        User { name, member: None, keys: keys.collect(), no_keys, behaviour, console_login }
     }
 }
 

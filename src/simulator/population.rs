@@ -53,6 +53,8 @@ pub struct User {
     pub no_keys: NoKeys,
     /// What is answered to a request about the user.
     pub behaviour: Behaviour,
+    /// Whether the user may log in to the console.
+    pub console_login: bool,
 }
 
 /// An access key, as it is listed.
@@ -150,6 +152,12 @@ impl User {
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
+    }
+
+    /// The user, who may log in to the console.
+    #[must_use]
+    pub fn with_console_login(self) -> Self {
+        Self { console_login: true, ..self }
     }
 
     /// The user, of that member of the organisation.

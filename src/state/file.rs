@@ -254,8 +254,8 @@ mod tests {
                 {folder_name}/state.unusable. Starting without it: keys appear as they are polled"
             )
         );
-        let newer = refused("tencentcloud-cam-exporter state 4 and so on\n");
-        assert!(newer.contains("was written by a newer version of this exporter, in format 4"), "{newer}");
+        let newer = refused("tencentcloud-cam-exporter state 5 and so on\n");
+        assert!(newer.contains("was written by a newer version of this exporter, in format 5"), "{newer}");
 
         fs::remove_file(folder.path().join("state.unusable")).unwrap();
         fs::create_dir(folder.path().join("state.unusable")).unwrap();
@@ -269,7 +269,7 @@ mod tests {
     fn a_large_file_is_judged_by_its_first_bytes() {
         let (folder, file) = place();
         for (head, what) in
-            [("", "is not a state file"), ("tencentcloud-cam-exporter state 3 x\n", "is larger than 256 MiB")]
+            [("", "is not a state file"), ("tencentcloud-cam-exporter state 4 x\n", "is larger than 256 MiB")]
         {
             fs::write(file.path(), head).unwrap();
             let opened = fs::File::options().write(true).open(file.path()).unwrap();

@@ -1,13 +1,13 @@
 //! The bytes of a state file: a header, then a line of JSON for each member of an organisation and for each user.
 //!
 //! ```text
-//! tencentcloud-cam-exporter state 3 sha256:<64 digits, of "3\n" and all that follows this line>
+//! tencentcloud-cam-exporter state 4 sha256:<64 digits, of "4\n" and all that follows this line>
 //! {"organization":"org","member":100000000002,"name":"Finance"}
 //! {"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":[…]}
 //! ```
 //!
 //! Version 1 knew neither names, nor callers, nor last uses, and version 2 no members; their sums are of what follows
-//! the header alone. Times are in whole seconds, as they are exposed. An old version is to be read for as long as files of
+//! the header alone. Version 3 did not know who may log in to the console. Times are in whole seconds, as they are exposed. An old version is to be read for as long as files of
 //! it may exist.
 
 use std::{
@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use super::{Saved, State, Wanted};
 use crate::{
-    inventory::{AccountName, IdLabel, Key, User},
+    inventory::{AccountName, FoundUser, IdLabel, Key, User},
     tencent::{
         KeyStatus, LastUse, Uin,
         list_users::{MAX_NAME_CHARS, MAX_USERS},
@@ -41,7 +41,7 @@ const MAX_HEADER_BYTES: u64 = 256;
 const MAX_LINE_BYTES: u64 = 2 << 20;
 
 const MAGIC: &[u8] = b"tencentcloud-cam-exporter state ";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const OLDEST: u32 = 1;
 
 /// Longer than any label made here. One beyond Prometheus's limits would cost the whole scrape.
@@ -117,6 +117,9 @@ struct Row<'a> {
     /// What discovery found the user to be called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<Cow<'a, str>>,
+    /// Whether discovery found that the user may log in to the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    console_login: Option<bool>,
     /// Whether it is the user that asks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     caller: bool,
@@ -172,7 +175,7 @@ pub(super) fn write(state: &State, mut to: impl Write) -> io::Result<()> {
 
 fn write_rows(state: &State, to: &mut impl Write) -> io::Result<()> {
     for (organization, members) in &state.members {
-        for (uin, name) in &**members {
+        for (uin, FoundUser { name, .. }) in &**members {
             let row =
                 MemberRow { organization: organization.as_str().into(), member: uin.get(), name: Cow::from(&**name) };
             serde_json::to_writer(&mut *to, &row)?;
@@ -320,6 +323,7 @@ impl<'a> Row<'a> {
             answered: user.answered.map(Timestamp::as_second),
             keys: user.keys.as_ref().map(|keys| keys.iter().map(KeyRow::of).collect()),
             name: user.name.as_deref().map(Cow::from),
+            console_login: user.console_login,
             caller: *caller,
         }
     }
@@ -338,7 +342,8 @@ impl<'a> Row<'a> {
         }
         let name = self.name.map(name).transpose()?;
         let answered = self.answered.map(time).transpose()?;
-        let user = User { up: self.up, answered, keys, name, failure: None }.into();
+        let user =
+            User { up: self.up, answered, keys, name, console_login: self.console_login, ..User::default() }.into();
         let known = state.accounts.get(&account);
         if known.is_some_and(|users| users.contains_key(&uin)) {
             return Err("a user for the second time");
@@ -415,7 +420,7 @@ mod tests {
 
     /// Files of this version will be read for years: a change of the writer must not go unnoticed.
     #[test]
-    fn the_bytes_are_those_of_version_3() {
+    fn the_bytes_are_those_of_version_4() {
         let key = |label: &str, status, last_use| Key {
             label: label.to_owned(),
             status,
@@ -433,7 +438,8 @@ mod tests {
             answered: Some(at),
             keys: Some(keys.into()),
             name: Some("é\"".into()),
-            failure: None,
+            console_login: Some(true),
+            ..User::default()
         };
         let failure = Failure::new(Reason::Timeout, None, &"timeout", Timestamp::UNIX_EPOCH);
         let failed = User { up: Some(false), failure: Some(failure), ..User::default() };
@@ -453,19 +459,19 @@ mod tests {
             r#"{"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":["#,
             r#"{"label":"AKIDz8kr****MPLE","status":"Active","created":0,"last_use":{"at":1767225600}},"#,
             r#"{"label":"\"\né","status":"Unknown","created":0,"last_use":"never"},"#,
-            r#"{"label":"k","status":"Inactive","created":0}],"name":"é\""}"#,
+            r#"{"label":"k","status":"Inactive","created":0}],"name":"é\"","console_login":true}"#,
             "\n",
         );
-        assert_eq!(String::from_utf8(bytes), String::from_utf8(file("3", body)));
+        assert_eq!(String::from_utf8(bytes), String::from_utf8(file("4", body)));
     }
 
     #[test]
     fn every_version_up_to_this_one_is_read() {
         assert!(read(&file("1", GOOD)).is_ok());
-        for version in ["2", "3"] {
+        for version in ["2", "3", "4"] {
             assert_eq!(read(&file(version, GOOD)), read(&file("1", GOOD)));
         }
-        assert_eq!(read(&file("4", "whatever it may be")), Err(Fault::Newer(4)));
+        assert_eq!(read(&file("5", "whatever it may be")), Err(Fault::Newer(5)));
         for damaged in ["0", "01", "02", "+1", "", "-1", "1 ", "x", "99999999999"] {
             assert_eq!(read(&file(damaged, GOOD)), Err(Fault::Damaged), "{damaged:?}");
         }

@@ -24,7 +24,7 @@ pub use file::{Refused, StateFile};
 pub use format::Fault;
 
 use crate::{
-    inventory::{AccountName, Found, IdLabel, Inventory, User},
+    inventory::{AccountName, Found, FoundUser, IdLabel, Inventory, User},
     tencent::{Uin, list_access_keys::EARLIEST},
 };
 
@@ -90,7 +90,7 @@ impl State {
             let (id_label, sources) = (account.facts().id_label, account.sources());
             for (uin, user) in &*users {
                 let caller = sources.caller == Some(*uin);
-                if caller || **user != User::default() {
+                if caller || user.is_known() {
                     state.insert(account.name().clone(), *uin, Saved { id_label, user: Arc::clone(user), caller });
                 }
             }
@@ -136,8 +136,11 @@ impl State {
         for account in inventory.accounts() {
             let (name, id_label) = (account.name(), account.facts().id_label);
             let users = self.accounts.remove(name).unwrap_or_default();
-            let found = users.iter().filter_map(|(uin, saved)| Some((*uin, saved.user.name.clone()?)));
-            account.set_found(found.filter(|(uin, user)| admits(name, *uin, Origin::Found(user))).collect());
+            let found = users.iter().filter_map(|(uin, saved)| {
+                let User { name, console_login, .. } = &*saved.user;
+                Some((*uin, FoundUser { name: name.clone()?, console_login: *console_login }))
+            });
+            account.set_found(found.filter(|(uin, user)| admits(name, *uin, Origin::Found(&user.name))).collect());
             let caller = users.iter().find(|(_, saved)| saved.caller).map(|(uin, _)| *uin);
             account.set_caller(caller.filter(|uin| admits(name, *uin, Origin::Caller)));
             for (uin, saved) in users {
@@ -149,9 +152,9 @@ impl State {
         restored
     }
 
-    /// Returns what it was called before.
-    fn insert_member(&mut self, organization: AccountName, member: Uin, name: Arc<str>) -> Option<Arc<str>> {
-        Arc::make_mut(self.members.entry(organization).or_default()).insert(member, name)
+    /// Returns what was there before.
+    fn insert_member(&mut self, organization: AccountName, member: Uin, name: Arc<str>) -> Option<FoundUser> {
+        Arc::make_mut(self.members.entry(organization).or_default()).insert(member, name.into())
     }
 
     /// Returns what was there before.
@@ -162,8 +165,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use jiff::Timestamp;
     use proptest::{
         collection::{btree_map, vec},
@@ -174,22 +175,17 @@ mod tests {
 
     use super::*;
     use crate::{
-        inventory::{Account, ConfiguredListings, Facts, Key, Users},
+        inventory::{Account, Facts, Key, Users},
         tencent::{KeyStatus, LastUse},
     };
 
     fn account(name: &str, id_label: IdLabel, users: &Users) -> Arc<Account> {
-        let second = Duration::from_secs(1);
-        let facts = Facts {
-            key_limit: 2,
-            key_max_age: second,
-            id_label,
-            poll_interval: second,
-            listings: ConfiguredListings::default(),
-        };
+        let facts = Facts { id_label, ..Facts::default() };
         let listed = users.iter().filter(|(_, user)| user.name.is_none()).map(|(uin, _)| *uin);
         let account = Account::new(name.parse().unwrap(), facts, listed);
-        let found = users.iter().filter_map(|(uin, user)| Some((*uin, user.name.clone()?)));
+        let found = users.iter().filter_map(|(uin, user)| {
+            Some((*uin, FoundUser { name: user.name.clone()?, console_login: user.console_login }))
+        });
         account.set_found(found.collect());
         for (uin, user) in users {
             account.restore(*uin, User::clone(user));
@@ -202,8 +198,7 @@ mod tests {
             up: Some(true),
             answered: Some(Timestamp::from_second(second).unwrap()),
             keys: Some([].into()),
-            failure: None,
-            name: None,
+            ..User::default()
         }
     }
 
@@ -224,8 +219,11 @@ mod tests {
             keys.into_iter().map(key).collect()
         });
         let name = option::of(vec(any::<char>(), 0..=128).prop_map(|name| String::from_iter(name).into()));
-        let user = (any::<Option<bool>>(), option::of(times()), option::of(keys), name)
-            .prop_map(|(up, answered, keys, name)| Arc::new(User { up, answered, keys, name, failure: None }));
+        let user = (any::<Option<bool>>(), option::of(times()), option::of(keys), name, any::<Option<bool>>());
+        let user = user.prop_map(|(up, answered, keys, name, console_login)| {
+            let console_login = console_login.filter(|_| name.is_some());
+            Arc::new(User { up, answered, keys, name, console_login, ..User::default() })
+        });
         btree_map((1..=u64::MAX).prop_map(uin), user, 0..8)
     }
 

@@ -97,7 +97,11 @@ mod tests {
     #[test]
     fn names_may_be_missing_and_no_members_come_in_three_shapes() {
         let found = page(r#"{"Items":[{"MemberUin":7,"Name":"a","NodeId":1},{"MemberUin":8,"Name":null}],"Total":2}"#);
-        let named = |uin: u64, name: &str| NamedUser { uin: uin.try_into().unwrap(), name: name.to_owned() };
+        let named = |uin: u64, name: &str| NamedUser {
+            uin: uin.try_into().unwrap(),
+            name: name.to_owned(),
+            console_login: None,
+        };
         assert_eq!(found, Ok(MembersPage { members: vec![named(7, "a"), named(8, "")], total: 2 }));
         for json in [r#"{"Items":null,"Total":null}"#, r#"{"Items":[],"Total":0}"#, "{}"] {
             assert_eq!(page(json), Ok(MembersPage { members: vec![], total: 0 }), "{json}");

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://cloud.tencent.com/document/api/598/34587>.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{Action, Context, Uin, rows::Rows, text::Text};
 
@@ -23,6 +23,8 @@ pub struct NamedUser {
     pub uin: Uin,
     /// What it is called: at most [`MAX_NAME_CHARS`] characters, and perhaps none.
     pub name: String,
+    /// Whether it may log in to the console, where that was answered.
+    pub console_login: Option<bool>,
 }
 
 /// The body of an answer.
@@ -38,6 +40,15 @@ pub struct Response {
 struct Row {
     uin: u64,
     name: Option<Text>,
+    console_login: Option<ConsoleLogin>,
+}
+
+/// 0 or 1. What else it may be says nothing, and must not make the whole answer unreadable.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ConsoleLogin {
+    Number(i64),
+    Other(IgnoredAny),
 }
 
 impl Action for ListUsers {
@@ -53,7 +64,15 @@ impl Action for ListUsers {
 
     /// The users, in the order of the answer.
     fn understand(&self, response: Response, _: Context) -> Result<Vec<NamedUser>, String> {
-        let user = |row: Row| named(row.uin, row.name).ok_or_else(|| "a user whose Uin is 0".to_owned());
+        let user = |row: Row| {
+            let console_login = row.console_login.and_then(|console_login| match console_login {
+                ConsoleLogin::Number(0) => Some(false),
+                ConsoleLogin::Number(1) => Some(true),
+                ConsoleLogin::Number(_) | ConsoleLogin::Other(IgnoredAny) => None,
+            });
+            let user = named(row.uin, row.name).ok_or_else(|| "a user whose Uin is 0".to_owned())?;
+            Ok(NamedUser { console_login, ..user })
+        };
         response.data.unwrap_or_default().all("users")?.into_iter().map(user).collect()
     }
 }
@@ -64,7 +83,7 @@ pub(super) fn named(uin: u64, name: Option<Text>) -> Option<NamedUser> {
     if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
         name.truncate(end);
     }
-    Some(NamedUser { uin: uin.try_into().ok()?, name })
+    Some(NamedUser { uin: uin.try_into().ok()?, name, console_login: None })
 }
 
 #[cfg(test)]
@@ -98,5 +117,24 @@ mod tests {
         let names = ["\u{fffd}", "wang\u{fffd}", "王"].map(str::to_owned);
         assert_eq!(users(odd), Ok((1..).zip(names).collect()), "a name that is not Unicode is that user's alone");
         assert!(users(r#"{"Data":[{"Uin":0,"Name":"nobody"}]}"#).unwrap_err().contains("Uin"));
+    }
+
+    #[test]
+    fn console_login_is_0_or_1_or_not_known() {
+        let rows = [
+            "",
+            r#","ConsoleLogin":0"#,
+            r#","ConsoleLogin":1"#,
+            r#","ConsoleLogin":null"#,
+            r#","ConsoleLogin":2"#,
+            r#","ConsoleLogin":"1""#,
+            r#","ConsoleLogin":{"a":[1]}"#,
+            r#","ConsoleLogin":18446744073709551615"#,
+        ];
+        let rows: Vec<String> = rows.iter().map(|field| format!(r#"{{"Uin":7{field}}}"#)).collect();
+        let response = serde_json::from_str(&format!(r#"{{"Data":[{}]}}"#, rows.join(","))).unwrap();
+        let users = ListUsers {}.understand(response, Context { zone: offset(8), now: Timestamp::UNIX_EPOCH }).unwrap();
+        let found: Vec<Option<bool>> = users.iter().map(|user| user.console_login).collect();
+        assert_eq!(found, [None, Some(false), Some(true), None, None, None, None, None]);
     }
 }

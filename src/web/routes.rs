@@ -189,20 +189,15 @@ mod tests {
     use super::*;
     use crate::{
         clock::SystemClock,
-        inventory::{Account, ConfiguredListings, Facts, IdLabel},
+        inventory::{Account, Facts, Policy},
         metrics::Own,
         web::body::Incomplete,
     };
 
     /// The routes to an account with so many users.
     fn routes(users: u64) -> (Routes, Arc<Account>) {
-        let facts = Facts {
-            key_limit: 2,
-            key_max_age: Duration::ZERO,
-            id_label: IdLabel::Masked,
-            listings: ConfiguredListings::default(),
-            poll_interval: Duration::from_secs(1),
-        };
+        let policy = Policy { max_age: Duration::ZERO, ..Policy::default() }.into();
+        let facts = Facts { policy, poll_interval: Duration::from_secs(1), ..Facts::default() };
         let uins = (1..=users).map(|uin| uin.try_into().unwrap());
         let account = Arc::new(Account::new("prod".parse().unwrap(), facts, uins));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));

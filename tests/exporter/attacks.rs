@@ -18,7 +18,7 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tencentcloud_cam_exporter::{
-    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
+    inventory::{Account, Facts, IdLabel, Inventory, Policy},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
 };
@@ -47,11 +47,10 @@ fn exporter(users: u64, flags: &[&str]) -> (Scene, Exporter) {
     let day = Duration::from_hours(24);
     let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let facts = Facts {
-        key_limit: 2,
-        key_max_age: day,
+        policy: Policy { max_age: day, ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: day,
-        listings: ConfiguredListings::default(),
+        ..Facts::default()
     };
     let account = Account::new("prod".parse().unwrap(), facts, uins.iter().copied());
     for uin in &uins {

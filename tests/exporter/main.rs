@@ -22,6 +22,7 @@ mod exposition;
 #[path = "../support/faketime.rs"]
 mod faketime;
 mod faults;
+mod findings;
 mod last_used;
 mod lifecycle;
 mod list;
@@ -41,6 +42,7 @@ mod stalled_log;
 mod state;
 mod status_lists;
 mod status_page;
+mod stories;
 mod tccli_profiles;
 mod terminal;
 mod tls_client;

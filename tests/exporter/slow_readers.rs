@@ -12,7 +12,7 @@ use std::{
 
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
-    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
+    inventory::{Account, Facts, IdLabel, Inventory, Policy},
     simulator::{Key, User},
     state::{State, StateFile},
     tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
@@ -50,17 +50,17 @@ fn exporter() -> (World, Exporter) {
     });
     let world = World::new(users);
     let facts = Facts {
-        key_limit: 2,
-        key_max_age: Duration::from_hours(1),
+        policy: Policy { max_age: Duration::from_hours(1), ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: Duration::from_mins(10),
-        listings: ConfiguredListings::default(),
+        ..Facts::default()
     };
     let (mut accounts, mut config) = (vec![], String::from("accounts:\n"));
     for index in 0..ACCOUNTS {
         let name = format!("account-{index}");
         let uins: Vec<u64> = (UIN + index * USERS..UIN + (index + 1) * USERS).collect();
-        let account = Account::new(name.parse().unwrap(), facts, uins.iter().map(|uin| Uin::try_from(*uin).unwrap()));
+        let account =
+            Account::new(name.parse().unwrap(), facts.clone(), uins.iter().map(|uin| Uin::try_from(*uin).unwrap()));
         for uin in &uins {
             let key = |number| AccessKey {
                 id: AccessKeyId::from(id(*uin, number).as_str()),

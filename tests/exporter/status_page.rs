@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
-    inventory::{Account, ConfiguredListings, Facts, IdLabel, Inventory},
+    inventory::{Account, Facts, IdLabel, Inventory, Policy},
     simulator::{Behaviour, User},
     state::{State, StateFile},
     tencent::{AccessKey, KeyStatus, Uin},
@@ -164,11 +164,10 @@ fn ten_thousand_users_make_no_long_page() {
 pub(crate) fn remember(users: u64, state: &Path) {
     let day = Duration::from_hours(24);
     let facts = Facts {
-        key_limit: 2,
-        key_max_age: 90 * day,
+        policy: Policy { max_age: 90 * day, ..Policy::default() }.into(),
         id_label: IdLabel::Masked,
         poll_interval: day,
-        listings: ConfiguredListings::default(),
+        ..Facts::default()
     };
     let uins = || (0..users).map(|number| Uin::try_from(UIN + number).unwrap());
     let account = Account::new("prod".parse().unwrap(), facts, uins());

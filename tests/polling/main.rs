@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod accounts;
 mod contention;
 mod discovery;
 mod documented_example;
+mod findings;
 mod harness;
 mod month;
 mod one_look;

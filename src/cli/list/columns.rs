@@ -157,8 +157,7 @@ impl Widths {
             let short: BTreeSet<String> = accounts.iter().map(|name| shortened_in_the_middle(name, *columns)).collect();
             short.len() == accounts.len()
         };
-        let findings =
-            |key: &KeyReport| key.findings.iter().map(|finding| width(finding_text(finding)) + 2).sum::<usize>();
+        let findings = |key: &KeyReport| words(key).map(|word| width(word.text()) + 2).sum::<usize>();
         let failures = |prefix: usize| report.failures.iter().map(move |failure| prefix + width(failure.why.label()));
         let names: Vec<usize> = names.map(|name| width(&one_line(name))).collect();
         Self {
@@ -171,10 +170,7 @@ impl Widths {
             age: widest("AGE", keys().map(|key| width(&super::table::span(key.age)))),
             last_used: [LastUsed::Long, LastUsed::Short]
                 .map(|form| widest(form.head(), keys().map(|key| width(&form.text(key, report.made))))),
-            finding: widest(
-                "VERDICT",
-                keys().flat_map(|key| key.findings.iter()).map(|finding| width(finding_text(finding)) + 1),
-            ),
+            finding: widest("VERDICT", keys().flat_map(words).map(|word| width(word.text()) + 1)),
             verdict: widest("VERDICT", keys().map(|key| findings(key).saturating_sub(2))),
             failure: [widest("", failures(width("failed: "))), widest("", failures(0))],
         }
@@ -210,12 +206,42 @@ impl LastUsed {
     }
 }
 
+/// What stands in the verdict of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Finding(Finding),
+    /// There are findings that are not reported.
+    Exempt,
+}
+
+/// What is to be said of the key, the worst first; nothing where all is well.
+pub(super) fn words(key: &KeyReport) -> impl Iterator<Item = Word> {
+    let exempt = (!key.exempt.is_empty()).then_some(Word::Exempt);
+    key.findings.distinct().map(Word::Finding).chain(exempt)
+}
+
+// === impl Word ===
+
+impl Word {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Finding(finding) => finding_text(finding),
+            Self::Exempt => "exempt",
+        }
+    }
+}
+
 /// A finding as the table calls it.
 pub(super) fn finding_text(finding: Finding) -> &'static str {
     match finding {
+        Finding::AutoDisableSoon => "expiring",
+        Finding::VeryStale => "very stale",
         Finding::Stale => "stale",
         Finding::OverLimit => "over limit",
         Finding::Unused => "unused",
+        Finding::RotationUnfinished => "rotating",
+        Finding::ConsoleLogin => "console login",
+        Finding::AtLimit => "at limit",
         Finding::Inactive => "inactive",
     }
 }

@@ -21,7 +21,7 @@ use clap::{Args, ValueEnum};
 use tencentcloud_cam_exporter::{
     app::{Sweep, Swept},
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, Shard},
     environment::Environment,
     inventory::assessment::Finding,
     metrics,
@@ -108,10 +108,18 @@ enum Only {
 enum FailOn {
     /// A key older than `keys.max_age`.
     Stale,
+    /// A key older than twice `keys.max_age`.
+    VeryStale,
     /// A user with more keys than `keys.limit`.
     OverLimit,
-    /// A key that has not been used for 45 days.
+    /// A key that has not been used for `keys.unused_after`.
     Unused,
+    /// A key that Tencent Cloud will disable within 15 days, as it is not used.
+    AutoDisableSoon,
+    /// An old key that is still active a while after the new one was made: `keys.rotation_grace`.
+    RotationUnfinished,
+    /// A key of a user who may log in to the console.
+    ConsoleLogin,
 }
 
 /// Lists. The exit code is 1 where something is found that was asked for, and 2 where something failed.
@@ -146,8 +154,13 @@ pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
     if let Some(failed) = failed {
         bail!("{failed}");
     }
-    if flags.fail_on.contains(&FailOn::Unused) && report.key_count() > 0 && !report.knows_last_use {
-        bail!("--fail-on=unused: it is not known when keys were last used: set poll.last_used");
+    let of_last_uses = [(FailOn::Unused, "unused"), (FailOn::AutoDisableSoon, "auto-disable-soon")];
+    let asked = of_last_uses.into_iter().find(|(fail_on, _)| flags.fail_on.contains(fail_on));
+    if let Some((_, name)) = asked
+        && report.key_count() > 0
+        && !report.knows_last_use
+    {
+        bail!("--fail-on={name}: it is not known when keys were last used: set poll.last_used");
     }
     let is_found = flags.fail_on.iter().any(|fail_on| report.count(fail_on.finding()) > 0);
     Ok(if is_found { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -173,21 +186,21 @@ async fn of_config(flags: &ConfigFlags, progress: &Progress) -> Result<Swept> {
         // Its users are among the others now.
         account.uins_file = None;
     }
-    sweep(config, environment, progress).await
+    sweep(config, flags.shard(), environment, progress).await
 }
 
 async fn of_demo(progress: &Progress) -> Result<Swept> {
     let stage = Stage::set().await?;
     let config = Config::parse(&stage.config(), &Environment::default())?;
-    let sweep = sweep(config, Stage::environment(), progress);
+    let sweep = sweep(config, Shard::WHOLE, Stage::environment(), progress);
     tokio::select! {
         swept = sweep => swept,
         () = stage.play() => Err(anyhow!("the simulator ended")),
     }
 }
 
-async fn sweep(config: Config, environment: Environment, progress: &Progress) -> Result<Swept> {
-    let sweep = Sweep::build(config, exporter::surroundings(environment)?)?;
+async fn sweep(config: Config, shard: Shard, environment: Environment, progress: &Progress) -> Result<Swept> {
+    let sweep = Sweep::build(config, exporter::surroundings(environment)?)?.of_shard(shard.ordinal());
     let shutdown = exporter::stop_on_signals()?;
     Ok(sweep.run(|step| progress.show(step), shutdown).await?)
 }
@@ -211,8 +224,12 @@ impl FailOn {
     fn finding(self) -> Finding {
         match self {
             Self::Stale => Finding::Stale,
+            Self::VeryStale => Finding::VeryStale,
             Self::OverLimit => Finding::OverLimit,
             Self::Unused => Finding::Unused,
+            Self::AutoDisableSoon => Finding::AutoDisableSoon,
+            Self::RotationUnfinished => Finding::RotationUnfinished,
+            Self::ConsoleLogin => Finding::ConsoleLogin,
         }
     }
 }

@@ -1,17 +1,40 @@
-//! What failed, and what to do about it: once for all users of an account with whom it is the same.
+//! What failed, and what to do about it: once for all users of an account with whom it is the same. Then what is to be said
+//! of keys beside their verdicts.
 
-use std::fmt::Write as _;
-
-use tencentcloud_cam_exporter::{
-    inventory::Listing,
-    report::{FailedListing, Failure, Report},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
 };
 
-use super::table::Look;
+use jiff::{Timestamp, civil::Date, tz::Offset};
+use tencentcloud_cam_exporter::{
+    inventory::{AccountName, Listing, assessment::Finding},
+    report::{EndedExemption, FailedListing, Failure, KeyReport, Report},
+};
+
+use super::{columns::finding_text, table::Look};
 use crate::cli::text::{Count, one_line};
 
 /// The reason of a listing that failed before an API was asked.
 const FAILED: &str = "failed";
+
+/// What is known of why keys are disabled.
+const ANNOUNCED: &str = "Tencent Cloud has announced that it disables keys unused for 90 days";
+
+/// What to do about an exemption that has ended.
+const ENDED: &str =
+    "The finding is reported again: remove the exemption from keys.overrides, or give it a later until.";
+
+/// The most keys and exemptions that are named one by one.
+const NAMED: usize = 20;
+
+/// An exemption of users of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Exempted<'a> {
+    account: &'a AccountName,
+    until: Option<Timestamp>,
+    reason: Option<&'a str>,
+}
 
 /// Everything that failed, the listings first.
 pub(super) fn text(report: &Report, look: Look) -> String {
@@ -42,7 +65,73 @@ pub(super) fn text(report: &Report, look: Look) -> String {
     text
 }
 
-fn paragraph(head: &str, lines: [Option<&str>; 2], look: Look, text: &mut String) {
+/// Which keys will be disabled, what is exempt, and which exemptions have ended.
+pub(super) fn notes(report: &Report, look: Look) -> String {
+    let mut text = String::new();
+    let soon: Vec<&KeyReport> =
+        report.keys.iter().filter(|key| key.findings.contains(Finding::AutoDisableSoon)).collect();
+    if !soon.is_empty() {
+        let mut lines: Vec<String> = soon.iter().take(NAMED).map(|key| disabled(key, report.made)).collect();
+        if soon.len() > NAMED {
+            lines.push(format!("and {} more", soon.len() - NAMED));
+        }
+        let head = format!("{}: {ANNOUNCED}", finding_text(Finding::AutoDisableSoon));
+        paragraph(&head, lines.iter().map(|line| Some(&**line)), look, &mut text);
+    }
+    for (Exempted { account, until, reason }, (findings, keys)) in exempt(report) {
+        let findings: Vec<&str> = findings.into_iter().map(finding_text).collect();
+        let until = until.map(|until| format!(" until {}", day(until))).unwrap_or_default();
+        let head = format!("exempt: {account}: {} from {}{until}", Count(keys, "key", "keys"), findings.join(", "));
+        paragraph(&head, [reason], look, &mut text);
+    }
+    for EndedExemption { account, uin, user_name, exemption } in report.ended_exemptions.iter().take(NAMED) {
+        let name = user_name.as_deref().map(|name| format!(" ({})", one_line(name))).unwrap_or_default();
+        let until = exemption.until.map(|until| format!(" ended on {}", day(until))).unwrap_or_default();
+        let head = format!("exemption: {account}: user {uin}{name}: from {}{until}", finding_text(exemption.finding));
+        paragraph(&head, [exemption.reason.as_deref(), Some(ENDED)], look, &mut text);
+    }
+    if report.ended_exemptions.len() > NAMED {
+        let head = format!("and {} more exemptions that have ended", report.ended_exemptions.len() - NAMED);
+        paragraph(&head, [Some(ENDED)], look, &mut text);
+    }
+    text
+}
+
+/// When the key will be disabled, where the time is `now`.
+fn disabled(key: &KeyReport, now: Timestamp) -> String {
+    let KeyReport { account, uin, label, auto_disabled_at, .. } = key;
+    let when = match auto_disabled_at {
+        Some(time) if *time > now => format!("will be disabled on {}", day(*time)),
+        Some(time) => format!("may be disabled any day since {}", day(*time)),
+        None => "will be disabled".to_owned(),
+    };
+    format!("{account}: {label} of user {uin} {when}")
+}
+
+/// The exemptions that hide findings of keys that are listed: what they hide, and of how many keys.
+fn exempt(report: &Report) -> BTreeMap<Exempted<'_>, (BTreeSet<Finding>, usize)> {
+    let mut all: BTreeMap<Exempted<'_>, (BTreeSet<Finding>, usize)> = BTreeMap::new();
+    for key in &report.keys {
+        let mut of_key: BTreeMap<Exempted<'_>, BTreeSet<Finding>> = BTreeMap::new();
+        for exemption in &key.exempt {
+            let (account, reason) = (&key.account, exemption.reason.as_deref());
+            of_key.entry(Exempted { account, until: exemption.until, reason }).or_default().insert(exemption.finding);
+        }
+        for (exempted, findings) in of_key {
+            let (all, keys) = all.entry(exempted).or_default();
+            all.extend(findings);
+            *keys += 1;
+        }
+    }
+    all
+}
+
+/// The day of `time`, UTC.
+fn day(time: Timestamp) -> Date {
+    Offset::UTC.to_datetime(time).date()
+}
+
+fn paragraph<'a>(head: &str, lines: impl IntoIterator<Item = Option<&'a str>>, look: Look, text: &mut String) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{head}");
     for said in lines.into_iter().flatten() {

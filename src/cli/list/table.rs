@@ -14,7 +14,7 @@ use tencentcloud_cam_exporter::{
 };
 
 use super::{
-    columns::{Columns, GAP, LastUsed, finding_text},
+    columns::{Columns, GAP, LastUsed, Word, finding_text, words},
     problems,
 };
 use crate::cli::text::{Count, one_line, shortened, shortened_in_the_middle, width};
@@ -43,6 +43,7 @@ pub(super) fn draw(report: &Report, look: Look) -> String {
         text.push('\n');
     }
     text.push_str(&problems::text(report, look));
+    text.push_str(&problems::notes(report, look));
     for line in look.wrapped(&summary(report)).lines() {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{}", line.trim_end());
@@ -97,13 +98,13 @@ fn name(name: Option<&str>) -> String {
 /// The findings of a key, in lines of that width: none is broken itself.
 fn verdict(key: &KeyReport, columns: usize, look: Look) -> String {
     let (mut text, mut taken) = (String::new(), 0);
-    let mut findings = key.findings.iter().peekable();
-    if findings.peek().is_none() {
+    let mut words = words(key).peekable();
+    if words.peek().is_none() {
         return look.in_style(GOOD, "ok");
     }
-    while let Some(finding) = findings.next() {
-        let comma = usize::from(findings.peek().is_some());
-        let needed = width(finding_text(finding)) + comma;
+    while let Some(word) = words.next() {
+        let comma = usize::from(words.peek().is_some());
+        let needed = width(word.text()) + comma;
         if taken > 0 && taken + 1 + needed > columns {
             text.push('\n');
             taken = 0;
@@ -111,19 +112,25 @@ fn verdict(key: &KeyReport, columns: usize, look: Look) -> String {
             text.push(' ');
             taken += 1;
         }
-        text.push_str(&finding_cell(finding, look));
+        text.push_str(&look.in_style(style(word), word.text()));
         text.push_str(&","[..comma]);
         taken += needed;
     }
     text
 }
 
-fn finding_cell(finding: Finding, look: Look) -> String {
-    let style = match finding {
-        Finding::Stale | Finding::OverLimit => GRAVE,
-        Finding::Unused | Finding::Inactive => LIGHT,
-    };
-    look.in_style(style, finding_text(finding))
+fn style(word: Word) -> Style {
+    match word {
+        Word::Finding(Finding::AutoDisableSoon | Finding::VeryStale | Finding::Stale | Finding::OverLimit) => GRAVE,
+        Word::Finding(
+            Finding::Unused
+            | Finding::RotationUnfinished
+            | Finding::ConsoleLogin
+            | Finding::AtLimit
+            | Finding::Inactive,
+        ) => LIGHT,
+        Word::Exempt => GOOD,
+    }
 }
 
 /// What there is, in numbers. Where a listing failed, there may be more.
@@ -140,8 +147,13 @@ fn summary(report: &Report) -> String {
         let _ = write!(text, " ({} shown)", report.keys.len());
     }
     let found = Finding::ALL.map(|finding| (report.count(finding), finding_text(finding)));
-    let found: Vec<String> =
-        found.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let exempt = (report.exempt_keys(), Word::Exempt.text());
+    let found: Vec<String> = found
+        .into_iter()
+        .chain([exempt])
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
     if !found.is_empty() {
         let _ = write!(text, ": {}", found.join(", "));
     }

@@ -1,6 +1,6 @@
 //! What the table looks like, of inventories of every kind.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, prelude::*};
@@ -30,13 +30,8 @@ fn uin(uin: u64) -> Uin {
 }
 
 fn account(name: &str, id_label: IdLabel) -> Account {
-    let facts = Facts {
-        key_limit: 2,
-        key_max_age: Duration::from_hours(24 * 90),
-        id_label,
-        poll_interval: Duration::from_mins(5),
-        listings: ConfiguredListings { users: true, last_uses: true, ..ConfiguredListings::default() },
-    };
+    let listings = ConfiguredListings { users: true, last_uses: true, ..ConfiguredListings::default() };
+    let facts = Facts { id_label, listings, ..Facts::default() };
     Account::new(name.parse().unwrap(), facts, [])
 }
 

@@ -30,7 +30,7 @@ fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
             "Name": user.name.as_ref()?,
             "Uid": uin % 100_000_000,
             "Remark": "",
-            "ConsoleLogin": 0,
+            "ConsoleLogin": i32::from(user.console_login),
             "PhoneNum": "",
             "CountryCode": "86",
             "Email": "",

@@ -97,11 +97,11 @@ fn gathered(list: &List, accounts: &[Arc<Account>], moment: Moment) -> (usize, R
         }
         Of::Keys(finding) => {
             let mut pager = Pager::at(list.page);
-            each_user(list, accounts, moment, |account, (uin, user), assessed, facts, now| {
-                for key in user.keys.as_deref().unwrap_or_default() {
-                    let findings = key.findings(assessed.limit, facts, now);
-                    if finding.is_none_or(|finding| findings.contains(finding)) {
-                        pager.offer(|| KeyRow::of(account, (uin, user), key, findings, now));
+            each_user(list, accounts, moment, |account, (uin, user), _, facts, now| {
+                let policy = user.policy(facts);
+                for (key, verdict) in user.judged_keys(policy, now) {
+                    if finding.is_none_or(|finding| verdict.findings.contains(finding)) {
+                        pager.offer(|| KeyRow::of(account, (uin, user), key, verdict, policy, now));
                     }
                 }
             });

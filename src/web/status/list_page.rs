@@ -73,7 +73,7 @@ impl ListPage<'_> {
         let all = match self.listed.list.of {
             Of::Accounts => vec![],
             Of::Users(_) => [None].into_iter().chain(UserFilter::ALL.map(Some)).map(Of::Users).collect(),
-            Of::Keys(_) => [None].into_iter().chain(Finding::ALL.map(Some)).map(Of::Keys).collect(),
+            Of::Keys(_) => [None].into_iter().chain(Finding::OF_KEYS.map(Some)).map(Of::Keys).collect(),
         };
         for of in all {
             let current = if of == self.listed.list.of { r#" aria-current="page""# } else { "" };
@@ -139,7 +139,7 @@ fn key_row(f: &mut fmt::Formatter<'_>, key: &KeyRow) -> fmt::Result {
     writeln!(
         f,
         r#"<tr><td>{}</td><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"#,
-        key.age(&Finding::ALL),
+        key.age(&Finding::OF_KEYS),
         key.label(),
         key.who(),
         Escaped(&key.account),
@@ -164,9 +164,16 @@ impl Of {
             Self::Users(Some(UserFilter::AtLimit)) => "Users at their key limit",
             Self::Users(Some(UserFilter::OverLimit)) => "Users over their key limit",
             Self::Keys(None) => "All keys",
+            Self::Users(Some(UserFilter::ConsoleLogin)) => "Users with keys and console login",
+            Self::Users(Some(UserFilter::ExemptionEnded)) => "Users whose exemption has ended",
+            Self::Keys(Some(Finding::AutoDisableSoon)) => "Keys that will soon be disabled",
+            Self::Keys(Some(Finding::VeryStale)) => "Very stale keys",
             Self::Keys(Some(Finding::Stale)) => "Stale keys",
             Self::Keys(Some(Finding::OverLimit)) => "Keys of users over the limit",
             Self::Keys(Some(Finding::Unused)) => "Unused keys",
+            Self::Keys(Some(Finding::RotationUnfinished)) => "Keys of unfinished rotations",
+            Self::Keys(Some(Finding::ConsoleLogin)) => "Keys of users with console login",
+            Self::Keys(Some(Finding::AtLimit)) => "Keys of users at the limit",
             Self::Keys(Some(Finding::Inactive)) => "Inactive keys",
         }
     }
@@ -178,7 +185,9 @@ impl Of {
             | Self::Users(None | Some(UserFilter::State(UserState::Unknown | UserState::Up))) => None,
             Self::Users(Some(UserFilter::State(UserState::Failing | UserState::Missing))) => Some(Runbook::POLLS),
             Self::Users(Some(UserFilter::Late)) => Some(Runbook::LATE),
-            Self::Users(Some(UserFilter::AtLimit)) => Some(Runbook::LIMIT),
+            Self::Users(Some(UserFilter::AtLimit)) => Some(Runbook::of_finding(Finding::AtLimit)),
+            Self::Users(Some(UserFilter::ConsoleLogin)) => Some(Runbook::of_finding(Finding::ConsoleLogin)),
+            Self::Users(Some(UserFilter::ExemptionEnded)) => Some(Runbook::EXEMPTION),
             Self::Users(Some(UserFilter::OverLimit)) => Some(Runbook::of_finding(Finding::OverLimit)),
             Self::Keys(Some(finding)) => Some(Runbook::of_finding(finding)),
         }

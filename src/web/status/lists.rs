@@ -122,7 +122,7 @@ impl Lists<'_> {
             writeln!(
                 f,
                 r#"<tr><td>{}</td><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>"#,
-                key.age(&[Finding::Stale]),
+                key.age(&[Finding::VeryStale, Finding::Stale]),
                 key.label(),
                 key.who(),
                 Escaped(&key.account),
@@ -137,7 +137,14 @@ impl Lists<'_> {
             return Ok(());
         }
         let all = Of::Users(Some(UserFilter::AtLimit));
-        Heading::of("limit", "Users at their key limit", &self.0.at_limit, all, Some(Runbook::LIMIT)).open(f)?;
+        Heading::of(
+            "limit",
+            "Users at their key limit",
+            &self.0.at_limit,
+            all,
+            Some(Runbook::of_finding(Finding::AtLimit)),
+        )
+        .open(f)?;
         table::open(f, "limit", &["User", "Account", "Keys"])?;
         for user in self.0.at_limit.iter() {
             three(f, user, user.keys())?;

@@ -39,7 +39,9 @@ impl Gravity {
     /// Of a problem of an account.
     pub(super) fn of(kind: ProblemKind) -> Self {
         match kind {
-            ProblemKind::Silent | ProblemKind::Down | ProblemKind::ListingFailed(_) => Self::Blind,
+            ProblemKind::Silent | ProblemKind::Down | ProblemKind::Outage | ProblemKind::ListingFailed(_) => {
+                Self::Blind
+            }
             ProblemKind::CredentialNotRenewed
             | ProblemKind::ClockSkew
             | ProblemKind::Throttled
@@ -53,6 +55,9 @@ fn of_accounts(kind: ProblemKind) -> (&'static str, &'static str) {
     match kind {
         ProblemKind::Silent => ("account is no longer polled", "accounts are no longer polled"),
         ProblemKind::Down => ("account is down", "accounts are down"),
+        ProblemKind::Outage => {
+            ("account was not answered for two intervals", "accounts were not answered for two intervals")
+        }
         ProblemKind::ListingFailed(Listing::UinsFile) => {
             ("account has a uins_file that cannot be used", "accounts have uins_files that cannot be used")
         }
@@ -96,6 +101,14 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
         ),
         (
             Gravity::Act,
+            keys.with(Finding::AutoDisableSoon),
+            "key is not used and will soon be disabled by Tencent Cloud",
+            "keys are not used and will soon be disabled by Tencent Cloud",
+            "?show=keys&amp;finding=auto_disable_soon",
+            Runbook::of_finding(Finding::AutoDisableSoon),
+        ),
+        (
+            Gravity::Act,
             keys.with(Finding::Stale),
             "key is older than it may be",
             "keys are older than they may be",
@@ -109,6 +122,14 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             "users have more keys than allowed",
             "#limit",
             Runbook::of_finding(Finding::OverLimit),
+        ),
+        (
+            Gravity::Act,
+            users.exemption_ended,
+            "user has an exemption that has ended",
+            "users have exemptions that have ended",
+            "?show=users&amp;state=exemption_ended",
+            Runbook::EXEMPTION,
         ),
         (Gravity::Act, users.missing, "user does not exist", "users do not exist", "#absent", Runbook::POLLS),
     ];

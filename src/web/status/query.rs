@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{
     inventory::{
         AccountName,
-        assessment::{Finding, KeyLimit, UserAssessment, UserState},
+        assessment::{Finding, UserAssessment, UserState},
     },
     tencent::Uin,
 };
@@ -51,6 +51,8 @@ pub(super) enum UserFilter {
     Late,
     AtLimit,
     OverLimit,
+    ConsoleLogin,
+    ExemptionEnded,
 }
 
 /// What is wrong with a query.
@@ -71,9 +73,15 @@ pub(in crate::web) enum NotAQuery {
     Account,
     #[error("uin is not a UIN: expected digits")]
     Uin,
-    #[error("unknown state: expected failing, missing, unknown, up, late, at_limit or over_limit")]
+    #[error(
+        "unknown state: expected failing, missing, unknown, up, late, at_limit, over_limit, console_login or \
+             exemption_ended"
+    )]
     State,
-    #[error("unknown finding: expected stale, over_limit, unused or inactive")]
+    #[error(
+        "unknown finding: expected auto_disable_soon, very_stale, stale, over_limit, unused, rotation_unfinished, \
+             console_login or inactive"
+    )]
     Finding,
     #[error("page is not a page: expected a number from 1 to 999999999")]
     Page,
@@ -184,13 +192,13 @@ fn page_number(text: &str) -> Option<NonZeroUsize> {
 }
 
 fn named_finding(name: &str) -> Option<Finding> {
-    Finding::ALL.into_iter().find(|finding| finding.label() == name)
+    Finding::OF_KEYS.into_iter().find(|finding| finding.label() == name)
 }
 
 // === impl UserFilter ===
 
 impl UserFilter {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::State(UserState::Failing),
         Self::State(UserState::Missing),
         Self::State(UserState::Unknown),
@@ -198,6 +206,8 @@ impl UserFilter {
         Self::Late,
         Self::AtLimit,
         Self::OverLimit,
+        Self::ConsoleLogin,
+        Self::ExemptionEnded,
     ];
 
     fn named(name: &str) -> Option<Self> {
@@ -213,15 +223,20 @@ impl UserFilter {
             Self::Late => "late",
             Self::AtLimit => "at_limit",
             Self::OverLimit => "over_limit",
+            Self::ConsoleLogin => "console_login",
+            Self::ExemptionEnded => "exemption_ended",
         }
     }
 
     pub(super) fn admits(self, user: UserAssessment) -> bool {
+        let has = |finding: Finding| user.verdict.findings.contains(finding);
         match self {
             Self::State(state) => user.state == state,
             Self::Late => user.is_late,
-            Self::AtLimit => user.limit != KeyLimit::Below,
-            Self::OverLimit => user.limit == KeyLimit::Over,
+            Self::AtLimit => has(Finding::AtLimit) || has(Finding::OverLimit),
+            Self::OverLimit => has(Finding::OverLimit),
+            Self::ConsoleLogin => has(Finding::ConsoleLogin),
+            Self::ExemptionEnded => user.exemption_ended,
         }
     }
 }
@@ -237,7 +252,7 @@ mod tests {
     #[test]
     fn every_list_is_read_from_the_address_that_leads_to_it() {
         let users = [None].into_iter().chain(UserFilter::ALL.map(Some)).map(Of::Users);
-        let keys = [None].into_iter().chain(Finding::ALL.map(Some)).map(Of::Keys);
+        let keys = [None].into_iter().chain(Finding::OF_KEYS.map(Some)).map(Of::Keys);
         for of in users.chain(keys) {
             let plain = List::new(of);
             let account = plain.clone().of_account(&"prod-1_a".parse().unwrap());

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     inventory::{
         Account, AccountName, Facts, Inventory, Listing, User,
-        assessment::{Finding, KeyCounts, KeyLimit, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
+        assessment::{Finding, KeyCounts, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
     },
     tencent::Uin,
 };
@@ -157,11 +157,11 @@ impl Report {
                 UserState::Missing => self.absent.offer(Reverse((user.answered, place, uin)), row),
             }
             self.limit((place, uin), user, assessed, row);
-            self.keys((place, uin), user, assessed, account, &facts, now);
+            self.keys((place, uin), user, account, &facts, now);
         }
         let of_account = AccountReport::of(place, account, &users, moment);
         let assessment = &of_account.assessment;
-        self.max_ages.insert(facts.key_max_age);
+        self.max_ages.insert(facts.policy.max_age);
         self.totals.accounts += 1;
         self.totals.proven += usize::from(assessment.is_proven());
         self.totals.users += assessment.users;
@@ -185,27 +185,19 @@ impl Report {
     /// Offers the user to the list of those at their limit, where it is reached.
     fn limit(&mut self, (place, uin): Place, user: &User, assessed: UserAssessment, row: impl FnOnce() -> UserRow) {
         let keys = user.keys.as_deref().unwrap_or_default().len();
-        match assessed.limit {
-            KeyLimit::Below => {}
-            KeyLimit::At => self.at_limit.offer((false, keys, Reverse((place, uin))), row),
-            KeyLimit::Over => self.at_limit.offer((true, keys, Reverse((place, uin))), row),
+        let has = |finding: Finding| assessed.verdict.findings.contains(finding);
+        if has(Finding::AtLimit) || has(Finding::OverLimit) {
+            self.at_limit.offer((has(Finding::OverLimit), keys, Reverse((place, uin))), row);
         }
     }
 
     /// Offers the keys of a user to their list.
-    fn keys(
-        &mut self,
-        (place, uin): Place,
-        user: &User,
-        assessed: UserAssessment,
-        account: &Account,
-        facts: &Facts,
-        now: Timestamp,
-    ) {
-        for (number, key) in user.keys.as_deref().unwrap_or_default().iter().enumerate() {
-            let findings = key.findings(assessed.limit, facts, now);
-            let rank = (findings.contains(Finding::Stale), key.age(now).as_secs(), Reverse((place, uin, number)));
-            self.keys.offer(rank, || KeyRow::of(account, (uin, user), key, findings, now));
+    fn keys(&mut self, (place, uin): Place, user: &User, account: &Account, facts: &Facts, now: Timestamp) {
+        let policy = user.policy(facts);
+        for (number, (key, verdict)) in user.judged_keys(policy, now).enumerate() {
+            let is_stale = verdict.findings.contains(Finding::Stale);
+            let rank = (is_stale, key.age(now).as_secs(), Reverse((place, uin, number)));
+            self.keys.offer(rank, || KeyRow::of(account, (uin, user), key, verdict, policy, now));
         }
     }
 }

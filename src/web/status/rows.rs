@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     foreign::{Foreign, NAME},
     query::{List, Of},
-    text::{Count, Escaped, Since, span},
+    text::{Count, Day, Escaped, Since, span},
 };
 use crate::{
     advice::beside_the_error,
     inventory::{
-        Account, AccountName, Facts, Failure, Key, User,
-        assessment::{Finding, Findings, KeyLimit, UserAssessment, UserState},
+        Account, AccountName, Exemption, Facts, Failure, Key, Policy, User,
+        assessment::{Finding, Findings, UserAssessment, UserState, Verdict},
     },
     tencent::{KeyStatus, LastUse, Reason, Uin, code::OTHER},
 };
@@ -31,6 +31,8 @@ pub(super) struct UserRow {
     /// How many keys it has, and may have; nothing where that is not known.
     pub(super) keys: Option<usize>,
     pub(super) limit: u32,
+    pub(super) console_login: Option<bool>,
+    pub(super) exemptions: Vec<Exemption>,
     /// Why the last poll failed; nothing where it did not, or did so before a restart.
     pub(super) failure: Option<Failure>,
     /// When the API last answered about it.
@@ -49,6 +51,10 @@ pub(super) struct KeyRow {
     pub(super) status: KeyStatus,
     pub(super) age: SignedDuration,
     pub(super) findings: Findings,
+    /// Why other findings are not reported.
+    pub(super) exempt: Vec<Exemption>,
+    /// When Tencent Cloud will disable it, where that is known.
+    pub(super) disabled_at: Option<Timestamp>,
     pub(super) last_use: Option<LastUse>,
     pub(super) now: Timestamp,
 }
@@ -61,6 +67,9 @@ pub(super) enum Cause {
     /// It failed before a restart, and has not been asked since.
     BeforeRestart,
 }
+
+/// What a user is exempt from, in force or ended, where the time is this.
+struct Exempt<'a>(&'a Exemption, Timestamp);
 
 /// A user's name, where it is known, and its UIN, which leads to its keys.
 struct Who<'a>(Option<&'a str>, Uin);
@@ -81,7 +90,9 @@ impl UserRow {
             name: user.name.clone(),
             assessed,
             keys: user.keys.as_ref().map(|keys| keys.len()),
-            limit: facts.key_limit,
+            limit: user.policy(facts).limit,
+            console_login: user.console_login,
+            exemptions: user.policy(facts).exemptions.clone(),
             failure: user.failure.clone(),
             answered: user.answered,
             now,
@@ -133,16 +144,15 @@ impl UserRow {
         })
     }
 
-    /// How many keys it has, of how many.
+    /// How many keys it has, of how many; and whether the user may log in to the console.
     pub(super) fn keys(&self) -> impl fmt::Display {
         fmt::from_fn(|f| match self.keys {
             Some(keys) => {
                 write!(f, "{keys} of {}", self.limit)?;
-                f.write_str(if self.assessed.limit == KeyLimit::Over {
-                    r#" <span class="act">over</span>"#
-                } else {
-                    ""
-                })
+                if self.assessed.verdict.findings.contains(Finding::OverLimit) {
+                    f.write_str(r#" <span class="act">over</span>"#)?;
+                }
+                f.write_str(if self.console_login == Some(true) { " and console login" } else { "" })
             }
             None => f.write_str("–"),
         })
@@ -167,7 +177,8 @@ impl UserRow {
                     }
                 }
             }
-            f.write_str(if self.assessed.is_late { r#" <span class="blind">late</span>"# } else { "" })
+            f.write_str(if self.assessed.is_late { r#" <span class="blind">late</span>"# } else { "" })?;
+            self.exemptions.iter().try_for_each(|exemption| write!(f, " {}", Exempt(exemption, self.now)))
         })
     }
 }
@@ -179,7 +190,8 @@ impl KeyRow {
         account: &Account,
         (uin, user): (Uin, &User),
         key: &Key,
-        findings: Findings,
+        verdict: Verdict,
+        policy: &Policy,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -189,7 +201,9 @@ impl KeyRow {
             label: key.label.clone(),
             status: key.status,
             age: key.age(now),
-            findings,
+            findings: verdict.findings,
+            exempt: policy.exemptions_from(verdict.exempt).cloned().collect(),
+            disabled_at: key.auto_disabled_at(policy),
             last_use: key.last_use,
             now,
         }
@@ -204,17 +218,35 @@ impl KeyRow {
         fmt::from_fn(move |f| {
             let days = usize::try_from(self.age.as_secs() / 86_400).unwrap_or_default();
             write!(f, "{}", Count(days, "day", "days"))?;
-            for finding in said.iter().filter(|finding| self.findings.contains(**finding)) {
-                let (class, text) = match finding {
-                    Finding::Stale => ("act", "stale"),
-                    Finding::OverLimit => ("act", "over the limit"),
-                    Finding::Unused => ("act", "unused"),
-                    // The status says it.
-                    Finding::Inactive => continue,
+            for finding in self.findings.distinct().filter(|finding| said.contains(finding)) {
+                let text = match finding {
+                    Finding::AutoDisableSoon => {
+                        write!(f, r#" <span class="act">{}</span>"#, self.disabled())?;
+                        continue;
+                    }
+                    Finding::VeryStale => "very stale",
+                    Finding::Stale => "stale",
+                    Finding::OverLimit => "over the limit",
+                    Finding::Unused => "unused",
+                    Finding::RotationUnfinished => "rotation unfinished",
+                    Finding::ConsoleLogin => "console login",
+                    // A key has the one never, and its status says the other.
+                    Finding::AtLimit | Finding::Inactive => continue,
                 };
-                write!(f, r#" <span class="{class}">{text}</span>"#)?;
+                write!(f, r#" <span class="act">{text}</span>"#)?;
             }
-            Ok(())
+            let exempt = self.exempt.iter().filter(|exemption| said.contains(&exemption.finding));
+            exempt.into_iter().try_for_each(|exemption| write!(f, " {}", Exempt(exemption, self.now)))
+        })
+    }
+
+    /// When Tencent Cloud will disable it.
+    fn disabled(&self) -> impl fmt::Display {
+        let Self { disabled_at, now, .. } = *self;
+        fmt::from_fn(move |f| match disabled_at {
+            Some(time) if time > now => write!(f, "will be disabled on {}", Day(time)),
+            Some(time) => write!(f, "may be disabled any day since {}", Day(time)),
+            None => Ok(()),
         })
     }
 
@@ -230,6 +262,26 @@ impl KeyRow {
             Some(LastUse::At(time)) => write!(f, "used {} ago", span(now.duration_since(time))),
             None => f.write_str("–"),
         })
+    }
+}
+
+// === impl Exempt ===
+
+impl fmt::Display for Exempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(exemption @ Exemption { finding, until, reason }, now) = self;
+        let finding = finding.label();
+        match until {
+            Some(until) if exemption.has_ended(*now) => {
+                write!(f, r#"<span class="act">exemption from {finding} ended {}</span>"#, Day(*until))?;
+            }
+            Some(until) => write!(f, r#"<span class="quiet">exempt from {finding} until {}</span>"#, Day(*until))?,
+            None => write!(f, r#"<span class="quiet">exempt from {finding}</span>"#)?,
+        }
+        match reason {
+            Some(reason) => write!(f, " ({})", Foreign(reason, NAME)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -23,14 +23,14 @@ impl Runbook {
     pub(super) const POLLS: Self = Self("TencentCloudCamPollFailing");
     /// Of answers that are late.
     pub(super) const LATE: Self = Self("TencentCloudCamInventoryStale");
-    /// Of users with as many keys as they may have.
-    pub(super) const LIMIT: Self = Self("TencentCloudCamUserAtKeyLimit");
+    /// Of exemptions that have ended.
+    pub(super) const EXEMPTION: Self = Self("TencentCloudCamExemptionEnded");
 
     /// Of what is wrong with an account.
     pub(super) fn of_problem(kind: ProblemKind) -> Self {
         Self(match kind {
             ProblemKind::Silent => return Self::LATE,
-            ProblemKind::Down => "TencentCloudCamAccountDown",
+            ProblemKind::Down | ProblemKind::Outage => "TencentCloudCamAccountDown",
             ProblemKind::ListingFailed(Listing::UinsFile) => "TencentCloudCamUinsFileUnusable",
             ProblemKind::ListingFailed(Listing::Caller) => "TencentCloudCamCallerUnknown",
             ProblemKind::ListingFailed(Listing::Users) => "TencentCloudCamUserDiscoveryFailing",
@@ -43,12 +43,17 @@ impl Runbook {
         })
     }
 
-    /// Of what is to be said of a key.
+    /// Of what is found of a key or of a user.
     pub(super) fn of_finding(finding: Finding) -> Self {
         Self(match finding {
+            Finding::AutoDisableSoon => "TencentCloudCamAccessKeyAutoDisableSoon",
+            Finding::VeryStale => "TencentCloudCamAccessKeyVeryStale",
             Finding::Stale => "TencentCloudCamAccessKeyStale",
             Finding::OverLimit => "TencentCloudCamUserOverKeyLimit",
             Finding::Unused => "TencentCloudCamAccessKeyUnused",
+            Finding::RotationUnfinished => "TencentCloudCamRotationUnfinished",
+            Finding::ConsoleLogin => "TencentCloudCamConsoleUserWithKey",
+            Finding::AtLimit => "TencentCloudCamUserAtKeyLimit",
             Finding::Inactive => "TencentCloudCamAccessKeyInactiveLingering",
         })
     }
@@ -66,18 +71,22 @@ mod tests {
 
     #[test]
     fn the_rules_have_the_same_addresses() {
-        let rules = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/rules.yml"));
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "yml"));
+        let rules: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
         let of_listings = Listing::ALL.map(ProblemKind::ListingFailed);
         let kinds = [
             ProblemKind::Silent,
             ProblemKind::Down,
+            ProblemKind::Outage,
             ProblemKind::CredentialNotRenewed,
             ProblemKind::ClockSkew,
             ProblemKind::Throttled,
             ProblemKind::IntervalTooShort,
         ];
         let of_problems = of_listings.into_iter().chain(kinds).map(Runbook::of_problem);
-        let others = [Runbook::CONFIG, Runbook::POLLS, Runbook::LATE, Runbook::LIMIT];
+        let others = [Runbook::CONFIG, Runbook::POLLS, Runbook::LATE, Runbook::EXEMPTION];
         for runbook in of_problems.chain(Finding::ALL.map(Runbook::of_finding)).chain(others) {
             let link = runbook.to_string();
             let address = link.split('"').nth(1).unwrap();

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     inventory::{
-        Account, ApiClock, ConfiguredListings, Facts, Failure, IdLabel, Inventory, Listing, ListingFailure, SILENCE,
-        Sweep,
+        Account, ApiClock, ConfiguredListings, Facts, Failure, IdLabel, Inventory, Listing, ListingFailure, Policy,
+        SILENCE, Sweep,
         assessment::{AccountProblem, Finding, ProblemKind, UserCounts},
     },
     tencent::{AccessKey, KeyStatus, Reason, Uin},
@@ -44,8 +44,8 @@ fn uin(number: u64) -> Uin {
 /// An account of so many users, of whom nothing is known yet. Polled each minute, two keys each, for ninety days.
 fn account(name: &str, users: u64) -> Arc<Account> {
     let max_age = Duration::from_hours(90 * 24);
-    let listings = ConfiguredListings::default();
-    let facts = Facts { key_limit: 2, key_max_age: max_age, id_label: IdLabel::Full, poll_interval: MINUTE, listings };
+    let policy = Policy { max_age, ..Policy::default() }.into();
+    let facts = Facts { policy, id_label: IdLabel::Full, poll_interval: MINUTE, ..Facts::default() };
     Arc::new(Account::new(name.parse().unwrap(), facts, (1..=users).map(uin)))
 }
 
@@ -97,8 +97,18 @@ fn everybody_is_counted_once_and_where_it_belongs() {
     account.failed(uin(7), failure(Reason::UserNotFound, None, ago(60)));
     let report = report(&[&account]);
     let Totals { accounts, proven, users, keys } = report.totals;
-    let expected =
-        UserCounts { total: 8, unknown: 1, up: 4, failing: 2, missing: 1, late: 1, at_limit: 3, over_limit: 1 };
+    let expected = UserCounts {
+        total: 8,
+        unknown: 1,
+        up: 4,
+        failing: 2,
+        missing: 1,
+        unanswered: 2,
+        late: 1,
+        at_limit: 3,
+        over_limit: 1,
+        ..UserCounts::default()
+    };
     assert_eq!((accounts, proven, users), (1, 0, expected));
     assert_eq!((keys.total, keys.with(Finding::Inactive), keys.with(Finding::Stale)), (8, 1, 4));
     assert!(report.keys.iter().map(|key| key.label.as_str()).eq(["f", "h", "b", "g", "a", "c", "d", "e"]));

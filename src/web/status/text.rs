@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::Offset};
 
 /// Text that shows as it stands, wherever in the page.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,10 @@ pub(super) struct Span(pub(super) Duration);
 /// A time, to the second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Utc(pub(super) Timestamp);
+
+/// A day, in UTC.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Day(pub(super) Timestamp);
 
 /// Since when something has been so, and for how long where it is the second time now.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +129,12 @@ impl fmt::Display for Utc {
         let iso = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&self.0);
         let shown = iso.replace('T', " ").replace('Z', " UTC");
         write!(f, r#"<time datetime="{iso}">{shown}</time>"#)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Offset::UTC.to_datetime(self.0).date())
     }
 }
 

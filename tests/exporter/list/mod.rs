@@ -83,14 +83,14 @@ fn a_pipe_gets_a_plain_table_with_the_worst_first() {
     let told = list(&mixed(), &[]);
     let table = "\
 ACCOUNT  USER          KEY               STATUS    AGE    VERDICT
-prod     100013065919  AKIDtwox****xxxx  Active    200 d  stale, over limit
+prod     100013065919  AKIDtwox****xxxx  Active    200 d  very stale, over limit
 prod     100013065918  AKIDoldx****xxxx  Active    100 d  stale
 prod     100013065919  AKIDonex****xxxx  Active    1 d    over limit
 prod     100013065919  AKIDthre****xxxx  Inactive  300 d  over limit, inactive
 prod     100013065917  AKIDoffx****xxxx  Inactive  5 d    inactive
 prod     100013065917  AKIDfine****xxxx  Active    3 d    ok
 
-1 account, 4 users, 6 keys: 2 stale, 3 over limit, 2 inactive
+1 account, 4 users, 6 keys: 1 very stale, 2 stale, 3 over limit, 2 inactive
 ";
     assert_eq!(told.stdout, table);
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
@@ -168,7 +168,10 @@ fn unused_keys_are_not_looked_for_where_nothing_is_known_of_their_use() {
 fn what_is_typed_wrong_is_named_and_mended() {
     let world = fine();
     for (flags, told) in [
-        (["--fail-on=old"].as_slice(), "[possible values: stale, over-limit, unused]"),
+        (
+            ["--fail-on=old"].as_slice(),
+            "[possible values: stale, very-stale, over-limit, unused, auto-disable-soon, rotation-unfinished, console-login]",
+        ),
         (&["--output=yaml"], "[possible values: table, json, csv, metrics]"),
         (&["--sort=size"], "[possible values: worst, age, last-used, account, user, name, key]"),
         (&["--only=failures"], "[possible values: findings]"),

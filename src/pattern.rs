@@ -1,4 +1,4 @@
-//! Which of the listed users are meant: patterns of names and UINs.
+//! Patterns of names and UINs of users.
 
 use std::str::FromStr;
 
