@@ -333,6 +333,8 @@ impl Member {
             Ok(users) => {
                 info!(account = %self.configured.name, users = users.len(), "the users' file has been read");
                 self.from_file = users;
+                // The users first: once the file is known to be good, they are all users there are.
+                self.account.set_users(&self.users());
                 self.account.listing_succeeded(Listing::UinsFile, now);
             }
             Err(error) => {

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -52,11 +53,13 @@ pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option
     Ok(None)
 }
 
-/// Fills `inventory` with what `state` knows of its users, and of those that the accounts admit as `configured` now.
-pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::Account]) {
+/// Fills `inventory` with what `state` knows of its users, and of those that the accounts admit as `configured` now. It is
+/// `now`.
+pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::Account], now: Timestamp) {
     let accounts = by_name(configured);
     let users = state
         .restore(inventory, |name, uin, origin| accounts.get(name).is_some_and(|account| admits(account, uin, origin)));
+    inventory.accounts().iter().for_each(|account| account.recalled(now));
     info!(users, "took up what was known before the restart");
 }
 

@@ -175,6 +175,7 @@ impl App {
         let readiness = Arc::new(Readiness::new(stopping.clone()));
         let clock = Arc::clone(&surroundings.clock);
         let inventory = Arc::new(Inventory::new(vec![]));
+        inventory.set_shard(source.shard().ordinal());
         let own = Arc::new(Own::with_log_lines_dropped(options.log_lines_dropped)?);
         own.sharded(source.shard().ordinal(), source.shard().total().get());
         if config.is_some() {
@@ -341,9 +342,9 @@ impl App {
         });
         // With the members, which are accounts now.
         self.fleet.set_accounts(configured, tasks).await;
-        let (inventory, configured) = (Arc::clone(&self.inventory), self.fleet.configured());
+        let (inventory, configured, now) = (Arc::clone(&self.inventory), self.fleet.configured(), self.clock.now());
         // One that panics has restored nothing.
-        let _ = spawn_blocking(move || memory::recall(state, &inventory, &configured)).await;
+        let _ = spawn_blocking(move || memory::recall(state, &inventory, &configured, now)).await;
     }
 
     /// Goes on with another configuration, or begins with the first that can be used.

@@ -118,6 +118,13 @@ impl Sweep {
         Ok(Self { accounts: config.accounts, fleet, inventory, clock, joined, stopping })
     }
 
+    /// The same, by the exporter with this number among those that share the work, counted from 0.
+    #[must_use]
+    pub fn of_shard(self, ordinal: u32) -> Self {
+        self.inventory.set_shard(ordinal);
+        self
+    }
+
     /// Polls until every user has been answered about, or will not be, or until `shutdown`. Calls `tell` with how far it
     /// is, again and again.
     ///

@@ -13,10 +13,13 @@ use tokio::time::Instant;
 pub use findings::{AUTO_DISABLE_ANNOUNCEMENT, AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
 
 use super::{Account, Facts, Listing, Policy, Snapshot, User};
-use crate::tencent::{KeyStatus, Reason};
+use crate::tencent::KeyStatus;
 
 /// An answer about a user is late once it is older than this many effective poll intervals.
 pub const LATE_INTERVALS: u32 = 3;
+
+/// An account is in an outage once no user that exists was answered about for this many effective poll intervals.
+pub const OUTAGE_INTERVALS: u32 = 2;
 
 /// The moment of an assessment.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,14 @@ pub struct Assessment {
     pub users: UserCounts,
     /// Their keys as last answered, those of failing users included.
     pub keys: KeyCounts,
+    /// Whether each listing of users has been good, and each user asked about, once since the start. What was restored from
+    /// before a restart counts.
+    pub is_complete: bool,
+    /// Whether no user is answered about; nothing as long as it is not known. See [`OUTAGE_INTERVALS`]. An outage is over
+    /// once each user has been polled since the first answer.
+    pub outage: Option<bool>,
+    /// Whether it is known of each key when it was last used, where that is asked for.
+    pub last_uses_known: Option<bool>,
     /// How often each user is polled: the poll interval, or as often as the rate limit allows.
     pub effective_interval: Duration,
     /// The age of the oldest answer about a user that exists, of those that have been answered about.
@@ -66,6 +77,8 @@ pub enum AccountProblem {
     Silent,
     /// It is [`AccountState::Down`].
     Down,
+    /// It is not down, and yet in an outage: see [`Assessment::outage`].
+    Outage,
     /// The last attempt at a listing failed.
     ListingFailed(Listing),
     /// The credential cannot be renewed; the last good one is still in use.
@@ -85,6 +98,8 @@ pub enum ProblemKind {
     Silent,
     /// [`AccountProblem::Down`].
     Down,
+    /// [`AccountProblem::Outage`].
+    Outage,
     /// [`AccountProblem::ListingFailed`].
     ListingFailed(Listing),
     /// [`AccountProblem::CredentialNotRenewed`].
@@ -110,6 +125,8 @@ pub struct UserCounts {
     pub failing: usize,
     /// [`UserState::Missing`].
     pub missing: usize,
+    /// Those who were never answered about.
+    pub unanswered: usize,
     /// Those that exist and whose last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub late: usize,
     /// Those of whom [`Finding::AtLimit`] or [`Finding::OverLimit`] is reported.
@@ -133,6 +150,8 @@ pub struct KeyCounts {
     by_finding: [usize; Finding::ALL.len()],
     /// By status, in the order of [`KeyStatus::ALL`].
     by_status: [usize; KeyStatus::ALL.len()],
+    /// Those of which it is not known when they were last used.
+    pub last_use_unknown: usize,
 }
 
 /// What is true of a user.
@@ -140,6 +159,8 @@ pub struct KeyCounts {
 pub struct UserAssessment {
     /// How its last poll ended.
     pub state: UserState,
+    /// Whether it was ever answered about.
+    pub is_answered: bool,
     /// Whether the user exists and its last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub is_late: bool,
     /// What is found of it.
@@ -157,7 +178,7 @@ pub enum UserState {
     Up,
     /// It failed.
     Failing,
-    /// There is no such user.
+    /// It failed, and the last answer was that there is no such user.
     Missing,
 }
 
@@ -191,6 +212,12 @@ impl Account {
         let users = self.uins.lock().len();
         let needed = self.progress().rate_limit.map(|limit| time_for(users, limit));
         needed.unwrap_or_default().max(self.facts().poll_interval)
+    }
+
+    /// How long no user that exists must go unanswered for an outage to begin.
+    #[must_use]
+    pub fn outage_after(&self) -> Duration {
+        self.effective_interval().saturating_mul(OUTAGE_INTERVALS)
     }
 
     /// What is true of the account, whose users are `users`, at `moment`.
@@ -227,9 +254,15 @@ impl Account {
         };
         let is_throttled = progress.rate.zip(progress.rate_limit).is_some_and(|(rate, limit)| rate < limit);
         let skew = progress.skew(moment.local).filter(|_| now != moment.local);
+        let outage = users.covered().outage(moment.instant, self.outage_after());
         let problems = [
             progress.is_silent(moment.instant).then_some(AccountProblem::Silent),
-            (state == AccountState::Down).then_some(AccountProblem::Down),
+            match state {
+                AccountState::Down => Some(AccountProblem::Down),
+                AccountState::Unknown | AccountState::Empty | AccountState::Up => {
+                    (outage == Some(true)).then_some(AccountProblem::Outage)
+                }
+            },
         ]
         .into_iter()
         .chain(facts.listings.iter().filter(failed).map(|listing| Some(AccountProblem::ListingFailed(listing))))
@@ -245,6 +278,9 @@ impl Account {
             awaited,
             users: user_counts,
             keys,
+            is_complete: users.covered().is_complete(),
+            outage,
+            last_uses_known: facts.listings.last_uses.then_some(keys.last_use_unknown == 0),
             effective_interval,
             oldest_answer: oldest,
         }
@@ -259,7 +295,10 @@ impl Assessment {
     #[must_use]
     pub fn is_proven(&self) -> bool {
         let UserCounts { unknown, failing, late, .. } = self.users;
-        self.problems.is_empty() && self.awaited.is_empty() && unknown + failing + late == 0
+        self.outage != Some(true)
+            && self.problems.is_empty()
+            && self.awaited.is_empty()
+            && unknown + failing + late == 0
     }
 }
 
@@ -286,6 +325,7 @@ impl AccountProblem {
         match self {
             Self::Silent => ProblemKind::Silent,
             Self::Down => ProblemKind::Down,
+            Self::Outage => ProblemKind::Outage,
             Self::ListingFailed(listing) => ProblemKind::ListingFailed(listing),
             Self::CredentialNotRenewed => ProblemKind::CredentialNotRenewed,
             Self::ClockSkew(_) => ProblemKind::ClockSkew,
@@ -305,6 +345,7 @@ impl User {
         let policy = self.policy(facts);
         UserAssessment {
             state,
+            is_answered: self.answered.is_some(),
             is_late: state != UserState::Missing
                 && self.answered.is_some_and(|answered| since(answered, now) > longest),
             verdict: self.verdict(policy, now),
@@ -312,16 +353,33 @@ impl User {
         }
     }
 
-    /// How the last poll ended. Why a poll failed before a restart is not known; a user that is down and was answered about,
-    /// but has no keys, does not exist.
+    /// How the last poll ended. A user that is down and was answered about, but has no keys, does not exist; further polls
+    /// that fail change nothing about that.
     #[must_use]
     pub fn state(&self) -> UserState {
-        match (self.up, &self.failure) {
-            (None, _) => UserState::Unknown,
-            (Some(true), _) => UserState::Up,
-            (Some(false), Some(failure)) if failure.reason == Reason::UserNotFound => UserState::Missing,
-            (Some(false), None) if self.answered.is_some() && self.keys.is_none() => UserState::Missing,
-            (Some(false), _) => UserState::Failing,
+        match self.up {
+            None => UserState::Unknown,
+            Some(true) => UserState::Up,
+            Some(false) if self.answered.is_some() && self.keys.is_none() => UserState::Missing,
+            Some(false) => UserState::Failing,
+        }
+    }
+
+    /// Whether a poll of the user has ended since the start, or its answer was restored.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.answered.is_some() || self.failure.is_some()
+    }
+
+    /// Since when its polls have failed, where the last one did: since the last answer, or since the first failed poll if there
+    /// was none. Not known of a user that was never answered about before a restart, until it is polled again.
+    #[must_use]
+    pub fn failing_since(&self) -> Option<Timestamp> {
+        match self.state() {
+            UserState::Unknown | UserState::Up => None,
+            UserState::Failing | UserState::Missing => {
+                self.answered.or(self.failure.as_ref().map(|failure| failure.since))
+            }
         }
     }
 }
@@ -337,6 +395,7 @@ impl UserCounts {
             UserState::Failing => self.failing += 1,
             UserState::Missing => self.missing += 1,
         }
+        self.unanswered += usize::from(!user.is_answered);
         self.late += usize::from(user.is_late);
         let has = |finding: Finding| user.verdict.findings.contains(finding);
         self.at_limit += usize::from(has(Finding::AtLimit) || has(Finding::OverLimit));
@@ -348,13 +407,25 @@ impl UserCounts {
 
 impl std::ops::AddAssign for UserCounts {
     fn add_assign(&mut self, other: Self) {
-        let Self { total, unknown, up, failing, missing, late, at_limit, over_limit, console_login, exemption_ended } =
-            other;
+        let Self {
+            total,
+            unknown,
+            up,
+            failing,
+            missing,
+            unanswered,
+            late,
+            at_limit,
+            over_limit,
+            console_login,
+            exemption_ended,
+        } = other;
         self.total += total;
         self.unknown += unknown;
         self.up += up;
         self.failing += failing;
         self.missing += missing;
+        self.unanswered += unanswered;
         self.late += late;
         self.at_limit += at_limit;
         self.over_limit += over_limit;
@@ -381,6 +452,7 @@ impl KeyCounts {
     fn add(&mut self, user: &User, policy: &Policy, now: Timestamp) {
         for (key, verdict) in user.judged_keys(policy, now) {
             self.total += 1;
+            self.last_use_unknown += usize::from(key.last_use.is_none());
             self.exempt += usize::from(!verdict.exempt.is_empty());
             for finding in verdict.findings.iter() {
                 self.by_finding[finding as usize] += 1;
@@ -395,6 +467,7 @@ impl KeyCounts {
 impl std::ops::AddAssign for KeyCounts {
     fn add_assign(&mut self, other: Self) {
         self.total += other.total;
+        self.last_use_unknown += other.last_use_unknown;
         self.exempt += other.exempt;
         self.by_finding.iter_mut().zip(other.by_finding).for_each(|(sum, number)| *sum += number);
         self.by_status.iter_mut().zip(other.by_status).for_each(|(sum, number)| *sum += number);
@@ -415,7 +488,7 @@ fn since(time: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::Failure;
+    use crate::{inventory::Failure, tencent::Reason};
 
     #[test]
     fn a_user_who_does_not_exist_is_known_after_a_restart_as_well() {
@@ -430,7 +503,7 @@ mod tests {
             (listed.clone(), UserState::Failing),
             (User { failure: failure(Reason::Denied), ..listed }, UserState::Failing),
             (User { failure: failure(Reason::UserNotFound), ..missing.clone() }, UserState::Missing),
-            (User { failure: failure(Reason::Timeout), ..missing.clone() }, UserState::Failing),
+            (User { failure: failure(Reason::Timeout), ..missing.clone() }, UserState::Missing),
             (missing, UserState::Missing),
             (User { up: Some(false), ..User::default() }, UserState::Failing),
         ] {

@@ -44,6 +44,8 @@ pub struct ListingState {
     pub succeeded: Option<Timestamp>,
     /// Why the last attempt failed, if it did.
     pub failure: Option<ListingFailure>,
+    /// Whether what it listed before a restart was restored.
+    pub was_restored: bool,
 }
 
 /// Why a listing failed.
@@ -130,7 +132,7 @@ impl ListingState {
     }
 
     pub(super) fn succeed(&mut self, at: Timestamp) {
-        *self = Self { succeeded: Some(at), failure: None };
+        (self.succeeded, self.failure) = (Some(at), None);
     }
 
     pub(super) fn fail(&mut self, mut failure: ListingFailure) {
@@ -188,7 +190,8 @@ mod tests {
         assert_eq!(state.up(), Some(true));
         state.fail(failure(2));
         state.fail(failure(3));
-        assert_eq!(state, ListingState { succeeded: Some(second(1)), failure: Some(failure(2)) });
+        let failed = ListingState { succeeded: Some(second(1)), failure: Some(failure(2)), ..ListingState::default() };
+        assert_eq!(state, failed);
         assert_eq!(state.up(), Some(false));
         state.succeed(second(4));
         state.fail(failure(5));

@@ -8,6 +8,7 @@
 
 mod api_clock;
 pub mod assessment;
+mod coverage;
 mod facts;
 mod failure;
 mod listing;
@@ -24,14 +25,16 @@ use std::{
     ops::Bound,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use tokio::time::Instant;
 
 pub use api_clock::{ApiClock, ApiTime, SigningClock};
+pub use coverage::Covered;
 pub use facts::Facts;
 pub use failure::Failure;
 pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};
@@ -43,13 +46,19 @@ pub use snapshot::Snapshot;
 pub use sources::{Found, FoundUser, Sources};
 pub use user::{Key, User};
 
-use self::policy::Resolver;
+use self::{
+    assessment::UserState,
+    coverage::{Coverage, ListingsSoFar, PollEnd},
+    policy::Resolver,
+};
 use crate::tencent::{AccessKey, AccessKeyId, LastUse, Reason, Uin};
 
 /// Every account.
 #[derive(Debug)]
 pub struct Inventory {
     accounts: RwLock<Vec<Arc<Account>>>,
+    /// Which of the exporters that share the work this is, counted from 0.
+    shard: AtomicU32,
     changed: Changed,
 }
 
@@ -66,6 +75,8 @@ pub struct Account {
     listings: Mutex<Listings>,
     credential_problem: Mutex<Option<CredentialProblem>>,
     progress: Mutex<Progress>,
+    /// Locked after everything else.
+    coverage: Mutex<Coverage>,
     changed: Changed,
 }
 
@@ -95,7 +106,18 @@ impl Inventory {
     /// Of these accounts, in the order of the configuration.
     #[must_use]
     pub fn new(accounts: Vec<Arc<Account>>) -> Self {
-        Self { accounts: RwLock::new(accounts), changed: Changed::now() }
+        Self { accounts: RwLock::new(accounts), shard: AtomicU32::new(0), changed: Changed::now() }
+    }
+
+    /// Which of the exporters that share the work this is, counted from 0.
+    #[must_use]
+    pub fn shard(&self) -> u32 {
+        self.shard.load(Ordering::Relaxed)
+    }
+
+    /// This is the exporter with that number among those that share the work.
+    pub fn set_shard(&self, ordinal: u32) {
+        self.shard.store(ordinal, Ordering::Relaxed);
     }
 
     /// The accounts, in the order of the configuration.
@@ -134,6 +156,7 @@ impl Account {
             listings: Mutex::default(),
             credential_problem: Mutex::default(),
             progress: Mutex::default(),
+            coverage: Mutex::new(Coverage::new(Instant::now())),
             changed: Changed::now(),
         };
         account.set_users(&uins.into_iter().collect());
@@ -156,9 +179,11 @@ impl Account {
     /// kept, and the old labels may show what must no longer be shown.
     pub fn set_facts(&self, facts: Facts) {
         let mut users = self.users.write();
+        self.look();
         let before = self.facts();
         if before.id_label != facts.id_label {
             users.values_mut().for_each(|user| *user = user.configured().into());
+            self.coverage.lock().set_users(&users, Instant::now());
         }
         if (&before.policy, &before.overrides) != (&facts.policy, &facts.overrides) {
             let mut policies = Resolver::new(&facts.policy, &facts.overrides);
@@ -170,6 +195,7 @@ impl Account {
             }
         }
         *self.facts.write() = facts;
+        self.note_listings();
         self.changed.again();
     }
 
@@ -209,6 +235,7 @@ impl Account {
 
     fn change_sources(&self, change: impl FnOnce(&mut Sources)) {
         let mut users = self.users.write();
+        self.look();
         let mut sources = self.sources.lock();
         change(&mut sources);
         users.retain(|uin, _| sources.contain(*uin));
@@ -231,6 +258,7 @@ impl Account {
         if !uins.iter().eq(users.keys()) {
             *uins = users.keys().copied().collect();
         }
+        self.coverage.lock().set_users(&users, Instant::now());
         self.changed.again();
     }
 
@@ -238,7 +266,30 @@ impl Account {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let users = self.users.read();
-        Snapshot::of(Arc::clone(&self.uins.lock()), &users)
+        Snapshot::of(Arc::clone(&self.uins.lock()), &users, self.coverage.lock().covered())
+    }
+
+    /// Polling begins: all users who are known at the start, or were before a restart, are there.
+    pub fn begin(&self) {
+        self.note_listings();
+        self.coverage.lock().begin(Instant::now());
+    }
+
+    /// Before anything changes that decides how long an outage takes to begin.
+    fn look(&self) {
+        let longest = self.outage_after();
+        self.coverage.lock().look(Instant::now(), longest);
+    }
+
+    fn note_listings(&self) {
+        let (facts, listings) = (self.facts(), self.listings.lock());
+        let (mut all_known, mut any_failed) = (true, false);
+        for listing in facts.listings.iter().filter(|listing| listing.finds_users()) {
+            let state = listings.get(listing);
+            all_known &= state.succeeded.is_some() || state.was_restored;
+            any_failed |= state.failure.is_some();
+        }
+        self.coverage.lock().set_listings(ListingsSoFar { all_known, any_failed });
     }
 
     /// What is known of the users. Polls wait while it is held.
@@ -282,18 +333,21 @@ impl Account {
     /// A listing succeeded and was believed.
     pub fn listing_succeeded(&self, listing: Listing, at: Timestamp) {
         self.listings.lock().get_mut(listing).succeed(at);
+        self.note_listings();
         self.changed.again();
     }
 
     /// A listing failed, or was not believed.
     pub fn listing_failed(&self, listing: Listing, failure: ListingFailure) {
         self.listings.lock().get_mut(listing).fail(failure);
+        self.note_listings();
         self.changed.again();
     }
 
     /// A listing is no longer made, or begins from nothing.
     pub fn forget_listing(&self, listing: Listing) {
         *self.listings.lock().get_mut(listing) = ListingState::default();
+        self.note_listings();
         self.changed.again();
     }
 
@@ -317,9 +371,9 @@ impl Account {
         self.progress.lock().correct(local)
     }
 
-    /// The API listed the user's keys.
-    pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) {
-        self.change(uin, |user, id_label| {
+    /// The API listed the user's keys. Returns whether that is the first answer after an outage.
+    pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) -> bool {
+        self.polled(uin, None, |user, id_label| {
             let labels = id_label.labels(keys.iter().map(|key| &key.id));
             let known = user.keys.clone();
             let last_uses: HashMap<(&str, Timestamp), LastUse> = known
@@ -340,7 +394,7 @@ impl Account {
             let keys = Some(same.unwrap_or_else(|| keys.into()));
             let user = Arc::make_mut(user);
             (user.up, user.answered, user.keys, user.failure) = (Some(true), Some(at), keys, None);
-        });
+        })
     }
 
     /// The user was answered by a clock that turned out to be off by so much.
@@ -382,7 +436,7 @@ impl Account {
 
     /// A poll of the user failed. That there is no such user is an answer: the keys go.
     pub fn failed(&self, uin: Uin, failure: Failure) {
-        self.change(uin, |user, _| {
+        self.polled(uin, Some(failure.reason), |user, _| {
             let at = failure.since;
             let failure = failure.after(user.failure.as_ref());
             let is_missing = failure.reason == Reason::UserNotFound;
@@ -411,10 +465,46 @@ impl Account {
         }
     }
 
+    /// What was known before a restart has been restored; it is `now`.
+    pub fn recalled(&self, now: Timestamp) {
+        let (users, sources) = (self.users.read(), self.sources());
+        let mut listings = self.listings.lock();
+        for (listing, was_restored) in [
+            (Listing::Users, !sources.found.is_empty()),
+            (Listing::Caller, sources.caller.is_some()),
+            (Listing::Members, self.members().is_some()),
+        ] {
+            listings.get_mut(listing).was_restored = was_restored;
+        }
+        drop(listings);
+        self.note_listings();
+        self.coverage.lock().recall(&users, now, Instant::now());
+    }
+
     /// A number that is another one whenever what is known or configured has changed.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changed.last()
+    }
+
+    /// A poll of the user has ended, with this change; where it failed, for that `reason`.
+    /// Returns whether it brought the first answer after an outage.
+    fn polled(&self, uin: Uin, reason: Option<Reason>, change: impl FnOnce(&mut Arc<User>, IdLabel)) -> bool {
+        let mut users = self.users.write();
+        let id_label = self.facts.read().id_label;
+        let Some(user) = users.get_mut(&uin) else { return false };
+        self.look();
+        change(user, id_label);
+        let end = match reason {
+            None => PollEnd::Answered,
+            Some(Reason::UserNotFound) if users.values().all(|user| user.state() == UserState::Missing) => {
+                PollEnd::Answered
+            }
+            Some(_) => PollEnd::Otherwise,
+        };
+        let is_first = self.coverage.lock().polled(uin, end, &users, Instant::now());
+        self.changed.again();
+        is_first
     }
 
     fn change(&self, uin: Uin, change: impl FnOnce(&mut Arc<User>, IdLabel)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{User, Users};
+use super::{Covered, User, Users};
 use crate::tencent::Uin;
 
 /// The users of an account at one moment, in the order of their UINs: a pointer each, as a reader may take long.
@@ -10,14 +10,21 @@ use crate::tencent::Uin;
 pub struct Snapshot {
     uins: Arc<[Uin]>,
     users: Box<[Arc<User>]>,
+    covered: Covered,
 }
 
 // === impl Snapshot ===
 
 impl Snapshot {
     /// Of `users`, which have these `uins`.
-    pub(super) fn of(uins: Arc<[Uin]>, users: &Users) -> Self {
-        Self { uins, users: users.values().cloned().collect() }
+    pub(super) fn of(uins: Arc<[Uin]>, users: &Users, covered: Covered) -> Self {
+        Self { uins, users: users.values().cloned().collect(), covered }
+    }
+
+    /// What of them has been asked about since the start.
+    #[must_use]
+    pub fn covered(&self) -> Covered {
+        self.covered
     }
 
     /// How many users there are.

@@ -6,9 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::family::{Family, Kind};
-use crate::inventory::{
-    Account, Facts, Listing, Listings, Progress, Snapshot,
-    assessment::{Assessment, Moment},
+use crate::{
+    inventory::{
+        Account, Facts, Listing, Listings, Progress, Snapshot,
+        assessment::{Assessment, KeyCounts, Moment},
+    },
+    tencent::KeyStatus,
 };
 
 /// A family whose series have the label `account`.
@@ -30,8 +33,22 @@ pub(super) struct View {
     assessment: Assessment,
 }
 
+/// What the [`LabelledFamily`]s show of an account.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Labelled {
+    is_complete: bool,
+    keys: KeyCounts,
+}
+
+/// A family whose series have a label after `account`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LabelledFamily {
+    InventoryComplete,
+    AccessKeys,
+}
+
 /// In the order in which they are exposed.
-pub(super) static FAMILIES: [AccountFamily; 19] = [
+pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_access_keys_limit",
@@ -59,6 +76,22 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
     AccountFamily {
         family: Family { name: "tencentcloud_cam_account_users", help: "Users polled.", kind: Kind::Gauge },
         value: |view| Some(count(view.assessment.users.total)),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_users_unanswered",
+            help: "Users polled that the API has not answered about yet.",
+            kind: Kind::Gauge,
+        },
+        value: |view| Some(count(view.assessment.users.unanswered)),
+    },
+    AccountFamily {
+        family: Family {
+            name: "tencentcloud_cam_account_outage",
+            help: "Whether the API has not answered about any user for two intervals, or not yet about each user again.",
+            kind: Kind::Gauge,
+        },
+        value: |view| view.assessment.outage.map(truth),
     },
     AccountFamily {
         family: Family {
@@ -166,6 +199,14 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
     },
     AccountFamily {
         family: Family {
+            name: "tencentcloud_cam_account_last_used_complete",
+            help: "Whether it is known of each access key shown when it was last used, or that it never was.",
+            kind: Kind::Gauge,
+        },
+        value: |view| view.assessment.last_uses_known.map(truth),
+    },
+    AccountFamily {
+        family: Family {
             name: "tencentcloud_cam_credential_expiry_timestamp_seconds",
             help: "Unix time at which the temporary credential in use ends.",
             kind: Kind::Gauge,
@@ -183,6 +224,40 @@ pub(super) static FAMILIES: [AccountFamily; 19] = [
     },
 ];
 
+// === impl LabelledFamily ===
+
+impl LabelledFamily {
+    /// In the order in which they are exposed.
+    pub(super) const ALL: [Self; 2] = [Self::InventoryComplete, Self::AccessKeys];
+
+    pub(super) fn family(self) -> &'static Family {
+        match self {
+            Self::InventoryComplete => &Family {
+                name: "tencentcloud_cam_account_inventory_complete",
+                help: "Whether each listing of users has been good, and each user polled, once since the start.",
+                kind: Kind::Gauge,
+            },
+            Self::AccessKeys => &Family {
+                name: "tencentcloud_cam_account_access_keys",
+                help: "Access keys of all users by status, as last answered by the API.",
+                kind: Kind::Gauge,
+            },
+        }
+    }
+
+    /// Hands out the samples of an account: the label after `account`, and the value.
+    pub(super) fn samples(self, account: &Labelled, shard: &str, mut take: impl FnMut((&'static str, &str), f64)) {
+        match self {
+            Self::InventoryComplete => take(("shard", shard), truth(account.is_complete)),
+            Self::AccessKeys => {
+                for status in KeyStatus::ALL {
+                    take(("status", status.label()), count(account.keys.of(status)));
+                }
+            }
+        }
+    }
+}
+
 // === impl View ===
 
 impl View {
@@ -198,6 +273,10 @@ impl View {
             assessment: account.assess(users, moment),
             progress,
         }
+    }
+
+    pub(super) fn labelled(&self) -> Labelled {
+        Labelled { is_complete: self.assessment.is_complete, keys: self.assessment.keys }
     }
 
     fn up(&self, listing: Listing) -> Option<f64> {

@@ -10,7 +10,7 @@ use prometheus::{Registry, TextEncoder};
 
 use super::{
     Format,
-    accounts::{self, View},
+    accounts::{self, Labelled, LabelledFamily, View},
     counters::{CounterFamily, Counts},
     family::Family,
     openmetrics,
@@ -25,6 +25,8 @@ use crate::inventory::{AccountName, Facts, Inventory, Snapshot as UsersSnapshot,
 pub(super) struct Snapshot {
     accounts: Vec<AccountSnapshot>,
     counts: Vec<(AccountName, Counts)>,
+    /// The number of the exporter among those that share the work.
+    shard: String,
     /// The families of the process, and what ends the exposition, in its format.
     pub(super) rest: Vec<u8>,
 }
@@ -39,6 +41,7 @@ struct AccountSnapshot {
     users: UsersSnapshot,
     /// By the family's number; not a number where nothing is known.
     values: [f64; accounts::FAMILIES.len()],
+    labelled: Labelled,
 }
 
 /// Where the samples of a family come from.
@@ -46,6 +49,7 @@ struct AccountSnapshot {
 pub(super) enum Source {
     Users(UserFamily),
     Accounts(usize),
+    LabelledAccounts(LabelledFamily),
     Counters(CounterFamily),
 }
 
@@ -79,9 +83,10 @@ impl Snapshot {
                 now: account.correct(local),
                 users,
                 values: array::from_fn(|family| (accounts::FAMILIES[family].value)(&view).unwrap_or(f64::NAN)),
+                labelled: view.labelled(),
             }
         });
-        Self { accounts: accounts.collect(), counts: vec![], rest: vec![] }
+        Self { accounts: accounts.collect(), counts: vec![], shard: inventory.shard().to_string(), rest: vec![] }
     }
 
     /// Of everything.
@@ -134,6 +139,13 @@ impl Snapshot {
                     take(Labels { plain, further: &[] }, account.values[family]);
                 }
             }
+            Source::LabelledAccounts(family) => {
+                let Some(account) = self.accounts.get(at.account) else { return false };
+                let plain = &[("account", account.name.as_str())];
+                family.samples(&account.labelled, &self.shard, |label, value| {
+                    take(Labels { plain, further: &[label] }, value);
+                });
+            }
             Source::Counters(family) => {
                 let Some((account, counts)) = self.counts.get(at.account) else { return false };
                 let plain = &[("account", account.as_str())];
@@ -157,13 +169,18 @@ impl Source {
         if index < accounts::FAMILIES.len() {
             return Some(Self::Accounts(index));
         }
-        CounterFamily::ALL.get(index - accounts::FAMILIES.len()).map(|family| Self::Counters(*family))
+        index -= accounts::FAMILIES.len();
+        if let Some(family) = LabelledFamily::ALL.get(index) {
+            return Some(Self::LabelledAccounts(*family));
+        }
+        CounterFamily::ALL.get(index - LabelledFamily::ALL.len()).map(|family| Self::Counters(*family))
     }
 
     pub(super) fn family(self) -> &'static Family {
         match self {
             Self::Users(family) => family.family(),
             Self::Accounts(index) => &accounts::FAMILIES[index].family,
+            Self::LabelledAccounts(family) => family.family(),
             Self::Counters(family) => family.family(),
         }
     }

@@ -34,6 +34,7 @@ pub(super) enum UserFamily {
     Info,
     Up,
     Missing,
+    FailingSince,
     LastSuccess,
 }
 
@@ -41,7 +42,7 @@ pub(super) enum UserFamily {
 
 impl UserFamily {
     /// In the order in which they are exposed, which is that of their numbers.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::AccessKeys,
         Self::KeyCreated,
         Self::KeyAge,
@@ -56,6 +57,7 @@ impl UserFamily {
         Self::Info,
         Self::Up,
         Self::Missing,
+        Self::FailingSince,
         Self::LastSuccess,
     ];
 
@@ -134,6 +136,12 @@ impl UserFamily {
             Self::Missing => &Family {
                 name: "tencentcloud_cam_user_missing",
                 help: "Always 1: the API last answered that there is no such user.",
+                kind: Kind::Gauge,
+            },
+            Self::FailingSince => &Family {
+                name: "tencentcloud_cam_user_failing_since_timestamp_seconds",
+                help: "Unix time since which polls of the user fail: of its last success, or of the first failed poll if there was \
+                       none.",
                 kind: Kind::Gauge,
             },
             Self::LastSuccess => &Family {
@@ -229,6 +237,7 @@ impl UserFamily {
                     take(&[], 1);
                 }
             }
+            (Self::FailingSince, _) => user.failing_since().into_iter().for_each(|since| take(&[], since.as_second())),
             (Self::LastSuccess, _) => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
         }
     }

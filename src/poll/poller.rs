@@ -159,6 +159,7 @@ impl Poller {
         poller.take_over_features();
         poller.take_over_users();
         poller.warn_if_short();
+        poller.wiring.account.begin();
         poller
     }
 

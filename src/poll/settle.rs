@@ -195,10 +195,14 @@ impl Poller {
 
     fn succeeded(&mut self, turn: Turn, keys: Vec<AccessKey>) {
         self.note_sweep(turn);
-        self.wiring.account.listed(turn.uin(), &keys, self.now());
+        let is_first = self.wiring.account.listed(turn.uin(), &keys, self.now());
         self.wiring.metrics.poll_succeeded();
         self.outages.over(turn.uin());
         self.schedule.done(turn);
+        if is_first {
+            // Users that were refused during the outage would wait up to an hour more, and the outage with them.
+            self.schedule.forgive();
+        }
         // Whoever has gone meanwhile has no keys to ask about.
         if self.plan.settings.last_used.is_some() && self.wiring.account.users().contains_key(&turn.uin()) {
             self.last_use.listed(turn.uin(), keys.into_iter().map(|key| key.id).collect());

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     advice::{beside_the_error, of_listing},
-    inventory::{AccountName, Listing, ListingFailure, User},
+    inventory::{AccountName, Listing, ListingFailure, User, assessment::UserState},
     tencent::{Reason, Uin},
 };
 
@@ -51,9 +51,13 @@ pub enum Why {
 
 impl Failure {
     pub(super) fn of(account: &AccountName, uin: Uin, user: &User) -> Self {
-        let why = user.failure.as_ref().map_or(Why::NotPolled, |failure| Why::Failed(failure.reason, failure.code));
-        let error = user.failure.as_ref().map(|failure| Arc::clone(&failure.error));
-        let since = user.failure.as_ref().map(|failure| failure.since);
+        let is_missing = user.state() == UserState::Missing;
+        // Of a user that does not exist, what further polls failed with says nothing.
+        let failure = user.failure.as_ref().filter(|of| !is_missing || of.reason == Reason::UserNotFound);
+        let unknown = if is_missing { Why::Failed(Reason::UserNotFound, None) } else { Why::NotPolled };
+        let why = failure.map_or(unknown, |failure| Why::Failed(failure.reason, failure.code));
+        let error = failure.map(|failure| Arc::clone(&failure.error));
+        let since = failure.map(|failure| failure.since);
         let user_name = user.name.as_deref().map(str::to_owned);
         Self { account: account.clone(), uin, user_name, why, error, since }
     }

@@ -5,12 +5,14 @@
 
 mod firings;
 mod pace;
+mod shards;
 mod webhook;
 
-use std::{fs, sync::Arc, thread, time::Duration};
+use std::{fs, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     simulator::{Fault, Key, Population, Rejection, Times, User},
@@ -39,6 +41,9 @@ const SCRAPE: Duration = Duration::from_secs(30);
 
 /// How far into the day the key is as old as it may be.
 const UNTIL_STALE: Duration = Duration::from_mins(20);
+
+/// The file of the targets.
+const TARGETS: &str = "targets.json";
 
 /// What is told of.
 mod alert {
@@ -116,7 +121,13 @@ impl Day {
         let users = users.map(|(uin, key)| (uin, User::with_keys([key]))).into();
         let world = World::at(Arc::clone(&clock) as Arc<dyn Clock>, Population { callers: vec![caller(None)], users });
         let exporter = Exporter::start(world.with_config(&mut binary(), &config(&world, pace)));
+        let day = Self::of(pace, began, clock, world);
+        day.scrape(&[("exporter", exporter.address())]);
+        (day, exporter)
+    }
 
+    /// One on which nothing is scraped yet.
+    fn of(pace: Pace, began: Timestamp, clock: Arc<Adjustable>, world: World) -> Self {
         let webhook = Webhook::listen();
         let folder = world.folder.path();
         let alertmanager = start_alertmanager(&world, pace, &webhook);
@@ -127,15 +138,23 @@ impl Day {
              alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{}']}}]}}]}}\n\
              scrape_configs:\n\
              - job_name: tencentcloud-cam-exporter\n\
-             \x20 static_configs: [{{targets: ['{}'], labels: {{instance: exporter}}}}]\n",
+             \x20 file_sd_configs: [{{files: ['{}'], refresh_interval: 1s}}]\n",
             rules.display(),
             alertmanager.address(),
-            exporter.address(),
+            folder.join(TARGETS).display(),
             scrape = pace.text(SCRAPE),
         );
         let lookback = format!("--query.lookback-delta={}", pace.text(Duration::from_mins(5)));
         let prometheus = Prometheus::configured(folder, &[&lookback], &config);
-        (Self { pace, began, clock, world, prometheus, _alertmanager: alertmanager, webhook }, exporter)
+        Self { pace, began, clock, world, prometheus, _alertmanager: alertmanager, webhook }
+    }
+
+    /// These are the targets from now on, by instance.
+    fn scrape(&self, targets: &[(&str, SocketAddr)]) {
+        let target = |(instance, at): &(&str, SocketAddr)| json!({"targets": [at], "labels": {"instance": instance}});
+        let targets: Vec<Value> = targets.iter().map(target).collect();
+        let written = self.world.write("targets.new", &Value::from(targets).to_string());
+        fs::rename(written, self.world.folder.path().join(TARGETS)).unwrap();
     }
 
     /// Waits until `holds`, which is `what` should come about.

@@ -70,6 +70,9 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     ] {
         exporter.until(family, |metrics| metrics.count(&format!("tencentcloud_cam_{family}")) >= 1);
     }
+    // A role that asks is no user, so the account is never known whole; that nobody is answered about shows all the same.
+    world.take_the_api_down();
+    exporter.until("account_outage", |metrics| metrics.count("tencentcloud_cam_account_outage") >= 1);
     let text = exporter.scrape();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let families = types.map(|line| line.split_once(' ').unwrap());

@@ -42,6 +42,7 @@ mod stalled_log;
 mod state;
 mod status_lists;
 mod status_page;
+mod stories;
 mod tccli_profiles;
 mod terminal;
 mod tls_client;

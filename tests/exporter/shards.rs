@@ -4,17 +4,23 @@ use std::collections::BTreeSet;
 
 use crate::{
     exposition::user_with_one_key,
-    world::{Exporter, UIN, World},
+    world::{Exporter, Metrics, UIN, World},
 };
 
-/// What is known of accounts, users and keys, but for what depends on the time.
+/// What is known of accounts, users and keys, but for what depends on the time and on the shard's number.
 fn series(exporter: &Exporter) -> BTreeSet<String> {
     let volatile =
         ["_age_seconds", "_last_success_timestamp_seconds", "_schedule_lag_seconds", "_sweep_duration_seconds"];
     let ours = ["tencentcloud_cam_access_key", "tencentcloud_cam_user_", "tencentcloud_cam_account_"];
     let scrape = exporter.scrape();
     let lines = scrape.lines().filter(|line| ours.iter().any(|start| line.starts_with(start)));
-    lines.filter(|line| !volatile.iter().any(|end| line.contains(end))).map(str::to_owned).collect()
+    let steady = lines.filter(|line| !volatile.iter().any(|end| line.contains(end)));
+    steady.map(|line| line.replace(&format!(",shard=\"{}\"", ordinal(&scrape)), "")).collect()
+}
+
+/// The number of the shard.
+fn ordinal(scrape: &str) -> &str {
+    scrape.lines().find_map(|line| line.strip_prefix("tencentcloud_cam_exporter_shard_ordinal ")).unwrap()
 }
 
 /// A configuration of four accounts, each with ten of the world's users.
@@ -69,6 +75,29 @@ fn users_are_dealt_each_once_with_their_share_of_the_rate() {
     };
     for part in &parts {
         assert!((rate(part).unwrap() - 1.0).abs() < 1e-9, "{part:?}");
+    }
+}
+
+#[test]
+fn each_shard_of_an_account_says_whether_its_own_part_is_complete() {
+    // Of one user each other shard has none, and is complete from its first scrape on.
+    let world = World::new([(UIN, user_with_one_key())]);
+    let config = world.config().replace("name: prod", "name: prod, shard_by: user");
+    let shards = [0, 1].map(|shard| world.start_with(&config, &[&format!("--shard={shard}"), "--total-shards=2"]));
+    let complete = |shard: usize, metrics: &Metrics| {
+        metrics.get(&format!(r#"account_inventory_complete{{account="prod",shard="{shard}"}}"#))
+    };
+    let of_account = |metrics: &Metrics, family: &str| metrics.get(&format!(r#"{family}{{account="prod"}}"#));
+    // As `printf %s prod/100013065917 | sha256sum` has it, the second has the user.
+    let empty = shards[0].metrics();
+    assert_eq!((complete(0, &empty), of_account(&empty, "account_outage")), (Some(1.0), Some(0.0)));
+    assert_eq!(of_account(&empty, "account_users_unanswered"), Some(0.0));
+    assert_eq!(empty.get(r#"account_access_keys{account="prod",status="Active"}"#), Some(0.0));
+    let other = shards[1].until("complete", |metrics| complete(1, metrics) == Some(1.0));
+    assert_eq!(other.get(r#"account_access_keys{account="prod",status="Active"}"#), Some(1.0));
+    for (shard, metrics) in [empty, other].iter().enumerate() {
+        assert_eq!(metrics.count("tencentcloud_cam_account_inventory_complete"), 1);
+        assert!(complete(shard, metrics).is_some(), "{metrics:?}");
     }
 }
 

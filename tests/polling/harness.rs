@@ -134,9 +134,14 @@ impl Running {
 
 /// An exporter of that configuration whose requests go over `wire`.
 pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> App {
+    changing_exporter(&Arc::new(Mutex::new(config.to_owned())), clock, wire)
+}
+
+/// The same, of whatever `config` is at the start, and at each reload.
+pub(crate) fn changing_exporter(config: &Arc<Mutex<String>>, clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> App {
     let surroundings = surroundings(clock, wire);
-    let (config, environment) = (config.to_owned(), surroundings.environment.clone());
-    let source = ConfigSource::new(move || Config::parse(&config, &environment));
+    let (config, environment) = (Arc::clone(config), surroundings.environment.clone());
+    let source = ConfigSource::new(move || Config::parse(&config.lock(), &environment));
     let guard = Arc::new(Guard::open());
     let options = Options {
         telemetry_path: "/metrics".parse().unwrap(),

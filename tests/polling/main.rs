@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
+mod accounts;
 mod contention;
 mod discovery;
 mod documented_example;

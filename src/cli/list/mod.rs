@@ -21,7 +21,7 @@ use clap::{Args, ValueEnum};
 use tencentcloud_cam_exporter::{
     app::{Sweep, Swept},
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, Shard},
     environment::Environment,
     inventory::assessment::Finding,
     metrics,
@@ -186,21 +186,21 @@ async fn of_config(flags: &ConfigFlags, progress: &Progress) -> Result<Swept> {
         // Its users are among the others now.
         account.uins_file = None;
     }
-    sweep(config, environment, progress).await
+    sweep(config, flags.shard(), environment, progress).await
 }
 
 async fn of_demo(progress: &Progress) -> Result<Swept> {
     let stage = Stage::set().await?;
     let config = Config::parse(&stage.config(), &Environment::default())?;
-    let sweep = sweep(config, Stage::environment(), progress);
+    let sweep = sweep(config, Shard::WHOLE, Stage::environment(), progress);
     tokio::select! {
         swept = sweep => swept,
         () = stage.play() => Err(anyhow!("the simulator ended")),
     }
 }
 
-async fn sweep(config: Config, environment: Environment, progress: &Progress) -> Result<Swept> {
-    let sweep = Sweep::build(config, exporter::surroundings(environment)?)?;
+async fn sweep(config: Config, shard: Shard, environment: Environment, progress: &Progress) -> Result<Swept> {
+    let sweep = Sweep::build(config, exporter::surroundings(environment)?)?.of_shard(shard.ordinal());
     let shutdown = exporter::stop_on_signals()?;
     Ok(sweep.run(|step| progress.show(step), shutdown).await?)
 }

@@ -41,6 +41,10 @@ impl Note {
                 "Restart the exporter, and report it with its log.",
             ),
             AccountProblem::Down => Self::of_down(account),
+            AccountProblem::Outage => Self::plain(
+                "for two intervals no user was answered about, and not every user has been polled since",
+                "See why polls fail, or why the schedule lags. It ends once each user has been polled.",
+            ),
             AccountProblem::ListingFailed(listing) => {
                 let what = match listing {
                     Listing::UinsFile => "its `uins_file` cannot be used",

@@ -46,7 +46,9 @@ impl Gravity {
     /// Of a problem of an account.
     pub(super) fn of(kind: ProblemKind) -> Self {
         match kind {
-            ProblemKind::Silent | ProblemKind::Down | ProblemKind::ListingFailed(_) => Self::Blind,
+            ProblemKind::Silent | ProblemKind::Down | ProblemKind::Outage | ProblemKind::ListingFailed(_) => {
+                Self::Blind
+            }
             ProblemKind::CredentialNotRenewed
             | ProblemKind::ClockSkew
             | ProblemKind::Throttled
@@ -60,6 +62,9 @@ fn of_accounts(kind: ProblemKind) -> (&'static str, &'static str) {
     match kind {
         ProblemKind::Silent => ("account is no longer polled", "accounts are no longer polled"),
         ProblemKind::Down => ("account is down", "accounts are down"),
+        ProblemKind::Outage => {
+            ("account was not answered for two intervals", "accounts were not answered for two intervals")
+        }
         ProblemKind::ListingFailed(Listing::UinsFile) => {
             ("account has a uins_file that cannot be used", "accounts have uins_files that cannot be used")
         }

@@ -30,7 +30,7 @@ impl Runbook {
     pub(super) fn of_problem(kind: ProblemKind) -> Self {
         Self(match kind {
             ProblemKind::Silent => return Self::LATE,
-            ProblemKind::Down => "TencentCloudCamAccountDown",
+            ProblemKind::Down | ProblemKind::Outage => "TencentCloudCamAccountDown",
             ProblemKind::ListingFailed(Listing::UinsFile) => "TencentCloudCamUinsFileUnusable",
             ProblemKind::ListingFailed(Listing::Caller) => "TencentCloudCamCallerUnknown",
             ProblemKind::ListingFailed(Listing::Users) => "TencentCloudCamUserDiscoveryFailing",
@@ -79,6 +79,7 @@ mod tests {
         let kinds = [
             ProblemKind::Silent,
             ProblemKind::Down,
+            ProblemKind::Outage,
             ProblemKind::CredentialNotRenewed,
             ProblemKind::ClockSkew,
             ProblemKind::Throttled,

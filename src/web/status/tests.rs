@@ -103,6 +103,7 @@ fn everybody_is_counted_once_and_where_it_belongs() {
         up: 4,
         failing: 2,
         missing: 1,
+        unanswered: 2,
         late: 1,
         at_limit: 3,
         over_limit: 1,
