@@ -272,6 +272,29 @@ fn variables_win_over_the_file() {
 }
 
 #[test]
+fn variables_set_what_is_expected_of_keys_and_of_some_users_keys() {
+    let variables = [
+        ("CAM_EXPORTER__KEYS__UNUSED_AFTER", "null"),
+        ("CAM_EXPORTER__KEYS__AUTO_DISABLE_AFTER", "60d"),
+        ("CAM_EXPORTER__KEYS__OVERRIDES__0__USERS", "svc-*, 100013065917"),
+        ("CAM_EXPORTER__KEYS__OVERRIDES__0__ROTATION_GRACE", "null"),
+        ("CAM_EXPORTER__KEYS__OVERRIDES__0__EXEMPT", "stale,unused"),
+        ("CAM_EXPORTER__KEYS__OVERRIDES__0__UNTIL", "2027-03-01"),
+        ("CAM_EXPORTER__ACCOUNTS__0__ROTATION_GRACE", "1d"),
+    ];
+    let file = "
+        accounts: [{name: prod, uins: [100013065917], credentials: {env: {}}, rotation_grace: 1d}]
+        keys:
+          unused_after: null
+          auto_disable_after: 60d
+          overrides:
+            - {users: ['svc-*', 100013065917], rotation_grace: null, exempt: [stale, unused], until: 2027-03-01}";
+    let found = parse(ONE, &variables).unwrap();
+    assert_eq!(found, parse(file, &[]).unwrap());
+    assert_ne!(found, parse(&file.replace("unused_after: null", ""), &[]).unwrap());
+}
+
+#[test]
 fn variables_alone_are_enough() {
     let variables = [
         ("CAM_EXPORTER__ACCOUNTS__0__NAME", "prod"),

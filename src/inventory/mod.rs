@@ -9,6 +9,7 @@
 mod api_clock;
 pub mod assessment;
 mod coverage;
+mod facts;
 mod failure;
 mod listing;
 mod names;
@@ -17,6 +18,7 @@ mod policy;
 mod progress;
 mod snapshot;
 mod sources;
+mod user;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -25,7 +27,6 @@ use std::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +35,7 @@ use tokio::time::Instant;
 
 pub use api_clock::{ApiClock, ApiTime, SigningClock};
 pub use coverage::Covered;
+pub use facts::Facts;
 pub use failure::Failure;
 pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
@@ -42,13 +44,14 @@ pub use policy::{Exemption, Override, Policy};
 pub use progress::{Progress, SILENCE, Sweep};
 pub use snapshot::Snapshot;
 pub use sources::{Found, FoundUser, Sources};
+pub use user::{Key, User};
 
 use self::{
     assessment::UserState,
     coverage::{Coverage, ListingsSoFar, PollEnd},
     policy::Resolver,
 };
-use crate::tencent::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin};
+use crate::tencent::{AccessKey, AccessKeyId, LastUse, Reason, Uin};
 
 /// Every account.
 #[derive(Debug)]
@@ -81,21 +84,6 @@ pub struct Account {
 #[derive(Debug)]
 struct Changed(AtomicU64);
 
-/// What is configured of an account and exposed beside its keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// What is expected of the keys of users without overrides.
-    pub policy: Arc<Policy>,
-    /// What is expected of others, in order.
-    pub overrides: Arc<[Override]>,
-    /// How keys are labelled.
-    pub id_label: IdLabel,
-    /// How often each user is polled.
-    pub poll_interval: Duration,
-    /// What is listed beside the keys of each user.
-    pub listings: ConfiguredListings,
-}
-
 /// Why the credential cannot be renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialProblem {
@@ -111,39 +99,6 @@ const AT_ONCE: usize = 256;
 /// The users of an account, in the order of their UINs. A change replaces a user that a reader still holds; what readers
 /// hold stays as it was.
 pub type Users = BTreeMap<Uin, Arc<User>>;
-
-/// What is known of a user. Starts with nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct User {
-    /// Whether the last poll brought the user's keys; nothing before the first poll has ended.
-    pub up: Option<bool>,
-    /// When the API last answered about the user.
-    pub answered: Option<Timestamp>,
-    /// The keys as last answered, in the order of their labels; nothing before the first answer, or where there is no such user. As long as answers
-    /// bring the same keys, this stays the same allocation: whoever keeps it sees at once that nothing has changed.
-    pub keys: Option<Arc<[Key]>>,
-    /// Why the last poll brought no keys, where it did not. Not kept over a restart.
-    pub failure: Option<Failure>,
-    /// What the account calls the user, where that is known.
-    pub name: Option<Arc<str>>,
-    /// Whether the user may log in to the console, where that is known.
-    pub console_login: Option<bool>,
-    /// What is expected of its keys, where that is not the account's policy.
-    pub policy: Option<Arc<Policy>>,
-}
-
-/// An access key as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// The label `access_key_id`; no two keys of a user share one.
-    pub label: String,
-    /// The last answered status.
-    pub status: KeyStatus,
-    /// When the key was made.
-    pub created: Timestamp,
-    /// When it was last used, as last answered; nothing as long as nobody has asked.
-    pub last_use: Option<LastUse>,
-}
 
 // === impl Inventory ===
 
@@ -571,43 +526,6 @@ fn changed_keys(user: &User, change: impl FnMut(&mut Key)) -> Option<Arc<[Key]>>
     (**known != *keys).then(|| keys.into())
 }
 
-// === impl Facts ===
-
-impl Default for Facts {
-    /// As where nothing is configured.
-    fn default() -> Self {
-        Self {
-            policy: Arc::default(),
-            overrides: Arc::default(),
-            id_label: IdLabel::Masked,
-            poll_interval: Duration::from_mins(5),
-            listings: ConfiguredListings::default(),
-        }
-    }
-}
-
-// === impl User ===
-
-impl User {
-    /// Whether anything is known of it beside that it is a user.
-    #[must_use]
-    pub fn is_known(&self) -> bool {
-        let Self { up, answered, keys, failure, name, console_login, policy: _ } = self;
-        up.is_some()
-            || answered.is_some()
-            || keys.is_some()
-            || failure.is_some()
-            || name.is_some()
-            || console_login.is_some()
-    }
-
-    /// What of it does not come from polls.
-    fn configured(&self) -> Self {
-        let Self { name, console_login, policy, .. } = self;
-        Self { name: name.clone(), console_login: *console_login, policy: policy.clone(), ..Self::default() }
-    }
-}
-
 // === impl Changed ===
 
 impl Changed {
@@ -632,7 +550,10 @@ impl Changed {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::tencent::KeyStatus;
 
     fn account() -> (Account, Uin) {
         let facts = Facts { poll_interval: Duration::from_secs(1), ..Facts::default() };

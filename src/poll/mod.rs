@@ -5,7 +5,7 @@
 //! - [`budget`] says whether the account may ask now: no sliding second ever holds more than its rate.
 //! - `congestion` is how much of that rate the others who share it leave to us.
 //! - [`outages`] logs what fails, and when it is over.
-//! - `errand` is what is asked beside users' keys; [`discovery`] is who there is, of whom [`pattern`]s choose, and
+//! - `errand` is what is asked beside users' keys; [`discovery`] is who there is, of whom [`crate::pattern`]s choose, and
 //!   `last_use` which keys are asked about; [`members`] is which accounts an organisation has.
 //! - `request` is one request, of whatever kind, and `settle` what its end means.
 //! - `time_keeper` is the time that an account goes by and signs with.

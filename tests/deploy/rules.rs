@@ -21,22 +21,17 @@ const DOCUMENTS: &str = "https://github.com/tencentcloud-cam-exporter/tencentclo
 const PREFIX: &str = "TencentCloudCam";
 
 /// What a runbook tells, in this order.
-const HEADINGS: [&str; 4] = ["## Meaning", "## How to confirm", "## How to mend", "## When to silence"];
+const HEADINGS: [&str; 4] = ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"];
 
 /// Metrics of others that the rules ask for.
 const FOREIGN: [&str; 3] = ["up", "kube_pod_container_status_running", "kube_pod_init_container_status_running"];
 
-/// The rules as the Prometheus Operator takes them.
-const PROMETHEUS_RULE: &str = "deploy/kubernetes/components/prometheus-rule/prometheusrule.yaml";
-
-const PROMETHEUS_RULE_HEAD: &str = "\
-# The rules of deploy/prometheus/rules.yml, from which this is made: docs/alerts/README.md tells how.
-apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: tencentcloud-cam-exporter
-spec:
-";
+/// The files of rules, and the components that hold them for the Prometheus Operator, with the object's name.
+const PROMETHEUS_RULES: [(&str, &str, &str); 3] = [
+    ("rules.yml", "prometheus-rule", "tencentcloud-cam-exporter"),
+    ("rules-accounts.yml", "prometheus-rule-accounts", "tencentcloud-cam-exporter"),
+    ("rules-optional.yml", "prometheus-rule-optional", "tencentcloud-cam-exporter-optional"),
+];
 
 /// Runs a tool in a folder. What it says is the error where it is not content.
 fn run(tool: &str, arguments: &[&str], folder: &Path) -> Result<String, String> {
@@ -61,7 +56,7 @@ fn read(path: &str) -> String {
 }
 
 fn alerts() -> Vec<Rule> {
-    file::rules().into_iter().filter(Rule::is_alert).collect()
+    file::KEYS.rules().into_iter().filter(Rule::is_alert).collect()
 }
 
 /// The runbook of an alert, as a path of the project.
@@ -72,13 +67,15 @@ fn runbook(alert: &str) -> String {
 #[test]
 #[ignore = "needs promtool"]
 fn promtool_finds_nothing_wrong_with_the_rules() {
-    promtool(&["check", "rules", "--lint=all", "--lint-fatal", "rules.yml"], &file::folder()).unwrap();
+    for file in [file::KEYS, file::ACCOUNTS].iter().flat_map(|suite| suite.files) {
+        promtool(&["check", "rules", "--lint=all", "--lint-fatal", file], &file::folder()).unwrap();
+    }
 }
 
 #[test]
 #[ignore = "needs promtool"]
 fn the_rules_pass_their_tests() {
-    let files = file::test_files();
+    let files = [file::KEYS, file::ACCOUNTS].map(file::Suite::test_files).concat();
     let files = files.iter().map(|path| path.to_str().unwrap());
     let arguments: Vec<&str> = ["test", "rules"].into_iter().chain(files).collect();
     promtool(&arguments, &file::folder()).unwrap();
@@ -149,10 +146,15 @@ fn the_table_has_every_alert() {
 
 #[test]
 fn an_alert_is_tested_firing_and_silent() {
-    let cases = file::cases(&file::rules());
-    for Rule { name, .. } in alerts() {
-        assert!(cases.iter().any(|case| case.fires.contains(&name)), "{name} never fires");
-        assert!(cases.iter().any(|case| case.silent.contains(&name)), "{name} is never silent");
+    for suite in [file::KEYS, file::ACCOUNTS] {
+        let rules = suite.rules();
+        let cases = file::cases(suite, &rules);
+        // The health group is tested once: it is the same in both files.
+        let keys = rules.iter().filter(|rule| rule.is_alert() && !is_health(suite, rule));
+        for Rule { name, .. } in keys {
+            assert!(cases.iter().any(|case| case.fires.contains(name)), "{name} never fires");
+            assert!(cases.iter().any(|case| case.silent.contains(name)), "{name} is never silent");
+        }
     }
 }
 
@@ -160,8 +162,9 @@ fn an_alert_is_tested_firing_and_silent() {
 fn the_rules_ask_for_metrics_that_there_are() {
     let page = read("docs/metrics.md");
     let documented = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let rules = file::rules();
-    let known: BTreeSet<&str> = documented.chain(FOREIGN).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
+    let rules = [file::KEYS, file::ACCOUNTS].map(file::Suite::rules).concat();
+    let known: BTreeSet<&str> =
+        documented.chain(FOREIGN).chain(["ALERTS"]).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
     for rule in &rules {
         for metric in rule.metrics() {
             assert!(known.contains(metric.as_str()), "{}: {metric}", rule.name);
@@ -169,19 +172,47 @@ fn the_rules_ask_for_metrics_that_there_are() {
     }
 }
 
-/// `UPDATE_PROMETHEUSRULE=1` writes it.
+/// `UPDATE_PROMETHEUSRULE=1` writes them.
 #[test]
-fn the_prometheusrule_holds_the_rules() {
-    let rules = read("deploy/prometheus/rules.yml");
-    let groups = rules.lines().skip_while(|line| line.starts_with('#'));
-    let groups = groups.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
-    let expected = PROMETHEUS_RULE_HEAD.to_owned() + &groups.collect::<String>();
-    if env::var_os("UPDATE_PROMETHEUSRULE").is_some() {
-        fs::create_dir_all(in_project(PROMETHEUS_RULE).parent().unwrap()).unwrap();
-        fs::write(in_project(PROMETHEUS_RULE), &expected).unwrap();
+fn the_prometheusrules_hold_the_rules() {
+    for (file, component, name) in PROMETHEUS_RULES {
+        let path = format!("deploy/kubernetes/components/{component}/prometheusrule.yaml");
+        let rules = read(&format!("deploy/prometheus/{file}"));
+        let groups = rules.lines().skip_while(|line| line.starts_with('#'));
+        let groups = groups.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
+        let head = format!(
+            "# The rules of deploy/prometheus/{file}, from which this is made: docs/alerts/README.md says how.\n\
+             apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: {name}\nspec:\n"
+        );
+        let expected = head + &groups.collect::<String>();
+        if env::var_os("UPDATE_PROMETHEUSRULE").is_some() {
+            fs::create_dir_all(in_project(&path).parent().unwrap()).unwrap();
+            fs::write(in_project(&path), &expected).unwrap();
+        }
+        assert!(read(&path) == expected, "{path} is not made from the rules as they are");
+        let groups = |text: &str, path: &[&str]| -> Yaml {
+            path.iter().fold(file::load(text), |yaml, name| yaml[*name].clone())
+        };
+        assert_eq!(groups(&expected, &["spec", "groups"]), groups(&rules, &["groups"]));
     }
-    assert!(read(PROMETHEUS_RULE) == expected, "{PROMETHEUS_RULE} is not made from the rules as they are");
-    let groups =
-        |text: &str, path: &[&str]| -> Yaml { path.iter().fold(file::load(text), |yaml, name| yaml[*name].clone()) };
-    assert_eq!(groups(&expected, &["spec", "groups"]), groups(&rules, &["groups"]));
+}
+
+/// Both files have the same health group, and alerts of the same names and severities.
+#[test]
+fn the_rules_for_accounts_differ_in_the_alerts_on_keys_alone() {
+    let [keys, accounts] = ["rules.yml", "rules-accounts.yml"].map(|file| read(&format!("deploy/prometheus/{file}")));
+    let health = |text: &str| text.split_once("  - name: tencentcloud-cam-health\n").unwrap().1.to_owned();
+    assert!(health(&keys) == health(&accounts));
+    let told = |file: &str| -> Vec<(String, String, String)> {
+        let alerts = file::rules(file).into_iter().filter(Rule::is_alert);
+        alerts
+            .map(|alert| (alert.name.clone(), alert.field("labels.severity").to_owned(), alert.field("for").to_owned()))
+            .collect()
+    };
+    assert_eq!(told("rules.yml"), told("rules-accounts.yml"));
+}
+
+fn is_health(suite: file::Suite, rule: &Rule) -> bool {
+    suite.files == file::ACCOUNTS.files
+        && file::rules("rules.yml").iter().any(|other| other.field("expr") == rule.field("expr"))
 }

@@ -38,25 +38,49 @@ pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus")
 }
 
-/// The rules, in their order.
-pub(super) fn rules() -> Vec<Rule> {
-    let file = load(&fs::read_to_string(folder().join("rules.yml")).unwrap());
+/// Files of rules that are loaded together, and the folders of their tests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Suite {
+    pub(super) files: &'static [&'static str],
+    folders: &'static [&'static str],
+}
+
+/// An alert for each key, with those that are off by default.
+pub(super) const KEYS: Suite =
+    Suite { files: &["rules.yml", "rules-optional.yml"], folders: &["tests", "tests/optional"] };
+
+/// An alert for each account.
+pub(super) const ACCOUNTS: Suite = Suite { files: &["rules-accounts.yml"], folders: &["tests/accounts"] };
+
+// === impl Suite ===
+
+impl Suite {
+    /// The rules, in their order.
+    pub(super) fn rules(self) -> Vec<Rule> {
+        self.files.iter().flat_map(|file| rules(file)).collect()
+    }
+
+    /// The files of tests, in the order of their names.
+    pub(super) fn test_files(self) -> Vec<PathBuf> {
+        let folders = self.folders.iter().map(|name| fs::read_dir(folder().join(name)).unwrap());
+        let files = folders.flatten().map(|file| file.unwrap().path());
+        let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+        files.sort();
+        files
+    }
+}
+
+/// The rules of a file, in their order.
+pub(super) fn rules(file: &str) -> Vec<Rule> {
+    let file = load(&fs::read_to_string(folder().join(file)).unwrap());
     let groups = items(&file["groups"]).iter();
     groups.flat_map(|group| items(&group["rules"]).iter().map(Rule::of)).collect()
 }
 
-/// The files of tests, in the order of their names.
-pub(super) fn test_files() -> Vec<PathBuf> {
-    let files = fs::read_dir(folder().join("tests")).unwrap();
-    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-    files.sort();
-    files
-}
-
 /// Every test of every file.
-pub(super) fn cases(rules: &[Rule]) -> Vec<Case> {
+pub(super) fn cases(suite: Suite, rules: &[Rule]) -> Vec<Case> {
     let mut cases = vec![];
-    for path in test_files() {
+    for path in suite.test_files() {
         let file = load(&fs::read_to_string(&path).unwrap());
         let name = path.file_name().unwrap().to_str().unwrap();
         cases.extend(items(&file["tests"]).iter().map(|test| Case::of(name, &file, test, rules)));
@@ -117,7 +141,13 @@ impl Case {
             asked.insert(alert);
         }
         for check in items(&test["promql_expr_test"]) {
-            asked.extend(promql::metrics(check["expr"].as_str().unwrap()));
+            let expression = check["expr"].as_str().unwrap();
+            asked.extend(promql::metrics(expression));
+            if let Some(alert) = promql::alert(expression) {
+                let set = if items(&check["exp_samples"]).is_empty() { &mut silent } else { &mut fires };
+                set.insert(alert.to_owned());
+                asked.insert(alert.to_owned());
+            }
         }
         let interval = whole["evaluation_interval"].clone();
         let yaml = map([

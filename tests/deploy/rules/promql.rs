@@ -8,7 +8,7 @@ pub(super) enum Kind {
     /// A metric, a function, a label or a keyword.
     Name,
     Number,
-    /// In brackets, without them.
+    /// In brackets, without them, or after `offset`.
     Duration,
     /// In quotes, with them.
     String,
@@ -33,7 +33,7 @@ pub(super) struct Token<'a> {
 const LABELS_FOLLOW: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
 /// The keywords besides.
-const KEYWORDS: [&str; 4] = ["and", "or", "unless", "bool"];
+const KEYWORDS: [&str; 5] = ["and", "or", "unless", "bool", "offset"];
 
 const SIGNS: [&str; 6] = ["==", "!=", ">=", "<=", "=~", "!~"];
 
@@ -50,8 +50,8 @@ pub(super) fn tokens(expression: &str) -> Vec<Token<'_>> {
                 continue;
             }
             '"' => (Kind::String, rest[1..].find('"').unwrap() + 2),
-            '0'..='9' if tokens.last().is_some_and(|token| token.text == "[") => {
-                (Kind::Duration, rest.find(']').unwrap())
+            '0'..='9' if tokens.last().is_some_and(|token| ["[", "offset"].contains(&token.text)) => {
+                (Kind::Duration, rest.find(|it: char| !it.is_ascii_alphanumeric()).unwrap())
             }
             '0'..='9' => {
                 let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.');
@@ -84,6 +84,11 @@ pub(super) fn metrics(expression: &str) -> BTreeSet<String> {
     };
     let metrics = tokens.iter().enumerate().filter(|(number, token)| is_metric((*number, token)));
     metrics.map(|(_, token)| token.text.to_owned()).collect()
+}
+
+/// The alert of whose series an expression asks.
+pub(super) fn alert(expression: &str) -> Option<&str> {
+    expression.strip_prefix("ALERTS{alertname=\"")?.split('"').next()
 }
 
 #[test]

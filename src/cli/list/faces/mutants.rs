@@ -63,7 +63,7 @@ fn a_face_that_says_something_else_is_caught() {
         ("user_missing", Box::new(unset(series("user_missing")))),
         ("finding", Box::new(unset(series("access_key_finding")))),
         ("discovery_up", Box::new(set(series("account_user_discovery_up"), 1.0))),
-        ("users", Box::new(set(series("account_users"), 7.0))),
+        ("users", Box::new(set(series("account_users{"), 7.0))),
         ("title", Box::new(page("problems –", "All well –"))),
         (
             "headline",

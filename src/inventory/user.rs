@@ -1,0 +1,63 @@
+//! What is known of a user and its keys.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Failure, Policy};
+use crate::tencent::{KeyStatus, LastUse};
+
+/// What is known of a user. Starts with nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Whether the last poll brought the user's keys; nothing before the first poll has ended.
+    pub up: Option<bool>,
+    /// When the API last answered about the user.
+    pub answered: Option<Timestamp>,
+    /// The keys as last answered, in the order of their labels; nothing before the first answer, or where there is no such user. As long as answers
+    /// bring the same keys, this stays the same allocation: whoever keeps it sees at once that nothing has changed.
+    pub keys: Option<Arc<[Key]>>,
+    /// Why the last poll brought no keys, where it did not. Not kept over a restart.
+    pub failure: Option<Failure>,
+    /// What the account calls the user, where that is known.
+    pub name: Option<Arc<str>>,
+    /// Whether the user may log in to the console, where that is known.
+    pub console_login: Option<bool>,
+    /// What is expected of its keys, where that is not the account's policy.
+    pub policy: Option<Arc<Policy>>,
+}
+
+/// An access key as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The label `access_key_id`; no two keys of a user share one.
+    pub label: String,
+    /// The last answered status.
+    pub status: KeyStatus,
+    /// When the key was made.
+    pub created: Timestamp,
+    /// When it was last used, as last answered; nothing as long as nobody has asked.
+    pub last_use: Option<LastUse>,
+}
+
+// === impl User ===
+
+impl User {
+    /// Whether anything is known of it beside that it is a user.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let Self { up, answered, keys, failure, name, console_login, policy: _ } = self;
+        up.is_some()
+            || answered.is_some()
+            || keys.is_some()
+            || failure.is_some()
+            || name.is_some()
+            || console_login.is_some()
+    }
+
+    /// What of it does not come from polls.
+    pub(super) fn configured(&self) -> Self {
+        let Self { name, console_login, policy, .. } = self;
+        Self { name: name.clone(), console_login: *console_login, policy: policy.clone(), ..Self::default() }
+    }
+}
