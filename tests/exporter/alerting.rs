@@ -256,7 +256,9 @@ fn on_a_bad_day_each_alert_is_told_once_and_resolved_once() {
     let keys_of = |day: &Day, uin: u64, keys: Vec<Key>| {
         day.world.simulator.edit(|population| population.users.get_mut(&uin).unwrap().keys = keys);
     };
-    keys_of(&day, GREEDY, ["AKIDfirst", "AKIDsecond", "AKIDthird"].map(recent_key).into());
+    // New keys: of old ones a rotation would be unfinished.
+    let new_key = |id: &str| key_made(id, SystemClock.now());
+    keys_of(&day, GREEDY, vec![recent_key("AKIDfirst"), new_key("AKIDsecond"), new_key("AKIDthird")]);
     day.until_told("firing", alert::OVER_LIMIT);
 
     let rejection = Rejection::new("UnauthorizedOperation", "once");
