@@ -165,7 +165,7 @@ def main():
     variants["per key"] = (ROOT / "deploy/prometheus/rules.yml").read_text()
     variants["per account"] = (ROOT / "deploy/prometheus/rules-accounts.yml").read_text()
     print("alerts  variant      CPU-s an evaluation  longest group s  series recorded  missed  dropped")
-    for with_findings in (options.users // 1000, options.users * 2 // 5):
+    for with_findings in (options.users // 1000, options.users * 7 // 15):
         server, base = serve(Population(options.users, with_findings)), 0.0
         for name, rules in variants.items():
             prometheus = Prometheus(rules, server.server_address[1], options.interval)
