@@ -96,4 +96,6 @@ fn the_metrics_of_an_expression_are_found() {
     let expression =
         r#"max by (a, b) (x{c="d"}) or abs(y:z[5m]) - time() > ignoring (e) group_left () 2 * v unless on (f) w"#;
     assert_eq!(metrics(expression), ["v", "w", "x", "y:z"].map(str::to_owned).into());
+    assert_eq!(alert(r#"ALERTS{alertname="One", alertstate="firing"}"#), Some("One"));
+    assert_eq!(tokens("x offset 1h").last().unwrap().kind, Kind::Duration);
 }

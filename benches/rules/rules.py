@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""What the Prometheus rules cost: CPU-seconds an evaluation above the same Prometheus without rules.
+
+    python3 benches/rules/rules.py --users 10000 --minutes 10 --old 8574ab4
+
+Serves an exposition of so many users with two keys each, with few findings and with many, to a real Prometheus (in PATH), once
+for each variant. Also says how long the groups took, how many series they recorded, how many notifications were dropped, and
+whether each panel of the dashboard answers over the time range within the default limits. The machine should be idle.
+"""
+
+import argparse, http.server, json, os, pathlib, shutil, subprocess, tempfile, threading, time, urllib.parse, urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DAY = 86400
+
+
+class Population:
+    """The exposition, made again for each scrape. The first users of a population have findings: six alerts each."""
+
+    def __init__(self, users, with_findings):
+        self.users, self.with_findings = users, with_findings
+
+    def text(self):
+        now, out = int(time.time()), []
+
+        def add(name, value, **labels):
+            inner = ",".join(f'{key}="{text}"' for key, text in labels.items())
+            out.append(f"tencentcloud_cam_{name}{{{inner}}} {value}" if inner else f"tencentcloud_cam_{name} {value}")
+
+        a = {"account": "prod"}
+        for name, value in (
+            ("access_keys_limit", 2), ("access_key_max_age_seconds", 90 * DAY), ("account_poll_interval_seconds", 900),
+            ("account_shortest_poll_interval_seconds", 667), ("account_schedule_lag_seconds", 0), ("account_users", self.users),
+            ("account_up", 1), ("account_users_unanswered", 0), ("account_outage", 0), ("account_last_used_complete", 1),
+            ("account_last_used_up", 1), ("account_user_discovery_up", 1), ("clock_skew_seconds", 0),
+            ("api_requests_total", now), ("account_rate_limit_requests_per_second", 15), ("account_last_sweep_duration_seconds", 700),
+        ):
+            add(name, value, **a)
+        for status in ("Active", "Inactive", "Unknown"):
+            add("account_access_keys", 2 * self.users if status == "Active" else 0, **a, status=status)
+        add("account_inventory_complete", 1, **a, shard="0")
+        for name in ("exporter_total_shards", "exporter_config_last_reload_successful"):
+            add(name, 1)
+        add("exporter_shard_ordinal", 0)
+        add("exporter_build_info", 1, version="bench")
+        for number in range(self.users):
+            bad = number < self.with_findings
+            u = {**a, "uin": str(100000000000 + number)}
+            add("user_up", 1, **u)
+            add("user_last_success_timestamp_seconds", now - (now + number) % 900, **u)
+            add("user_info", 1, **u, user_name=f"user-{number}")
+            add("user_console_login", 0, **u)
+            for status in ("Active", "Inactive", "Unknown"):
+                add("access_keys", 2 if status == "Active" else 0, **u, status=status)
+            for key in range(2):
+                k = {**u, "access_key_id": f"AKIDabcd****{2 * number + key:06d}"}
+                created = now - (200 if bad else 10) * DAY - number
+                used = now - (60 if bad and key == 0 else 1) * DAY
+                add("access_key_created_timestamp_seconds", created, **k)
+                add("access_key_age_seconds", now - created, **k)
+                for status in ("Active", "Inactive", "Unknown"):
+                    add("access_key_status", int(status == "Active"), **k, status=status)
+                add("access_key_last_used_timestamp_seconds", used, **k)
+                add("access_key_never_used", 0, **k)
+                add("access_key_auto_disable_timestamp_seconds", used + 89 * DAY, **k)
+                if bad:
+                    add("access_key_finding", created, **k, finding="stale")
+                    add("access_key_finding", created, **k, finding="very_stale")
+                if bad and key == 0:
+                    add("access_key_finding", used, **k, finding="unused")
+            if bad:
+                add("user_finding", 2, **u, finding="at_limit")
+        return ("\n".join(out) + "\n").encode()
+
+
+def serve(population):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = population.text()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+class Prometheus:
+    def __init__(self, rules, target, interval):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        rule_files = ""
+        if rules is not None:
+            (self.folder / "rules.yml").write_text(rules)
+            rule_files = "rule_files: [rules.yml]\n"
+        (self.folder / "prometheus.yml").write_text(
+            f"global: {{scrape_interval: {interval}s, scrape_timeout: {interval}s, evaluation_interval: {interval}s}}\n{rule_files}"
+            f"scrape_configs:\n- job_name: tencentcloud-cam-exporter\n  static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
+        )
+        self.port = 19870
+        self.process = subprocess.Popen(
+            ["prometheus", f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
+             f"--web.listen-address=127.0.0.1:{self.port}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+
+    def cpu(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def get(self, path, **query):
+        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=300) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    def number(self, expression):
+        result = self.get("query", query=expression).get("data", {}).get("result", [])
+        return sum(float(sample["value"][1]) for sample in result)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+def panels(prometheus, hours):
+    """The panels that do not answer over so many hours."""
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())
+    failed, now = [], time.time()
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            expression = target["expr"].replace("$__rate_interval", "2m").replace("$__range", f"{hours}h")
+            for variable in ("job", "account", "instance"):
+                expression = expression.replace(f"${variable}", ".*")
+            if target.get("range"):
+                answer = prometheus.get("query_range", query=expression, start=now - hours * 3600, end=now, step=max(15, hours * 3600 // 1000))
+            else:
+                answer = prometheus.get("query", query=expression)
+            if answer.get("status") != "success":
+                failed.append(f"{panel['title']} {target['refId']}: {answer.get('error')}")
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--minutes", type=int, default=10, help="how long to measure each variant")
+    parser.add_argument("--settle", type=int, default=7, help="minutes before that, in which alerts begin to fire")
+    parser.add_argument("--interval", type=int, default=60, help="seconds between scrapes, and between evaluations")
+    parser.add_argument("--old", help="a revision whose deploy/prometheus/rules.yml is measured too")
+    parser.add_argument("--panels", type=int, default=0, help="hours over which the panels are asked, and waited for")
+    options = parser.parse_args()
+    variants = {"none": None}
+    if options.old:
+        show = ["git", "-C", str(ROOT), "show", f"{options.old}:deploy/prometheus/rules.yml"]
+        variants["old"] = subprocess.run(show, check=True, capture_output=True, text=True).stdout
+    variants["per key"] = (ROOT / "deploy/prometheus/rules.yml").read_text()
+    variants["per account"] = (ROOT / "deploy/prometheus/rules-accounts.yml").read_text()
+    print("alerts  variant      CPU-s an evaluation  longest group s  series recorded  missed  dropped")
+    for with_findings in (options.users // 1000, options.users * 7 // 15):
+        server, base = serve(Population(options.users, with_findings)), 0.0
+        for name, rules in variants.items():
+            prometheus = Prometheus(rules, server.server_address[1], options.interval)
+            time.sleep(options.settle * 60)
+            started = prometheus.cpu()
+            time.sleep(options.minutes * 60)
+            spent = (prometheus.cpu() - started) * options.interval / (options.minutes * 60)
+            if rules is None:
+                base = spent
+            longest = prometheus.number("max(prometheus_rule_group_last_duration_seconds)")
+            recorded = prometheus.number('count({__name__=~".+:.+"})')
+            missed = prometheus.number("sum(prometheus_rule_group_iterations_missed_total)")
+            dropped = prometheus.number("sum(prometheus_notifications_dropped_total)")
+            alerts = len(prometheus.get("alerts").get("data", {}).get("alerts", []))
+            print(f"{alerts:6}  {name:12} {spent - base:19.2f}  {longest:15.2f}  {recorded:15.0f}  {missed:6.0f}  {dropped:7.0f}", flush=True)
+            if options.panels and name == "per key" and with_findings == options.users // 1000:
+                time.sleep(max(0, options.panels * 3600 - (options.settle + options.minutes) * 60))
+                for line in panels(prometheus, options.panels) or [f"every panel answers over {options.panels} h"]:
+                    print(line, flush=True)
+            prometheus.stop()
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
