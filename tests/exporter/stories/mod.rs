@@ -58,14 +58,13 @@ impl Story {
             });
         }
         let addresses: Vec<SocketAddr> = exporters.iter().map(Exporter::address).collect();
-        let targets: String = addresses
-            .iter()
-            .enumerate()
-            .map(|(shard, at)| format!("  - {{targets: ['{at}'], labels: {{instance: '{shard}'}}}}\n"))
-            .collect();
+        let target =
+            |(shard, at): (usize, &SocketAddr)| format!("{{targets: ['{at}'], labels: {{instance: '{shard}'}}}}");
+        let targets: Vec<String> = addresses.iter().enumerate().map(target).collect();
+        let targets = targets.join(", ");
         let scrape = format!(
             "global: {{scrape_interval: {SCRAPE}, scrape_timeout: {SCRAPE}}}\n\
-             scrape_configs:\n- job_name: exporter\n  static_configs:\n{targets}"
+             scrape_configs:\n- {{job_name: exporter, static_configs: [{targets}]}}\n"
         );
         let prometheus = Prometheus::configured(world.folder.path(), &[], &scrape);
         let exporters = exporters.into_iter().map(Some).collect();
