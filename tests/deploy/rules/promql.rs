@@ -86,16 +86,10 @@ pub(super) fn metrics(expression: &str) -> BTreeSet<String> {
     metrics.map(|(_, token)| token.text.to_owned()).collect()
 }
 
-/// The alert of whose series an expression asks.
-pub(super) fn alert(expression: &str) -> Option<&str> {
-    expression.strip_prefix("ALERTS{alertname=\"")?.split('"').next()
-}
-
 #[test]
 fn the_metrics_of_an_expression_are_found() {
     let expression =
         r#"max by (a, b) (x{c="d"}) or abs(y:z[5m]) - time() > ignoring (e) group_left () 2 * v unless on (f) w"#;
     assert_eq!(metrics(expression), ["v", "w", "x", "y:z"].map(str::to_owned).into());
-    assert_eq!(alert(r#"ALERTS{alertname="One", alertstate="firing"}"#), Some("One"));
     assert_eq!(tokens("x offset 1h").last().unwrap().kind, Kind::Duration);
 }
