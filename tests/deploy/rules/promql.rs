@@ -51,7 +51,7 @@ pub(super) fn tokens(expression: &str) -> Vec<Token<'_>> {
             }
             '"' => (Kind::String, rest[1..].find('"').unwrap() + 2),
             '0'..='9' if tokens.last().is_some_and(|token| ["[", "offset"].contains(&token.text)) => {
-                (Kind::Duration, rest.find(|it: char| !it.is_ascii_alphanumeric()).unwrap())
+                (Kind::Duration, rest.find(|it: char| !it.is_ascii_alphanumeric()).unwrap_or(rest.len()))
             }
             '0'..='9' => {
                 let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.');
