@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the Prometheus rules cost: CPU-seconds an evaluation above the same Prometheus without rules.
 
-    python3 benches/rules/rules.py --users 10000 --minutes 10 --old 8574ab4
+    python3 benches/rules/rules.py --users 10000 --minutes 10 --old REVISION
 
 Serves an exposition of so many users with two keys each, with few findings and with many, to a real Prometheus (in PATH), once
 for each variant. Also says how long the groups took, how many series they recorded, how many notifications were dropped, and
