@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -176,5 +177,7 @@ fn a_file_on_a_mount_that_hangs_ends_the_start_and_keeps_probes_alive() {
     assert!(!rest.iter().any(|line| line.contains("started")), "{rest:?}");
     strace.kill().unwrap();
     strace.wait().unwrap();
-    assert_eq!(std::fs::read_to_string(&state).unwrap(), "whatever is in it");
+    // The read goes on now, and what it finds is put aside.
+    let is_kept = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text == "whatever is in it");
+    assert!(is_kept(&state.with_extension("unusable")) || is_kept(&state));
 }
