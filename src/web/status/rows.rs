@@ -235,8 +235,8 @@ impl KeyRow {
                 };
                 write!(f, r#" <span class="act">{text}</span>"#)?;
             }
-            let exempt = self.exempt.iter().filter(|exemption| said.contains(&exemption.finding));
-            exempt.into_iter().try_for_each(|exemption| write!(f, " {}", Exempt(exemption, self.now)))
+            let mut exempt = self.exempt.iter().filter(|exemption| said.contains(&exemption.finding));
+            exempt.try_for_each(|exemption| write!(f, "<p>{}</p>", Exempt(exemption, self.now)))
         })
     }
 
