@@ -211,9 +211,11 @@ pub(crate) const FAINT: &str = r"(() => {
     return [...document.body.querySelectorAll('*')].filter(e => speaks(e) && contrast(e) < 4.5).map(e => e.outerHTML);
 })()";
 
-/// Elements that reach out of the window on the right.
-pub(crate) const OUTSIDE: &str = "[...document.body.querySelectorAll('*')]
-    .filter(e => e.getBoundingClientRect().right > WIDTH + 0.5).map(e => e.outerHTML)";
+/// Elements that reach out of the window on the right, or out of their section.
+pub(crate) const OUTSIDE: &str = "[...document.body.querySelectorAll('*')].filter(e => {
+    const right = e => e ? e.getBoundingClientRect().right : WIDTH;
+    return right(e) > Math.min(WIDTH, right(e.closest('section'))) + 0.5;
+}).map(e => e.outerHTML)";
 
 /// The longest names there are leave the window as little as short ones. Leaves its pictures in target/tmp, to be looked
 /// at.
@@ -223,20 +225,24 @@ fn a_browser_shows_it_whole_and_has_nothing_to_say() {
     let world = troubled_world();
     let long = world.config().replace("name: prod", &format!("name: {:-<64}", "prod")) + "keys: {id_label: full}\n";
     let mut chromium = Chromium::start();
-    for (what, config) in [("short", world.config()), ("long", long)] {
+    let exempt = world.config()
+        + "keys: {overrides: [{users: ['*'], exempt: [stale, unused], reason: used in emergencies by those on call}]}\n";
+    for (what, config, problems) in
+        [("short", world.config(), "4 problems"), ("long", long, "4 problems"), ("exempt", exempt, "exempt from stale")]
+    {
         let exporter = polled(&world, &config);
-        shows_it_whole(&exporter, &mut chromium, what);
+        shows_it_whole(&exporter, &mut chromium, what, problems);
     }
     assert!(chromium.console().is_empty(), "{:?}", chromium.console());
 }
 
-fn shows_it_whole(exporter: &Exporter, chromium: &mut Chromium, what: &str) {
+fn shows_it_whole(exporter: &Exporter, chromium: &mut Chromium, what: &str, problems: &str) {
     let mut backgrounds = BTreeSet::new();
     for (width, scheme) in [(1200, "light"), (1200, "dark"), (390, "light"), (360, "light"), (360, "dark")] {
         chromium.appear(width, scheme);
         chromium.load(&format!("http://{}/", exporter.address()));
         let text = chromium.evaluate("document.body.innerText").as_str().unwrap().to_owned();
-        for shown in ["4 problems", "prod", "AuthFailure.UnauthorizedOperation", "cam:ListAccessKeys", "AKIDoldx"] {
+        for shown in [problems, "prod", "AuthFailure.UnauthorizedOperation", "cam:ListAccessKeys", "AKIDoldx"] {
             assert!(text.contains(shown), "{width} {scheme}: no {shown}: {text}");
         }
         assert_eq!(chromium.evaluate(&OUTSIDE.replace("WIDTH", &width.to_string())), json!([]), "{width} {scheme}");
