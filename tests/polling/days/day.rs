@@ -104,8 +104,8 @@ struct Api {
     unlisted: usize,
     denied: BTreeMap<u64, usize>,
     made: u64,
-    /// The most keys that there have been.
-    most: usize,
+    /// How many keys there were in each minute.
+    keys: Vec<usize>,
 }
 
 // === impl Truth ===
@@ -179,7 +179,7 @@ impl Api {
         let caller = Caller { uin: FIRST - 1, credential: Population::demo_credential() };
         let population = Population { callers: vec![caller], users: BTreeMap::new() };
         let simulator = Arc::new(Simulator::new(Arc::clone(clock) as _, population));
-        let mut api = Self { simulator, outage: 0, unlisted: 0, denied: BTreeMap::new(), made: 0, most: 0 };
+        let mut api = Self { simulator, outage: 0, unlisted: 0, denied: BTreeMap::new(), made: 0, keys: vec![] };
         for uin in FIRST..FIRST + USERS {
             let keys = (0..random.usize(1..4)).map(|_| {
                 let minutes = SignedDuration::from_mins(random.i64(0..24 * 60));
@@ -254,8 +254,10 @@ impl Api {
             truth.due = users.flat_map(|(uin, user)| due(*uin, user, now)).collect();
             population.users.values().map(|user| user.keys.len()).sum()
         });
-        self.most = self.most.max(keys);
-        if keys == 0 || self.most >= 10 && 2 * keys < self.most {
+        self.keys.push(keys);
+        // The alert ends by itself a day after.
+        let most = self.keys.iter().rev().take(24 * 60).copied().max().unwrap_or_default();
+        if keys == 0 && most > 0 || most >= 10 && 2 * keys < most {
             truth.due.insert("InventoryCollapsed{}".to_owned());
         }
         truth
