@@ -129,11 +129,11 @@ pub struct UserCounts {
     pub unanswered: usize,
     /// Those that exist and whose last answer is older than [`LATE_INTERVALS`] effective poll intervals.
     pub late: usize,
-    /// Those of whom [`Finding::AtLimit`] or [`Finding::OverLimit`] is reported.
+    /// Users with a reported [`Finding::AtLimit`] or [`Finding::OverLimit`].
     pub at_limit: usize,
-    /// Those of whom [`Finding::OverLimit`] is reported.
+    /// Users with a reported [`Finding::OverLimit`].
     pub over_limit: usize,
-    /// Those of whom [`Finding::ConsoleLogin`] is reported.
+    /// Users with a reported [`Finding::ConsoleLogin`].
     pub console_login: usize,
     /// Those with an exemption that has ended.
     pub exemption_ended: usize,

@@ -48,7 +48,7 @@ impl Sources {
 // === impl FoundUser ===
 
 impl<N: Into<Arc<str>>> From<N> for FoundUser {
-    /// One of whom nothing but the name is known.
+    /// A user with only its name known.
     fn from(name: N) -> Self {
         Self { name: name.into(), console_login: None }
     }
