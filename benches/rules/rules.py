@@ -3,8 +3,8 @@
 
     python3 benches/rules/rules.py --users 10000 --minutes 10 --old REVISION
 
-Serves an exposition of so many users with two keys each, with few findings and with many, to a real Prometheus (in PATH), once
-for each variant. Also says how long the groups took, how many series they recorded, how many notifications were dropped, and
+Serves an exposition of so many users with two keys each, with few findings and with many, to a real Prometheus with a real
+Alertmanager (in PATH: prometheus, prometheus-alertmanager), once for each variant. Also says how long the groups took, how many series they recorded, how many notifications were dropped, and
 whether each panel of the dashboard answers over the time range within the default limits. The machine should be idle.
 """
 
@@ -12,6 +12,7 @@ import argparse, http.server, json, os, pathlib, shutil, subprocess, tempfile, t
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DAY = 86400
+PROMETHEUS, ALERTMANAGER = 19870, 19871
 
 
 class Population:
@@ -94,27 +95,35 @@ def serve(population):
 class Prometheus:
     def __init__(self, rules, target, interval):
         self.folder = pathlib.Path(tempfile.mkdtemp())
+        (self.folder / "alertmanager.yml").write_text("{route: {receiver: nobody}, receivers: [{name: nobody}]}")
         rule_files = ""
         if rules is not None:
             (self.folder / "rules.yml").write_text(rules)
             rule_files = "rule_files: [rules.yml]\n"
         (self.folder / "prometheus.yml").write_text(
             f"global: {{scrape_interval: {interval}s, scrape_timeout: {interval}s, evaluation_interval: {interval}s}}\n{rule_files}"
+            f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{ALERTMANAGER}']}}]}}]}}\n"
             f"scrape_configs:\n- job_name: tencentcloud-cam-exporter\n  static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
         )
-        self.port = 19870
-        self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
-             f"--web.listen-address=127.0.0.1:{self.port}"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        self.alertmanager = self.start(
+            "prometheus-alertmanager", f"--config.file={self.folder}/alertmanager.yml", f"--storage.path={self.folder}/alerts",
+            f"--web.listen-address=127.0.0.1:{ALERTMANAGER}", "--cluster.listen-address=",
         )
+        self.process = self.start(
+            "prometheus", f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
+            f"--web.listen-address=127.0.0.1:{PROMETHEUS}",
+        )
+
+    @staticmethod
+    def start(*command):
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def cpu(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def get(self, path, **query):
-        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        url = f"http://127.0.0.1:{PROMETHEUS}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         try:
             with urllib.request.urlopen(url, timeout=300) as answer:
                 return json.load(answer)
@@ -126,8 +135,9 @@ class Prometheus:
         return sum(float(sample["value"][1]) for sample in result)
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
+        for process in (self.process, self.alertmanager):
+            process.terminate()
+            process.wait()
         shutil.rmtree(self.folder)
 
 
@@ -154,6 +164,7 @@ def main():
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--minutes", type=int, default=10, help="how long to measure each variant")
     parser.add_argument("--settle", type=int, default=7, help="minutes before that, in which alerts begin to fire")
+    parser.add_argument("--findings", type=int, nargs="*", help="users with findings, six alerts each (few: users / 1000, and many: users * 7 / 15)")
     parser.add_argument("--interval", type=int, default=60, help="seconds between scrapes, and between evaluations")
     parser.add_argument("--old", help="a revision whose deploy/prometheus/rules.yml is measured too")
     parser.add_argument("--panels", type=int, default=0, help="hours over which the panels are asked, and waited for")
@@ -165,7 +176,7 @@ def main():
     variants["per key"] = (ROOT / "deploy/prometheus/rules.yml").read_text()
     variants["per account"] = (ROOT / "deploy/prometheus/rules-accounts.yml").read_text()
     print("alerts  variant      CPU-s an evaluation  longest group s  series recorded  missed  dropped")
-    for with_findings in (options.users // 1000, options.users * 7 // 15):
+    for with_findings in options.findings or (options.users // 1000, options.users * 7 // 15):
         server, base = serve(Population(options.users, with_findings)), 0.0
         for name, rules in variants.items():
             prometheus = Prometheus(rules, server.server_address[1], options.interval)
@@ -181,7 +192,7 @@ def main():
             dropped = prometheus.number("sum(prometheus_notifications_dropped_total)")
             alerts = len(prometheus.get("alerts").get("data", {}).get("alerts", []))
             print(f"{alerts:6}  {name:12} {spent - base:19.2f}  {longest:15.2f}  {recorded:15.0f}  {missed:6.0f}  {dropped:7.0f}", flush=True)
-            if options.panels and name == "per key" and with_findings == options.users // 1000:
+            if options.panels and name == "per key" and with_findings <= options.users // 1000:
                 time.sleep(max(0, options.panels * 3600 - (options.settle + options.minutes) * 60))
                 for line in panels(prometheus, options.panels) or [f"every panel answers over {options.panels} h"]:
                     print(line, flush=True)

@@ -91,9 +91,10 @@ fn a_restart_without_its_list_and_a_shard_that_vanishes_end_no_alert() {
     day.until("all is known again", || day.count("tencentcloud_cam_account_inventory_complete == 1") == 2);
     is_whole(&one, 0);
 
-    // The second is gone, with its target.
-    drop(other);
+    // The second is gone, with its target. Prometheus may take ten seconds to let go of one, which is long at this pace.
     day.scrape(&targets[..1]);
+    day.until("the second is no target", || day.count("up") == 1);
+    drop(other);
     day.until_told("firing", EXPORTER_ABSENT);
     let other = Exporter::start_at(targets[1].1, day.world.with_config(&mut binary(), &config).args(flags(1)));
     is_whole(&other, 1);
