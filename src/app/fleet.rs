@@ -177,7 +177,7 @@ impl Fleet {
     }
 
     fn leave(&self, name: &AccountName, member: Member, tasks: &mut Tasks) {
-        info!(account = %name, "polling no longer");
+        info!(account = %name, "stopped polling account");
         member.stop(tasks);
         self.own.forget(name);
     }
@@ -331,7 +331,7 @@ impl Member {
         let now = self.account.correct(now);
         match listing {
             Ok(users) => {
-                info!(account = %self.configured.name, users = users.len(), "the users' file has been read");
+                info!(account = %self.configured.name, users = users.len(), "uins_file loaded");
                 self.from_file = users;
                 // The users first: once the file is known to be good, they are all users there are.
                 self.account.set_users(&self.users());
@@ -340,7 +340,7 @@ impl Member {
             Err(error) => {
                 let failure = ListingFailure { reason: None, code: None, error: error_text(&error), since: now };
                 self.account.listing_failed(Listing::UinsFile, failure);
-                error!(account = %self.configured.name, %error, "the users' file cannot be used: the last good list stays");
+                error!(account = %self.configured.name, %error, "cannot load uins_file, keeping the last valid list");
             }
         }
     }
@@ -370,7 +370,7 @@ fn joined(
             if names.insert(member.name.clone()) {
                 members.push((Some(entry.name.clone()), member));
             } else {
-                warn!(account = %entry.name, member = %member.name, "another account has the member's name: it is not polled for this one");
+                warn!(account = %entry.name, member = %member.name, "skipping member: another account has its name");
             }
         }
     }

@@ -80,7 +80,7 @@ pub struct Surroundings {
 /// How the exporter is served.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the metrics are.
+    /// Path under which to expose metrics.
     pub telemetry_path: TelemetryPath,
     /// Whether a request may reload.
     pub lifecycle: bool,
@@ -166,7 +166,7 @@ impl App {
         let config = match source.load() {
             Ok(config) => Some(config),
             Err(faults) if options.config_optional => {
-                error!(%faults, "the configuration cannot be used: nobody is polled until it can");
+                error!(%faults, "invalid configuration, not polling until it is fixed");
                 None
             }
             Err(faults) => return Err(Error::Config(faults)),
@@ -380,7 +380,7 @@ impl App {
             Ok(config) => match self.take_up(config, tasks).await {
                 Ok(()) => {
                     self.own.config_loaded(self.clock.now());
-                    info!("the configuration has been reloaded");
+                    info!("configuration reloaded");
                     return Ok(());
                 }
                 Err(refused) => refused.to_string(),
@@ -398,7 +398,7 @@ fn name(listener: &TcpListener) -> String {
     listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"))
 }
 
-/// Reloads when the configuration's file has changed, and reports when it is lost.
+/// Reloads when configuration file changed, reloading, and reports when it is lost.
 async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own>, reloader: Reloader) {
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -419,7 +419,7 @@ async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own
             Look::Unchanged => lost = 0,
             Look::Changed => {
                 lost = 0;
-                info!("the configuration's file has changed");
+                info!("configuration file changed, reloading");
                 // How it went is logged where it is done.
                 let _ = reloader.reload().await;
             }
@@ -429,7 +429,7 @@ async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own
                 if lost == LOST_AFTER {
                     error!(
                         error,
-                        "the configuration file cannot be read: the last configuration stays in use, but the next start fails"
+                        "cannot read the configuration file: the last valid configuration stays in use, but the next start fails"
                     );
                     own.config_refused();
                     source.forget();

@@ -56,7 +56,7 @@ impl Tasks {
     pub(super) async fn say_farewell(&mut self) {
         let all = async { while self.set.join_next().await.is_some() {} };
         if timeout(FAREWELL, all).await.is_err() {
-            warn!(tasks = self.set.len(), "not everything stopped in time: dropping the rest");
+            warn!(tasks = self.set.len(), "not all tasks stopped in time, aborting the rest");
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn refused_for_web(file: &Path, faults: &Faults) -> anyhow::Error {
 pub(super) fn guard(flags: &ServeFlags) -> Result<Arc<Guard>> {
     let Some(file) = flags.web_config.file() else { return Ok(Arc::new(Guard::open())) };
     let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| refused_for_web(file, &faults))?;
-    info!(file = %file.display(), serves = guard.summary(), "the web configuration is in use");
+    info!(file = %file.display(), serves = guard.summary(), "loaded web configuration");
     Ok(Arc::new(guard))
 }
 

@@ -57,7 +57,7 @@ use crate::tencent::{AccessKey, AccessKeyId, LastUse, Reason, Uin};
 #[derive(Debug)]
 pub struct Inventory {
     accounts: RwLock<Vec<Arc<Account>>>,
-    /// Which of the exporters that share the work this is, counted from 0.
+    /// Zero-based ordinal of this shard.
     shard: AtomicU32,
     changed: Changed,
 }
@@ -109,7 +109,7 @@ impl Inventory {
         Self { accounts: RwLock::new(accounts), shard: AtomicU32::new(0), changed: Changed::now() }
     }
 
-    /// Which of the exporters that share the work this is, counted from 0.
+    /// Zero-based ordinal of this shard.
     #[must_use]
     pub fn shard(&self) -> u32 {
         self.shard.load(Ordering::Relaxed)

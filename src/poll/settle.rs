@@ -53,7 +53,7 @@ impl Poller {
                 self.answered(subject, answer.value, signer);
             }
             Err(Failure::Api(ApiError::StaleConnection(cause))) if connection == Connection::Pooled => {
-                debug!(account = %self.wiring.account.name(), %cause, "the API closed a kept connection: asking once more");
+                debug!(account = %self.wiring.account.name(), %cause, "the API closed a kept connection: retrying");
                 return self.again(&subject);
             }
             Err(failure) => {
@@ -69,7 +69,7 @@ impl Poller {
                     return self.again(&subject);
                 }
                 if let Some(wait) = self.another_credential(&failure, signer) {
-                    debug!(account = %self.wiring.account.name(), error = %failure, "the credential is no longer good: asking with the next");
+                    debug!(account = %self.wiring.account.name(), error = %failure, "credential rejected: retrying with the next one");
                     return self.later(&subject, wait);
                 }
                 if failure.reason() == Reason::Throttled {
@@ -277,7 +277,7 @@ impl Poller {
         let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
         let (new, gone) = (of_one_only(&found, &before), of_one_only(&before, &found));
         if new + gone > 0 {
-            info!(account = %account.name(), new, gone, users = found.len(), "users have been listed");
+            info!(account = %account.name(), new, gone, users = found.len(), "users listed");
             self.warn_if_short();
         }
     }
@@ -313,7 +313,7 @@ impl Poller {
         let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
         let (new, gone) = (of_one_only(&members, &before), of_one_only(&before, &members));
         if new + gone > 0 {
-            info!(account = %account.name(), new, gone, members = members.len(), "members of the organization have been listed");
+            info!(account = %account.name(), new, gone, members = members.len(), "organization members listed");
         }
     }
 
@@ -363,9 +363,9 @@ impl Poller {
         self.wiring.account.set_credential_problem(problem.as_ref().map(error_text), self.now());
         let account = self.wiring.account.name();
         if let Some(error) = &problem {
-            warn!(%account, %error, "the credential cannot be had anew: the last good one is used on");
+            warn!(%account, %error, "credential refresh failed, keeping the current credential");
         } else {
-            info!(%account, "the credential can be had anew again");
+            info!(%account, "credential refresh succeeds again");
         }
         self.credential_problem = problem;
     }

@@ -115,8 +115,8 @@ impl Routes {
                 response
             }
             Err(error) => {
-                error!(%error, "the status page cannot be made");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "the status page cannot be made: see the log\n")
+                error!(%error, "cannot render the status page");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the status page: see the log\n")
             }
         }
     }
@@ -148,8 +148,8 @@ impl Routes {
                 response
             }
             Err(error) => {
-                error!(%error, cause = error.source().map(tracing::field::display), "the metrics cannot be written down");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written down: see the log\n")
+                error!(%error, cause = error.source().map(tracing::field::display), "cannot encode the metrics");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot encode the metrics: see the log\n")
             }
         }
     }
