@@ -45,5 +45,9 @@ fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
 fn web_configuration(flag: &WebConfigFlag) -> Result<()> {
     let Some(file) = flag.file() else { return Ok(()) };
     let guard = Guard::load(file, || SystemClock.now()).map_err(|faults| exporter::refused_for_web(file, &faults))?;
-    print::line(format_args!("{}: good: {}", file.display(), guard.summary()))
+    print::line(format_args!("{}: good: {}", file.display(), guard.summary()))?;
+    for warning in guard.warnings() {
+        print::line(format_args!("{}: warning: {warning}", file.display()))?;
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! The example exporter, as Prometheus meets it: over TLS, with a password.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
+
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write},

@@ -13,10 +13,11 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
 };
+use rustls_native_certs::load_native_certs;
 use secrecy::SecretSlice;
 
 use super::{
-    clients::{self, Clients},
+    clients::{self, Clients, Trust},
     names::ClientAuth,
     tls::{Pem, TlsSection},
 };
@@ -149,6 +150,13 @@ fn served(
     }
 }
 
+/// The authorities that the system trusts. There may be none.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(load_native_certs().certs);
+    roots
+}
+
 /// What judges the certificates of clients; nothing where none are asked for.
 fn clients_of(
     section: &TlsSection,
@@ -156,19 +164,26 @@ fn clients_of(
     provider: &Arc<CryptoProvider>,
     notes: &mut Notes,
 ) -> Result<Option<Clients>, Refused> {
-    let (authority, pinned, hints) = match authorities {
-        Some(Authorities { certificates, roots }) if section.client_auth.verifies() => {
-            let hints = clients::hints(&roots);
-            let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-            let verifier =
-                builder.build().map_err(|error| notes.add(SECTION, format!("no authority for clients: {error}")))?;
-            (Some(verifier), certificates, hints)
+    let mut verifier = |roots: RootCertStore| {
+        if roots.is_empty() {
+            return Ok(Trust::Nobody);
         }
-        _ => (None, vec![], vec![]),
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        let verifier =
+            builder.build().map_err(|error| notes.add(SECTION, format!("no authority for clients: {error}")))?;
+        Ok(Trust::Authorities(verifier))
+    };
+    let (trust, pinned, hints) = match authorities {
+        _ if !section.client_auth.verifies() => (Trust::Anybody, vec![], vec![]),
+        Some(Authorities { certificates, roots }) => {
+            let hints = clients::hints(&roots);
+            (verifier(roots)?, certificates, hints)
+        }
+        None => (verifier(system_roots())?, vec![], vec![]),
     };
     Ok((section.client_auth != ClientAuth::None).then(|| Clients {
         required: section.client_auth.requires(),
-        authority,
+        trust,
         pinned,
         hints,
         allowed_sans: section.client_allowed_sans.clone(),

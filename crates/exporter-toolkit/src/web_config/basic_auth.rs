@@ -4,6 +4,9 @@
 //! their own, in the order of [`Line`], and only for passwords that have not been judged before. Answers to wrong passwords
 //! are held back where many come at a time, so that clients which wait for them cannot ask for more bcrypts than there is
 //! time for: the line stays short, and a right password is judged at once.
+//!
+//! Hashes that take seconds or more have a lane of their own, with another line, thread and pacer, so that they delay no
+//! password of a user whose hash is quick.
 
 use std::{str, sync::Arc, thread, time::Duration};
 
@@ -35,7 +38,7 @@ pub(super) struct BasicAuth {
     /// Of this process alone: without it, nobody can make a digest.
     key: SecretBox<[u8; 64]>,
     checks: Arc<Mutex<Checks>>,
-    pacer: Pacer,
+    pacers: [Pacer; 2],
 }
 
 /// What is found of a user and a password.
@@ -51,6 +54,12 @@ pub(super) enum Finding {
 #[derive(Debug, Default)]
 struct Checks {
     verdicts: Verdicts,
+    lanes: [Lane; 2],
+}
+
+/// Where passwords wait for the hash of their user: at 0 if it is quick, at 1 if it is slow.
+#[derive(Debug, Default)]
+struct Lane {
     line: Line<Check>,
     /// Whether there is a thread that serves the line.
     is_served: bool,
@@ -75,8 +84,11 @@ struct Verdict {
     cost: Duration,
 }
 
-/// The thread that serves the line.
-struct Worker(Arc<Mutex<Checks>>);
+/// The thread that serves a lane.
+struct Worker {
+    checks: Arc<Mutex<Checks>>,
+    lane: usize,
+}
 
 // === impl BasicAuth ===
 
@@ -88,7 +100,7 @@ impl BasicAuth {
     pub(super) fn new() -> Result<Self, GetRandomFailed> {
         let mut key = Box::new([0; 64]);
         aws_lc_rs::default_provider().secure_random.fill(&mut *key)?;
-        Ok(Self { key: SecretBox::new(key), checks: Arc::default(), pacer: Pacer::new() })
+        Ok(Self { key: SecretBox::new(key), checks: Arc::default(), pacers: [Pacer::new(), Pacer::new()] })
     }
 
     /// Whether one of `users`, of whom there is at least one, has that name and that password.
@@ -103,6 +115,7 @@ impl BasicAuth {
             },
         };
         let digest = self.digest(&[presented.user(), hash.text().expose_secret().as_bytes(), presented.password()]);
+        let lane = usize::from(hash.is_slow());
         let (verdict, told) = oneshot::channel();
         {
             let mut checks = self.checks.lock();
@@ -111,11 +124,12 @@ impl BasicAuth {
                 return Finding::of(right);
             }
             let user = known.map(|(name, _)| name.clone());
-            checks.line.join(peer, Check { presented, hash, user, digest, verdict });
-            if !checks.is_served {
-                checks.is_served = Worker::start(&self.checks);
-                if !checks.is_served {
-                    checks.line = Line::default();
+            let waiting = &mut checks.lanes[lane];
+            waiting.line.join(peer, Check { presented, hash, user, digest, verdict });
+            if !waiting.is_served {
+                waiting.is_served = Worker::start(&self.checks, lane);
+                if !waiting.is_served {
+                    waiting.line = Line::default();
                 }
             }
         }
@@ -123,7 +137,7 @@ impl BasicAuth {
             Ok(Ok(verdict)) => {
                 peer.record(verdict.right);
                 if !verdict.right {
-                    self.pacer.hold(verdict.cost).await;
+                    self.pacers[lane].hold(verdict.cost).await;
                 }
                 Finding::of(verdict.right)
             }
@@ -163,8 +177,8 @@ impl Check {
 
 impl Worker {
     /// Whether the system has a thread for it.
-    fn start(checks: &Arc<Mutex<Checks>>) -> bool {
-        let worker = Self(Arc::clone(checks));
+    fn start(checks: &Arc<Mutex<Checks>>, lane: usize) -> bool {
+        let worker = Self { checks: Arc::clone(checks), lane };
         thread::Builder::new().name("bcrypt".to_owned()).spawn(move || worker.run()).is_ok()
     }
 
@@ -177,24 +191,25 @@ impl Worker {
     }
 
     fn settle(&self, check: Check, verdict: Verdict) {
-        let mut checks = self.0.lock();
+        let mut checks = self.checks.lock();
         match &check.user {
             Some(user) if verdict.right => checks.verdicts.remember_right(user, check.digest),
             _ => checks.verdicts.remember_wrong(check.digest),
         }
         // Others that wait with the same password have waited long enough.
-        for same in checks.line.remove_if(|other| other.digest == check.digest) {
+        for same in checks.lanes[self.lane].line.remove_if(|other| other.digest == check.digest) {
             let _ = same.verdict.send(Verdict { cost: Duration::ZERO, ..verdict });
         }
         let _ = check.verdict.send(verdict);
     }
 
     fn next(&self) -> Option<Check> {
-        let mut checks = self.0.lock();
+        let mut checks = self.checks.lock();
+        let lane = &mut checks.lanes[self.lane];
         // Their clients have hung up.
-        checks.line.remove_if(|check| check.verdict.is_closed());
-        let next = checks.line.next();
-        checks.is_served = next.is_some();
+        lane.line.remove_if(|check| check.verdict.is_closed());
+        let next = lane.line.next();
+        lane.is_served = next.is_some();
         next
     }
 }
@@ -203,9 +218,8 @@ impl Drop for Worker {
     /// Nobody may wait for a thread that has died.
     fn drop(&mut self) {
         if thread::panicking() {
-            let mut checks = self.0.lock();
-            checks.line = Line::default();
-            checks.is_served = false;
+            let mut checks = self.checks.lock();
+            checks.lanes[self.lane] = Lane::default();
         }
     }
 }
@@ -230,6 +244,11 @@ mod tests {
     fn users(list: &[(&str, &str)]) -> Users {
         let hash = |password| PasswordHash::parse(&bcrypt::hash(password, 4).unwrap()).unwrap();
         list.iter().map(|(name, password)| ((*name).to_owned(), hash(*password))).collect()
+    }
+
+    /// Some hash of a cost that takes seconds.
+    fn slow() -> PasswordHash {
+        PasswordHash::parse("$2y$17$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi").unwrap()
     }
 
     fn presented(name: &str, password: &str) -> Presented {
@@ -272,7 +291,7 @@ mod tests {
 
     /// As if a bcrypt took for ever.
     fn stall(auth: &BasicAuth) {
-        auth.checks.lock().is_served = true;
+        auth.checks.lock().lanes[0].is_served = true;
     }
 
     #[tokio::test(start_paused = true)]
@@ -300,21 +319,62 @@ mod tests {
         };
         let same = [waiting("a"), waiting("a"), waiting("a")];
         let gone = waiting("b");
-        while auth.checks.lock().line.len() < 4 {
+        while auth.checks.lock().lanes[0].line.len() < 4 {
             tokio::task::yield_now().await;
         }
         gone.abort();
         assert!(gone.await.unwrap_err().is_cancelled());
-        let worker = Worker(Arc::clone(&auth.checks));
+        let worker = Worker { checks: Arc::clone(&auth.checks), lane: 0 };
         // Either of them is the one that is taken.
         let check = worker.next().unwrap();
-        assert_eq!(auth.checks.lock().line.len(), 2);
+        assert_eq!(auth.checks.lock().lanes[0].line.len(), 2);
         worker.settle(check, Verdict { right: true, cost: Duration::ZERO });
         for one in same {
             assert_eq!(one.await.unwrap(), Finding::Right);
         }
         assert!(worker.next().is_none());
         assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_slow_hash_delays_nobody_else() {
+        let auth = Arc::new(BasicAuth::new().unwrap());
+        let mut users = users(&[("alice", "a")]);
+        users.insert("slow".to_owned(), slow());
+        assert!(users["slow"].is_slow() && !users["alice"].is_slow());
+        // As if a bcrypt of the slow lane took for ever.
+        auth.checks.lock().lanes[1].is_served = true;
+        let waiting = tokio::spawn({
+            let (auth, users) = (Arc::clone(&auth), users.clone());
+            async move { judge(&auth, &users, "slow", "s").await }
+        });
+        while auth.checks.lock().lanes[1].line.len() < 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(judge(&auth, &users, "alice", "a").await, Finding::Right);
+        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
+        assert_eq!(auth.checks.lock().lanes[1].line.len(), 1);
+        assert!(!waiting.is_finished());
+        waiting.abort();
+    }
+
+    /// A password that has been checked is remembered, although nobody waited for the check to end.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_hash_is_right_the_next_time() {
+        let (auth, users) = (Arc::new(BasicAuth::new().unwrap()), Users::from([("slow".to_owned(), slow())]));
+        auth.checks.lock().lanes[1].is_served = true;
+        let waiting = tokio::spawn({
+            let (auth, users) = (Arc::clone(&auth), users.clone());
+            async move { judge(&auth, &users, "slow", "s").await }
+        });
+        while auth.checks.lock().lanes[1].line.len() < 1 {
+            tokio::task::yield_now().await;
+        }
+        let worker = Worker { checks: Arc::clone(&auth.checks), lane: 1 };
+        let check = worker.next().unwrap();
+        assert_eq!(waiting.await.unwrap(), Finding::Busy);
+        worker.settle(check, Verdict { right: true, cost: 2 * TIMEOUT });
+        assert_eq!(judge(&auth, &users, "slow", "s").await, Finding::Right);
     }
 
     /// What CVE-2022-46146 was: parts joined by a mark that may stand in them.

@@ -26,8 +26,8 @@ const MAX_HINT_BYTES: usize = 16 << 10;
 pub(super) struct Clients {
     /// Whether a client must have one.
     pub(super) required: bool,
-    /// Tells whether it is of the authority, where that matters.
-    pub(super) authority: Option<Arc<dyn ClientCertVerifier>>,
+    /// Whose certificates are accepted.
+    pub(super) trust: Trust,
     /// The authorities themselves. One of them may be a client's own certificate, as in Go.
     pub(super) pinned: Vec<CertificateDer<'static>>,
     /// The authorities' names for the client to choose a certificate by.
@@ -36,6 +36,17 @@ pub(super) struct Clients {
     pub(super) allowed_sans: Option<Vec<String>>,
     /// How clients may prove that a certificate is theirs.
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Whose certificates are accepted.
+#[derive(Debug)]
+pub(super) enum Trust {
+    /// Anybody's.
+    Anybody,
+    /// Nobody's: there is no authority.
+    Nobody,
+    /// Those of the authorities that it knows.
+    Authorities(Arc<dyn ClientCertVerifier>),
 }
 
 // === impl Clients ===
@@ -55,10 +66,13 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if let Some(authority) = &self.authority
-            && !self.is_pinned(end_entity, now)?
-        {
-            authority.verify_client_cert(end_entity, intermediates, now)?;
+        match &self.trust {
+            Trust::Anybody => {}
+            Trust::Nobody => return Err(CertificateError::UnknownIssuer.into()),
+            Trust::Authorities(_) if self.is_pinned(end_entity, now)? => {}
+            Trust::Authorities(verifier) => {
+                verifier.verify_client_cert(end_entity, intermediates, now)?;
+            }
         }
         let is_allowed = |allowed: &Vec<String>| names(end_entity).iter().any(|name| allowed.contains(name));
         if self.allowed_sans.as_ref().is_none_or(is_allowed) {

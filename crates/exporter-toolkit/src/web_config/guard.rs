@@ -22,7 +22,11 @@ use super::{
     rate_limit::Bucket,
     refusals::Refusals,
 };
-use crate::{Body, respond::plain, yaml::Faults};
+use crate::{
+    Body,
+    respond::plain,
+    yaml::{Fault, Faults},
+};
 
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -97,6 +101,13 @@ impl Guard {
         let users = config.map_or(0, |config| config.users.len());
         let limit = if self.0.as_ref().is_some_and(|live| live.bucket.is_some()) { ", a rate limit" } else { "" };
         format!("{}, {users} user(s){limit}", self.scheme())
+    }
+
+    /// What the file says that is accepted and unwise.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Fault> {
+        let config = self.0.as_ref().and_then(|live| live.view.lock().config.clone());
+        config.map(|config| config.warnings()).unwrap_or_default()
     }
 
     /// `stream`, which is of `peer`, once it is ready for requests: at once, or after a handshake, which has no end of its own.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     files::{self, Watched},
-    yaml::{self, Faults, MAX_BYTES, Notes},
+    yaml::{self, Fault, Faults, MAX_BYTES, Notes},
 };
 
 /// How long certificates may be unfit before that is worth a word.
@@ -67,6 +67,7 @@ struct Said {
     wrong: Option<String>,
     unfit: bool,
     needs_restart: Vec<&'static str>,
+    warnings: Vec<Fault>,
 }
 
 // === impl Lookout ===
@@ -91,7 +92,9 @@ impl Lookout {
         if start.is_empty {
             warn!("the web configuration file is empty: no TLS is used and no password is required");
         }
-        Ok((Self { file, folder, now, start, had_content, certificates, said: Said::default() }, view))
+        let mut said = Said::default();
+        said.of_warnings(&start);
+        Ok((Self { file, folder, now, start, had_content, certificates, said }, view))
     }
 
     /// What there is now. May block.
@@ -103,6 +106,7 @@ impl Lookout {
         self.said.of_file(looked.as_ref().err());
         if let Ok(config) = &looked {
             self.said.of_what_cannot_change(&self.start, config);
+            self.said.of_warnings(config);
         }
         let tls = self.certificates.as_ref().map(|certificates| Arc::clone(&certificates.served));
         View { config: looked.ok(), tls }
@@ -187,6 +191,14 @@ impl Said {
             None if was_unfit => info!("the certificates are mended"),
             _ => {}
         }
+    }
+
+    fn of_warnings(&mut self, config: &WebConfig) {
+        let warnings = config.warnings();
+        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            warn!(%warning, "the web configuration is unwise");
+        }
+        self.warnings = warnings;
     }
 
     fn of_what_cannot_change(&mut self, start: &WebConfig, now: &WebConfig) {

@@ -11,7 +11,7 @@ use super::{
     tls::{BLANK_RESTRICTION, TlsSection},
     users::{self, Users},
 };
-use crate::yaml::{self, Faults, Node, Notes, Refused, yes};
+use crate::yaml::{self, Fault, Faults, Node, Notes, Refused, yes};
 
 /// The fields of the top level.
 const ROOT: &[&str] = &[SECTION, "http_server_config", USERS, "rate_limit"];
@@ -74,6 +74,21 @@ impl WebConfig {
             check(tls, &mut notes);
         }
         notes.conclude(root.and(refused).map(|()| config))
+    }
+
+    /// What is accepted and unwise.
+    pub(super) fn warnings(&self) -> Vec<Fault> {
+        let of_tls = self.tls.as_ref().filter(|tls| tls.trusts_the_system()).map(|_| Fault {
+            path: format!("{SECTION}.client_auth_type"),
+            problem:
+                "without client_ca_file, the certificates of every authority that the system trusts are accepted: add \
+                client_ca_file"
+                    .to_owned(),
+        });
+        let of_users = self.users.iter().filter_map(|(name, hash)| {
+            hash.warning().map(|problem| Fault { path: yaml::path_to(USERS, name), problem })
+        });
+        of_tls.into_iter().chain(of_users).collect()
     }
 }
 

@@ -136,6 +136,11 @@ impl TlsSection {
         !tls12 || self.cipher_suites.as_ref().is_none_or(|suites| suites.iter().any(is_required))
     }
 
+    /// Whether clients' certificates are to be of an authority that the system trusts, as no other is named.
+    pub(super) fn trusts_the_system(&self) -> bool {
+        self.client_auth.verifies() && self.client_ca.is_none()
+    }
+
     /// Each file that it needs, with the field that names it.
     pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()].into_iter().flatten().filter_map(|pem| {
@@ -186,9 +191,6 @@ impl Draft {
         let unfit = match (client_auth, &client_ca) {
             (Ok(ClientAuth::None), Ok(Some(_))) => {
                 Some(("clients' certificates have an authority, and none is asked for", ASK))
-            }
-            (Ok(auth), Ok(None)) if auth.verifies() => {
-                Some(("clients' certificates are to be verified, and have no authority", "add client_ca_file"))
             }
             (Ok(auth), _) if self.client_allowed_sans.is_some() && !auth.requires() => {
                 Some(("client_allowed_sans needs a certificate of every client", ASK))

@@ -11,8 +11,11 @@ use crate::yaml::{Node, Notes, Refused};
 /// The least cost there is.
 const LEAST_COST: u32 = 4;
 
-/// The most work that a hash may ask for: about a second. Each step doubles it.
-const MOST_COST: u32 = 14;
+/// The most that bcrypt has. A check takes days then.
+const MOST_COST: u32 = 31;
+
+/// The most for a check of about a second. Each step doubles it. Those that cost more are checked in a lane of their own.
+const MOST_QUICK_COST: u32 = 14;
 
 /// The users by name; nobody need say who they are where there are none.
 pub(super) type Users = BTreeMap<String, PasswordHash>;
@@ -31,7 +34,7 @@ pub(super) enum Unfit {
         "not a bcrypt hash: expected the 60 characters that htpasswd -nBC 10 \"\" prints after the colon, not the password"
     )]
     NotAHash,
-    #[error("a bcrypt hash of cost {0}: expected a cost of 4 to 14, which takes a second at the most")]
+    #[error("a bcrypt hash of cost {0}: expected a cost of 4 to 31, and better one of 10 to 14")]
     Cost(u32),
 }
 
@@ -64,6 +67,19 @@ impl PasswordHash {
     pub(super) fn decoy(&self) -> Self {
         let text = format!("$2b${:02}$m6ZqGkxZ3bqTx0w0o3cJHOw4Jq9Ff9C5bG1sK8dV0yT2uX7nL6rEa", self.cost);
         Self { text: text.into(), cost: self.cost }
+    }
+
+    /// Whether a check takes seconds or more.
+    pub(super) fn is_slow(&self) -> bool {
+        self.cost > MOST_QUICK_COST
+    }
+
+    /// What is unwise about it, if anything is.
+    pub(super) fn warning(&self) -> Option<String> {
+        self.is_slow().then(|| {
+            let seconds = 1_u64 << (self.cost - MOST_QUICK_COST);
+            format!("a bcrypt hash of cost {}: each check takes some {seconds} s: use a cost of 10 to 14", self.cost)
+        })
     }
 
     /// The hash as text.

@@ -102,6 +102,29 @@ fn the_documented_example_is_good_and_every_field_and_deviation_is_documented() 
 }
 
 #[test]
+fn what_is_unwise_is_accepted_with_a_warning() {
+    let folder = folder();
+    let path = folder.path().join("web.yml");
+    let warnings = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let warnings = Guard::load(&path, now).unwrap().warnings();
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let hash = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+    let tls = |rest: &str| format!("tls_server_config: {{cert_file: server.pem, key_file: server.key, {rest}}}\n");
+    let users = |cost: &str| format!("basic_auth_users: {{alice: '{}', bob: '{hash}'}}\n", hash.replace("$10$", cost));
+    let system = "tls_server_config.client_auth_type: without client_ca_file, the certificates of every authority that the \
+        system trusts are accepted: add client_ca_file";
+    for policy in ["VerifyClientCertIfGiven", "RequireAndVerifyClientCert"] {
+        assert_eq!(warnings(&tls(&format!("client_auth_type: {policy}"))), [system]);
+        assert!(warnings(&tls(&format!("client_auth_type: {policy}, client_ca_file: ca.pem"))).is_empty());
+    }
+    assert!(warnings(&(tls("client_auth_type: RequireAnyClientCert") + &users("$14$"))).is_empty());
+    let slow = "basic_auth_users.alice: a bcrypt hash of cost 16: each check takes some 4 s: use a cost of 10 to 14";
+    assert_eq!(warnings(&(tls("client_auth_type: VerifyClientCertIfGiven") + &users("$16$"))), [system, slow]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let load = |path: &Path| Guard::load(path, now).unwrap_err().to_string();
