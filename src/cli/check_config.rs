@@ -1,14 +1,12 @@
 //! Reads a configuration, and says what is wrong with it.
 
-use std::sync::Arc;
-
 use anyhow::{Result, anyhow};
+use exporter_toolkit::Guard;
 use tencentcloud_cam_exporter::{
     clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
     tencent::Proxies,
-    web::Guard,
 };
 
 use super::{CheckFlags, ConfigFlags, WebConfigFlag, connect, exporter, print};
@@ -46,6 +44,10 @@ fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
 
 fn web_configuration(flag: &WebConfigFlag) -> Result<()> {
     let Some(file) = flag.file() else { return Ok(()) };
-    let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| exporter::refused_for_web(file, &faults))?;
-    print::line(format_args!("{}: good: {}", file.display(), guard.summary()))
+    let guard = Guard::load(file, || SystemClock.now()).map_err(|faults| exporter::refused_for_web(file, &faults))?;
+    print::line(format_args!("{}: good: {}", file.display(), guard.summary()))?;
+    for warning in guard.warnings() {
+        print::line(format_args!("{}: warning: {warning}", file.display()))?;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
+use exporter_toolkit::Guard;
 use secrecy::ExposeSecret;
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Listeners},
@@ -14,7 +15,6 @@ use tencentcloud_cam_exporter::{
     config::Config,
     environment::Environment,
     simulator::{self, Population, Simulator},
-    web::Guard,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

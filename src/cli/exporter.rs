@@ -3,15 +3,15 @@
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
+use exporter_toolkit::{Guard, ListenAddress, Reloader};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Error, Listeners, Options, Surroundings},
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     config::Faults,
     environment::Environment,
     tencent::{HttpTransport, Proxies},
-    web::{Guard, ListenAddress, Reloader},
 };
 use tokio::{
     net::TcpListener,
@@ -64,7 +64,7 @@ pub(super) fn refused_for_web(file: &Path, faults: &Faults) -> anyhow::Error {
 /// Who stands before the server.
 pub(super) fn guard(flags: &ServeFlags) -> Result<Arc<Guard>> {
     let Some(file) = flags.web_config.file() else { return Ok(Arc::new(Guard::open())) };
-    let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| refused_for_web(file, &faults))?;
+    let guard = Guard::load(file, || SystemClock.now()).map_err(|faults| refused_for_web(file, &faults))?;
     info!(file = %file.display(), serves = guard.summary(), "loaded web configuration");
     Ok(Arc::new(guard))
 }

@@ -2,11 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{
-    fault::{Notes, Refused},
-    node::Node,
-    scalar::duration,
-};
+use exporter_toolkit::yaml::{Node, Notes, Refused};
+
+use super::scalar::duration;
 use crate::{
     credentials::Paths,
     poll::OutOfRange,

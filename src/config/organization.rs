@@ -1,12 +1,8 @@
 //! The section `organization` of an account, and the accounts that its members are.
 
-use super::{
-    Account, Credentials, Shard, ShardBy,
-    discover::patterns,
-    fault::{Notes, Refused},
-    node::Node,
-    scalar::duration,
-};
+use exporter_toolkit::yaml::{Node, Notes, Refused};
+
+use super::{Account, Credentials, Shard, ShardBy, discover::patterns, scalar::duration};
 use crate::{
     inventory::AccountName,
     poll::{Discovery, Interval},

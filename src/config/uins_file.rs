@@ -6,14 +6,12 @@ use std::{
     sync::Arc,
 };
 
+use exporter_toolkit::files::{self, Watched};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 
-use crate::{
-    files::{self, Watched},
-    tencent::{Uin, list_users::MAX_USERS},
-};
+use crate::tencent::{Uin, list_users::MAX_USERS};
 
 /// Some million users.
 const MAX_BYTES: u64 = 16 << 20;

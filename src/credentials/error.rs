@@ -2,13 +2,11 @@
 
 use std::{fmt, path::PathBuf};
 
+use exporter_toolkit::files;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{
-    files,
-    tencent::{Error as WireError, Reason, metadata},
-};
+use crate::tencent::{Error as WireError, Reason, metadata};
 
 /// Codes of STS that stand for something which passes, beside those that every API has.
 const PASSING: [&str; 2] = [

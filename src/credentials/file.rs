@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::files::Watched;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use tokio::{
@@ -23,7 +24,7 @@ use tokio::{
 };
 
 use super::{Error, Fault, Fetched, Place, secret};
-use crate::{clock::Clock, files::Watched, tencent::Credential};
+use crate::{clock::Clock, tencent::Credential};
 
 /// How long a look at the files may take.
 const PATIENCE: Duration = Duration::from_secs(5);

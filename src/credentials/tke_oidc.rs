@@ -4,6 +4,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use exporter_toolkit::files::Watched;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +13,6 @@ use tokio::{task::spawn_blocking, time::timeout};
 use super::{Error, Fault, Issuer, Place, Sts, secret, sts::failed};
 use crate::{
     environment::Environment,
-    files::Watched,
     tencent::{
         Region, Temporary,
         sts::{AssumeRoleWithWebIdentity, RoleArn, SessionDuration, SessionName},

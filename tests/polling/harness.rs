@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use exporter_toolkit::Guard;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
@@ -15,7 +16,7 @@ use tencentcloud_cam_exporter::{
     config::Config,
     simulator::{Population, Reply, Simulator},
     tencent::{Connection, Error, Transport},
-    web::{Guard, Routes},
+    web::Routes,
 };
 use tokio::{
     task::JoinHandle,

@@ -29,6 +29,7 @@ mod worst;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use exporter_toolkit::TelemetryPath;
 use http::HeaderValue;
 use tokio::{
     sync::Mutex as AsyncMutex,
@@ -37,7 +38,6 @@ use tokio::{
 };
 
 use self::{list::Listed, list_page::ListPage, page::Page, query::List, report::Report};
-use super::TelemetryPath;
 use crate::{clock::Clock, inventory::Inventory, metrics::Own};
 
 /// What the page is made from.

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::Reloader;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tencentcloud_cam_exporter::{
     clock::Clock,
     simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User},
-    web::Reloader,
 };
 use tokio::{task::yield_now, time::sleep};
 

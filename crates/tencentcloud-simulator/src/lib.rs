@@ -1,0 +1,1 @@
+//! A fake of the Tencent Cloud API, for tests and demonstrations.
