@@ -5,12 +5,11 @@ use std::{path::Path, sync::Arc, thread, time::Duration};
 use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
+use tencentcloud_api::{HttpTransport, Proxies, SystemClock};
 use tencentcloud_cam_exporter::{
-    app::{App, ConfigSource, Error, Listeners, Options, Surroundings},
-    clock::SystemClock,
+    app::{App, ConfigSource, Error, Listeners, Options, PROGRAM, Surroundings},
     config::Faults,
     environment::Environment,
-    tencent::{HttpTransport, Proxies},
     web::{Guard, ListenAddress, Reloader},
 };
 use tokio::{
@@ -154,7 +153,8 @@ pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>, log_lines_dropped: 
 /// # Errors
 /// A proxy variable cannot be read.
 pub(super) fn surroundings(environment: Environment) -> Result<Surroundings> {
-    let transport = HttpTransport::new(Proxies::from_environment(&environment)?).map_err(Error::from)?;
+    let transport =
+        HttpTransport::new(PROGRAM, Proxies::from_variables(|name| environment.var(name))?).map_err(Error::from)?;
     Ok(Surroundings {
         clock: Arc::new(SystemClock),
         environment,

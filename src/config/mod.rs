@@ -37,13 +37,13 @@ pub use shard::{NotAShard, NotAShardBy, Shard, ShardBy};
 pub use uins_file::{Error as UinsFileError, UinsFile};
 
 use fault::Notes;
+use tencentcloud_api::{Endpoint, Region, Uin};
 
 use crate::{
     environment::Environment,
     files::{self, Content},
     inventory::{AccountName, IdLabel, Override, Policy},
     poll::{self, Discovery},
-    tencent::{Endpoint, Region, Uin},
 };
 
 /// How much of a file is read: some 50 000 users.

@@ -1,5 +1,11 @@
 //! The section `organization` of an account, and the accounts that its members are.
 
+use tencentcloud_api::{
+    Endpoint, Uin,
+    metadata::RoleName,
+    sts::{AssumeRole, RoleArn, SessionDuration, SessionName},
+};
+
 use super::{
     Account, Credentials, Shard, ShardBy,
     discover::patterns,
@@ -10,11 +16,6 @@ use super::{
 use crate::{
     inventory::AccountName,
     poll::{Discovery, Interval},
-    tencent::{
-        Endpoint, Uin,
-        metadata::RoleName,
-        sts::{AssumeRole, RoleArn, SessionDuration, SessionName},
-    },
 };
 
 /// The fields of `organization`.

@@ -16,6 +16,7 @@ use std::{
 
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use tencentcloud_api::{Clock, Credential};
 use tokio::{
     sync::Mutex as AsyncMutex,
     task::spawn_blocking,
@@ -23,7 +24,7 @@ use tokio::{
 };
 
 use super::{Error, Fault, Fetched, Place, secret};
-use crate::{clock::Clock, files::Watched, tencent::Credential};
+use crate::files::Watched;
 
 /// How long a look at the files may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -28,11 +28,13 @@ use parking_lot::Mutex;
 use prometheus::{Registry, process_collector::ProcessCollector};
 use thiserror::Error;
 
+pub use counters::ACTIONS;
 pub use own::{AccountMetrics, ActionMetrics, HttpRefused, Own, log_lines_dropped};
 pub use scrape::Scrape;
+use tencentcloud_api::Clock;
 
 use self::{cursor::Cursor, scrape::Compressor, snapshot::Snapshot};
-use crate::{clock::Clock, inventory::Inventory};
+use crate::inventory::Inventory;
 
 /// Everything that `/metrics` shows.
 pub struct Metrics {

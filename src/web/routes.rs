@@ -184,11 +184,11 @@ mod tests {
     use std::time::Duration;
 
     use http_body_util::{BodyExt, Empty};
+    use tencentcloud_api::SystemClock;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::{
-        clock::SystemClock,
         inventory::{Account, Facts, Policy},
         metrics::Own,
         web::body::Incomplete,

@@ -15,7 +15,8 @@ use std::{
 };
 
 use proptest::prelude::*;
-use tencentcloud_cam_exporter::{clock::SystemClock, web::Guard};
+use tencentcloud_api::SystemClock;
+use tencentcloud_cam_exporter::web::Guard;
 
 use cases::{
     Case,

@@ -4,6 +4,7 @@ use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use parking_lot::Mutex;
+use tencentcloud_api::Clock;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Mutex as AsyncMutex,
@@ -22,7 +23,6 @@ use super::{
     refusals::Refusals,
 };
 use crate::{
-    clock::Clock,
     config::Faults,
     web::{Body, routes::plain},
 };

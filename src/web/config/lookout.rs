@@ -12,6 +12,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rustls::ServerConfig;
 use secrecy::{ExposeSecret, SecretSlice};
+use tencentcloud_api::Clock;
 use tracing::{error, info, warn};
 
 use super::{
@@ -20,7 +21,6 @@ use super::{
     tls::TlsSection,
 };
 use crate::{
-    clock::Clock,
     config::{self, Faults, MAX_BYTES, fault::Notes},
     files::{self, Watched},
 };
