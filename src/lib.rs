@@ -15,7 +15,7 @@
 //! Or, rather than watch, `app` looks once, and [`report`] says what it has seen.
 //!
 //! Beside the way: [`tencentcloud_api::Clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
-//! [`duration`] reads and writes lengths of time, [`pattern`] matches names of users, [`files`] reads what somebody may be writing, [`replacement`] writes what somebody may be reading, [`backoff`] says how long a
+//! [`duration`] reads and writes lengths of time, [`pattern`] matches names of users, [`replacement`] writes what somebody may be reading, [`backoff`] says how long a
 //! retry waits, [`advice`] what to do about a poll that failed, and [`tencentcloud_simulator`] is a fake of the API, for the demo and for tests.
 
 pub mod advice;
@@ -26,7 +26,6 @@ pub mod config;
 pub mod credentials;
 pub mod duration;
 pub mod environment;
-pub mod files;
 pub mod inventory;
 pub mod metrics;
 pub mod pattern;

@@ -1,10 +1,9 @@
 //! Reads a configuration, and says what is wrong with it.
 
-use std::sync::Arc;
-
 use anyhow::{Result, anyhow};
+use exporter_toolkit::Guard;
 use tencentcloud_api::{Clock, Proxies, SystemClock};
-use tencentcloud_cam_exporter::{config::Config, environment::Environment, web::Guard};
+use tencentcloud_cam_exporter::{config::Config, environment::Environment};
 
 use super::{CheckFlags, ConfigFlags, WebConfigFlag, connect, exporter, print};
 
@@ -41,6 +40,6 @@ fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
 
 fn web_configuration(flag: &WebConfigFlag) -> Result<()> {
     let Some(file) = flag.file() else { return Ok(()) };
-    let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| exporter::refused_for_web(file, &faults))?;
+    let guard = Guard::load(file, || SystemClock.now()).map_err(|faults| exporter::refused_for_web(file, &faults))?;
     print::line(format_args!("{}: good: {}", file.display(), guard.summary()))
 }

@@ -7,13 +7,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
+use exporter_toolkit::Guard;
 use secrecy::ExposeSecret;
 use tencentcloud_api::{Clock, SystemClock};
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Listeners},
     config::Config,
     environment::Environment,
-    web::Guard,
 };
 use tencentcloud_simulator::{Population, Simulator};
 use tokio::net::TcpListener;

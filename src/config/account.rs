@@ -10,11 +10,10 @@ use std::{
 use jiff::Timestamp;
 use tencentcloud_api::{Endpoint, Region, Uin};
 
+use exporter_toolkit::yaml::{Node, Notes, Refused, path_to, quoted};
+
 use super::{
-    Account, Credentials, Organization, Shard, UinsFile, credentials, discover,
-    fault::{Notes, Refused},
-    node::{Node, path_to, quoted},
-    organization,
+    Account, Credentials, Organization, Shard, UinsFile, credentials, discover, organization,
     scalar::yes,
     settings::{Given, KEYS, NULLABLE, POLL},
 };

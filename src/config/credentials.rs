@@ -2,16 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use exporter_toolkit::yaml::{Node, Notes, Refused};
 use tencentcloud_api::{
     metadata::RoleName,
     sts::{AssumeRole, SessionDuration},
 };
 
-use super::{
-    fault::{Notes, Refused},
-    node::Node,
-    scalar::duration,
-};
+use super::scalar::duration;
 use crate::{credentials::Paths, poll::OutOfRange};
 
 /// The fields of `credentials`.

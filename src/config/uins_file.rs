@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
+use exporter_toolkit::files::{self, Watched};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tencentcloud_api::{ListUsers, Uin};
 use thiserror::Error;
 
-use crate::files::{self, Watched};
 
 /// Some million users.
 const MAX_BYTES: u64 = 16 << 20;

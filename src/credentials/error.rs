@@ -2,11 +2,11 @@
 
 use std::{fmt, path::PathBuf};
 
+use exporter_toolkit::files;
 use jiff::Timestamp;
 use tencentcloud_api::{Error as WireError, Reason, metadata};
 use thiserror::Error;
 
-use crate::files;
 
 /// Codes of STS that stand for something which passes, beside those that every API has.
 const PASSING: [&str; 2] = [

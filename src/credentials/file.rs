@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::files::Watched;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use tencentcloud_api::{Clock, Credential};
@@ -24,7 +25,6 @@ use tokio::{
 };
 
 use super::{Error, Fault, Fetched, Place, secret};
-use crate::files::Watched;
 
 /// How long a look at the files may take.
 const PATIENCE: Duration = Duration::from_secs(5);

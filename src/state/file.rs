@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::files;
 use parking_lot::Mutex;
 use thiserror::Error;
 
@@ -15,7 +16,7 @@ use super::{
     State, Wanted,
     format::{self, Fault, MAX_BYTES, Unread},
 };
-use crate::{files, replacement::Replacement};
+use crate::replacement::Replacement;
 
 /// What is read or written at a time.
 const BUFFER_BYTES: usize = 64 << 10;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use exporter_toolkit::Guard;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
@@ -13,7 +14,7 @@ use tencentcloud_api::{Clock, Connection, Error, Transport};
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Listeners, Options, Surroundings},
     config::Config,
-    web::{Guard, Routes},
+    web::Routes,
 };
 use tencentcloud_simulator::{Population, Reply, Simulator};
 use tokio::{

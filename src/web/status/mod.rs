@@ -29,6 +29,7 @@ mod worst;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use exporter_toolkit::TelemetryPath;
 use http::HeaderValue;
 use tencentcloud_api::Clock;
 use tokio::{
@@ -38,7 +39,6 @@ use tokio::{
 };
 
 use self::{list::Listed, list_page::ListPage, page::Page, query::List, report::Report};
-use super::TelemetryPath;
 use crate::{inventory::Inventory, metrics::Own};
 
 /// What the page is made from.

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::Reloader;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tencentcloud_api::Clock;
-use tencentcloud_cam_exporter::web::Reloader;
 use tencentcloud_simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User};
 use tokio::{task::yield_now, time::sleep};
 
