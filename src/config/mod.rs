@@ -40,7 +40,6 @@ use crate::{
     environment::Environment,
     inventory::{AccountName, IdLabel, Override, Policy},
     poll::{self, Discovery},
-    tencent::{Endpoint, Region, Uin},
 };
 
 /// The whole configuration.

@@ -84,11 +84,8 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{
-        clock::SystemClock,
-        inventory::{Account, Facts, Policy},
-        metrics::Own,
-    };
+    use crate::{inventory::{Account, Facts, Policy}, metrics::Own};
+    use tencentcloud_api::SystemClock;
 
     /// The routes to an account with so many users.
     fn routes(users: u64) -> (Routes, Arc<Account>) {
