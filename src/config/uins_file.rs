@@ -12,7 +12,6 @@ use secrecy::ExposeSecret;
 use tencentcloud_api::{ListUsers, Uin};
 use thiserror::Error;
 
-
 /// Some million users.
 const MAX_BYTES: u64 = 16 << 20;
 

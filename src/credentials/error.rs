@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use tencentcloud_api::{Error as WireError, Reason, metadata};
 use thiserror::Error;
 
-
 /// Codes of STS that stand for something which passes, beside those that every API has.
 const PASSING: [&str; 2] = [
     // Too many requests.

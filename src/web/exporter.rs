@@ -84,7 +84,10 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{inventory::{Account, Facts, Policy}, metrics::Own};
+    use crate::{
+        inventory::{Account, Facts, Policy},
+        metrics::Own,
+    };
     use tencentcloud_api::SystemClock;
 
     /// The routes to an account with so many users.
