@@ -38,19 +38,21 @@ use tracing::{error, info};
 
 pub use source::ConfigSource;
 pub use sweep::{Sweep, Swept};
+use tencentcloud_api::{Clock, Program, Transport};
 
 use self::{fleet::Fleet, source::Look, tasks::Tasks, users_file::News};
 use crate::{
     allocator,
-    clock::Clock,
     config::{self, Config, Faults},
     environment::Environment,
     inventory::Inventory,
     metrics::{Metrics, Own},
     state::{Refused, State},
-    tencent::Transport,
     web::{CamExporter, Readiness, Routes, Status},
 };
+
+/// How requests name the exporter.
+pub const PROGRAM: Program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// How long a reload or a look waits for the configuration file. A mount that hangs must not hang the exporter.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -145,7 +147,7 @@ pub enum Error {
     Metrics(#[from] prometheus::Error),
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made")]
-    Transport(#[from] reqwest::Error),
+    Transport(#[from] tencentcloud_api::Error),
     /// A task that has no end ended.
     #[error("{0} ended, though nobody told it to")]
     Ended(String),

@@ -2,12 +2,8 @@
 
 use anyhow::{Result, anyhow};
 use exporter_toolkit::Guard;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    config::Config,
-    environment::Environment,
-    tencent::Proxies,
-};
+use tencentcloud_api::{Clock, Proxies, SystemClock};
+use tencentcloud_cam_exporter::{config::Config, environment::Environment};
 
 use super::{CheckFlags, ConfigFlags, WebConfigFlag, connect, exporter, print};
 
@@ -26,7 +22,7 @@ fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
     let (shard, file, environment) = (flags.shard(), flags.file(), Environment::of_this_process());
     let now = SystemClock.now();
     let config = Config::check(file, &environment, now).map_err(|faults| exporter::refused(file, &faults));
-    let config = match (config, Proxies::from_environment(&environment)) {
+    let config = match (config, Proxies::from_variables(|name| environment.var(name))) {
         (Ok(config), Ok(_)) => config,
         (Ok(_), Err(error)) => return Err(error.into()),
         (Err(error), Ok(_)) => return Err(error),

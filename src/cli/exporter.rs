@@ -6,12 +6,11 @@ use anyhow::{Context, Result, anyhow};
 use exporter_toolkit::{Guard, ListenAddress, Reloader};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
+use tencentcloud_api::{Clock as _, HttpTransport, Proxies, SystemClock};
 use tencentcloud_cam_exporter::{
-    app::{App, ConfigSource, Error, Listeners, Options, Surroundings},
-    clock::{Clock as _, SystemClock},
+    app::{App, ConfigSource, Error, Listeners, Options, PROGRAM, Surroundings},
     config::Faults,
     environment::Environment,
-    tencent::{HttpTransport, Proxies},
 };
 use tokio::{
     net::TcpListener,
@@ -154,7 +153,8 @@ pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>, log_lines_dropped: 
 /// # Errors
 /// A proxy variable cannot be read.
 pub(super) fn surroundings(environment: Environment) -> Result<Surroundings> {
-    let transport = HttpTransport::new(Proxies::from_environment(&environment)?).map_err(Error::from)?;
+    let transport =
+        HttpTransport::new(PROGRAM, Proxies::from_variables(|name| environment.var(name))?).map_err(Error::from)?;
     Ok(Surroundings {
         clock: Arc::new(SystemClock),
         environment,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tencentcloud_api::{Endpoint, Region, Uin};
 
 use exporter_toolkit::yaml::{Node, Notes, Refused, path_to, quoted};
 
@@ -16,11 +17,7 @@ use super::{
     scalar::yes,
     settings::{Given, KEYS, NULLABLE, POLL},
 };
-use crate::{
-    inventory::AccountName,
-    poll::Discovery,
-    tencent::{Endpoint, Region, Uin},
-};
+use crate::{inventory::AccountName, poll::Discovery};
 
 /// The fields of an account, beside those of `poll` and `keys`.
 pub(super) const ACCOUNT: &[&str] = &[

@@ -29,6 +29,7 @@ use exporter_toolkit::{
     yaml::{self, Notes},
 };
 use jiff::{Timestamp, tz::Offset};
+use tencentcloud_api::{Endpoint, Region, Uin};
 
 pub use credentials::Credentials;
 pub use exporter_toolkit::yaml::{Fault, Faults, MAX_BYTES};
@@ -40,7 +41,6 @@ use crate::{
     environment::Environment,
     inventory::{AccountName, IdLabel, Override, Policy},
     poll::{self, Discovery},
-    tencent::{Endpoint, Region, Uin},
 };
 
 /// The whole configuration.

@@ -26,12 +26,14 @@ use jiff::Timestamp;
 use prometheus::{Registry, process_collector::ProcessCollector};
 use thiserror::Error;
 
+pub use counters::ACTIONS;
 pub use cursor::Cursor;
 pub use exporter_toolkit::Format;
 pub use own::{AccountMetrics, ActionMetrics, Own, log_lines_dropped};
+use tencentcloud_api::Clock;
 
 use self::snapshot::Snapshot;
-use crate::{clock::Clock, inventory::Inventory};
+use crate::inventory::Inventory;
 
 /// Everything that `/metrics` shows.
 pub struct Metrics {

@@ -8,12 +8,10 @@ use parking_lot::Mutex;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
+use tencentcloud_api::{Action, Code, Reason};
 
 use super::counters::{Counter, Counters, Counts};
-use crate::{
-    inventory::AccountName,
-    tencent::{Action, Code, Reason},
-};
+use crate::inventory::AccountName;
 
 /// The exporter's own metrics: those of the process, and the counters of each account.
 #[derive(Clone, Debug)]

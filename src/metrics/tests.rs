@@ -11,15 +11,11 @@ use exporter_toolkit::{Compressor, PIECE, Scrape};
 use flate2::read::GzDecoder;
 use http_body::Body;
 use jiff::Timestamp;
+use tencentcloud_api::{AccessKey, Clock, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin};
 
 use super::{Format, Metrics, Own};
-use crate::{
-    clock::Clock,
-    inventory::{
-        Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Override, Policy,
-        assessment::Finding,
-    },
-    tencent::{AccessKey, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin},
+use crate::inventory::{
+    Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Override, Policy, assessment::Finding,
 };
 
 const FIRST: u64 = 100_013_000_000;

@@ -175,12 +175,12 @@ mod tests {
 
     use jiff::Timestamp;
     use tempfile::TempDir;
+    use tencentcloud_api::KeyStatus;
 
     use super::*;
     use crate::{
         inventory::{IdLabel, Key, User},
         state::Saved,
-        tencent::KeyStatus,
     };
 
     fn place() -> (TempDir, StateFile) {

@@ -85,10 +85,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        clock::SystemClock,
         inventory::{Account, Facts, Policy},
         metrics::Own,
     };
+    use tencentcloud_api::SystemClock;
 
     /// The routes to an account with so many users.
     fn routes(users: u64) -> (Routes, Arc<Account>) {

@@ -10,14 +10,13 @@ use http_body_util::{BodyExt, Empty};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
+use tencentcloud_api::{Clock, Connection, Error, Transport};
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Listeners, Options, Surroundings},
-    clock::Clock,
     config::Config,
-    simulator::{Population, Reply, Simulator},
-    tencent::{Connection, Error, Transport},
     web::Routes,
 };
+use tencentcloud_simulator::{Population, Reply, Simulator};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},

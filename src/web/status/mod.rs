@@ -31,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use exporter_toolkit::TelemetryPath;
 use http::HeaderValue;
+use tencentcloud_api::Clock;
 use tokio::{
     sync::Mutex as AsyncMutex,
     task::{JoinError, spawn_blocking},
@@ -38,7 +39,7 @@ use tokio::{
 };
 
 use self::{list::Listed, list_page::ListPage, page::Page, query::List, report::Report};
-use crate::{clock::Clock, inventory::Inventory, metrics::Own};
+use crate::{inventory::Inventory, metrics::Own};
 
 /// What the page is made from.
 #[derive(Debug)]
