@@ -6,7 +6,7 @@
 //! time for: the line stays short, and a right password is judged at once.
 //!
 //! Hashes that take seconds or more have a lane of their own, with another line, thread and pacer, so that they delay no
-//! password of a user whose hash is quick.
+//! password of a user whose hash is quick. Few may wait in it, so that they do not take up the connections either.
 
 use std::{str, sync::Arc, thread, time::Duration};
 
@@ -32,6 +32,13 @@ use super::{
 /// How long a password may wait for its turn. Clients that want to know sooner hang up, and leave the line.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The most passwords that wait in a lane. HTTP/1.1 has one request a connection, so 512 is reached over HTTP/2 alone.
+const MAX_WAITING: [usize; 2] = [512, 16];
+
+/// The most answers of a lane that are held back at a time. In all about half of the connections that there are by default:
+/// the others are left for new ones.
+const MAX_HELD: [usize; 2] = [128, 16];
+
 /// Judges passwords.
 #[derive(Debug)]
 pub(super) struct BasicAuth {
@@ -51,14 +58,14 @@ pub(super) enum Finding {
 }
 
 /// The passwords that wait for a bcrypt, and those that had one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Checks {
     verdicts: Verdicts,
     lanes: [Lane; 2],
 }
 
 /// Where passwords wait for the hash of their user: at 0 if it is quick, at 1 if it is slow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     line: Line<Check>,
     /// Whether there is a thread that serves the line.
@@ -100,7 +107,11 @@ impl BasicAuth {
     pub(super) fn new() -> Result<Self, GetRandomFailed> {
         let mut key = Box::new([0; 64]);
         aws_lc_rs::default_provider().secure_random.fill(&mut *key)?;
-        Ok(Self { key: SecretBox::new(key), checks: Arc::default(), pacers: [Pacer::new(), Pacer::new()] })
+        Ok(Self {
+            key: SecretBox::new(key),
+            checks: Arc::new(Mutex::new(Checks::new())),
+            pacers: MAX_HELD.map(Pacer::new),
+        })
     }
 
     /// Whether one of `users`, of whom there is at least one, has that name and that password.
@@ -129,7 +140,7 @@ impl BasicAuth {
             if !waiting.is_served {
                 waiting.is_served = Worker::start(&self.checks, lane);
                 if !waiting.is_served {
-                    waiting.line = Line::default();
+                    waiting.line.remove_if(|_| true);
                 }
             }
         }
@@ -160,6 +171,15 @@ impl BasicAuth {
         let all =
             parts.iter().fold(mac, |mac, part| mac.chain_update((part.len() as u64).to_le_bytes()).chain_update(part));
         all.finalize().into_bytes().into()
+    }
+}
+
+// === impl Checks ===
+
+impl Checks {
+    fn new() -> Self {
+        let lane = |capacity| Lane { line: Line::new(capacity), is_served: false };
+        Self { verdicts: Verdicts::default(), lanes: MAX_WAITING.map(lane) }
     }
 }
 
@@ -219,7 +239,9 @@ impl Drop for Worker {
     fn drop(&mut self) {
         if thread::panicking() {
             let mut checks = self.checks.lock();
-            checks.lanes[self.lane] = Lane::default();
+            let lane = &mut checks.lanes[self.lane];
+            lane.line.remove_if(|_| true);
+            lane.is_served = false;
         }
     }
 }
@@ -344,18 +366,21 @@ mod tests {
         assert!(users["slow"].is_slow() && !users["alice"].is_slow());
         // As if a bcrypt of the slow lane took for ever.
         auth.checks.lock().lanes[1].is_served = true;
-        let waiting = tokio::spawn({
-            let (auth, users) = (Arc::clone(&auth), users.clone());
-            async move { judge(&auth, &users, "slow", "s").await }
-        });
-        while auth.checks.lock().lanes[1].line.len() < 1 {
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let (auth, users) = (Arc::clone(&auth), users.clone());
+                tokio::spawn(async move { judge(&auth, &users, "slow", "s").await })
+            })
+            .collect();
+        // Those that have no place in the line are told so.
+        while waiting.iter().filter(|one| one.is_finished()).count() < 4 {
             tokio::task::yield_now().await;
         }
+        assert_eq!(auth.checks.lock().lanes[1].line.len(), 16);
         assert_eq!(judge(&auth, &users, "alice", "a").await, Finding::Right);
         assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
-        assert_eq!(auth.checks.lock().lanes[1].line.len(), 1);
-        assert!(!waiting.is_finished());
-        waiting.abort();
+        assert_eq!(auth.checks.lock().lanes[1].line.len(), 16);
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
     /// A password that has been checked is remembered, although nobody waited for the check to end.

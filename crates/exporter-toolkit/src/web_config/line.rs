@@ -9,15 +9,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::peer::{Peer, Source};
 
-/// The most that wait. HTTP/1.1 has one request a connection, so this is reached over HTTP/2 alone.
-const CAPACITY: usize = 512;
-
 /// The most sources that are remembered.
 const MAX_SOURCES: usize = 1024;
 
 /// Those that wait, the oldest first.
 #[derive(Debug)]
 pub(super) struct Line<T> {
+    /// The most that wait.
+    capacity: usize,
     waiting: Vec<Waiting<T>>,
     turns: u64,
     /// The last turn of each source.
@@ -35,12 +34,17 @@ struct Waiting<T> {
 // === impl Line ===
 
 impl<T> Line<T> {
+    /// One in which at most `capacity` wait.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, waiting: vec![], turns: 0, last_turns: BTreeMap::new() }
+    }
+
     /// Adds `item`, from `peer`. Where the line is full, the newest of those with the most strikes is dropped.
     pub(super) fn join(&mut self, peer: &Arc<Peer>, item: T) {
         let ahead = self.waiting.iter().filter(|waiting| Arc::ptr_eq(&waiting.peer, peer)).count();
         let strikes = peer.failures() as usize + ahead;
         self.waiting.push(Waiting { peer: Arc::clone(peer), strikes, item });
-        if self.waiting.len() > CAPACITY {
+        if self.waiting.len() > self.capacity {
             let worst = (0..self.waiting.len()).max_by_key(|index| (self.waiting[*index].strikes, *index));
             worst.map(|index| self.waiting.remove(index));
         }
@@ -83,15 +87,11 @@ impl<T> Line<T> {
     }
 }
 
-impl<T> Default for Line<T> {
-    fn default() -> Self {
-        Self { waiting: vec![], turns: 0, last_turns: BTreeMap::new() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CAPACITY: usize = 512;
 
     fn peer(address: &str) -> Arc<Peer> {
         Peer::new(address.parse().unwrap())
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn another_source_has_the_next_turn_but_one() {
-        let mut line = Line::default();
+        let mut line = Line::new(CAPACITY);
         let flood = |line: &mut Line<_>| line.join(&peer("192.0.2.1"), "wrong");
         (0..200).for_each(|_| flood(&mut line));
         for _ in 0..20 {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_connection_without_failures_goes_before_those_with_failures_from_the_same_source() {
-        let mut line = Line::default();
+        let mut line = Line::new(CAPACITY);
         let kept: Vec<_> = (0..100).map(|_| peer("192.0.2.1")).collect();
         for one in &kept {
             one.record(false);
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_connection_with_many_requests_at_once_counts_as_one() {
-        let mut line = Line::default();
+        let mut line = Line::new(CAPACITY);
         let multiplexed = peer("192.0.2.1");
         (0..200).for_each(|_| line.join(&multiplexed, "wrong"));
         line.join(&peer("192.0.2.1"), "right");
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn from_the_same_source_and_over_new_connections_a_newcomer_goes_soon() {
-        let mut line = Line::default();
+        let mut line = Line::new(CAPACITY);
         (0..100).for_each(|_| line.join(&peer("192.0.2.1"), "wrong"));
         line.join(&peer("192.0.2.1"), "right");
         assert!(turns_until_right(&mut line, |_| {}) <= 2);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn whatever_others_do_each_has_its_turn() {
         // All that the order goes by speaks against it: failures, a turn just had, and new sources all the time.
-        let mut line = Line::default();
+        let mut line = Line::new(CAPACITY);
         let failed = peer("192.0.2.1");
         line.join(&failed, "wrong");
         line.next();
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_full_line_drops_the_newest_with_the_most_strikes() {
-        let mut line = Line::default();
+        let mut line = Line::new(CAPACITY);
         let multiplexed = peer("192.0.2.1");
         (0..=CAPACITY).for_each(|number| line.join(&multiplexed, number));
         line.join(&peer("192.0.2.2"), 10_000);

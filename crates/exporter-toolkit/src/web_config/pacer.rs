@@ -13,10 +13,6 @@ const BURST: u32 = 8;
 /// The time between two answers, in checks. So clients that wait for their answers leave half of the time for others.
 const SPACING: u32 = 2;
 
-/// The most answers that are held back at a time. Half of the connections that there are by default: the others are left
-/// for new ones.
-const MAX_HELD: usize = 128;
-
 /// Says when a wrong password is answered.
 #[derive(Debug)]
 pub(super) struct Pacer {
@@ -28,8 +24,9 @@ pub(super) struct Pacer {
 // === impl Pacer ===
 
 impl Pacer {
-    pub(super) fn new() -> Self {
-        Self { next: AsyncMutex::new(Instant::now()), places: Semaphore::new(MAX_HELD) }
+    /// One that holds at most `places` answers back at a time.
+    pub(super) fn new(places: usize) -> Self {
+        Self { next: AsyncMutex::new(Instant::now()), places: Semaphore::new(places) }
     }
 
     /// Waits until a wrong password may be answered, of which the check took `cost`.
@@ -52,6 +49,7 @@ mod tests {
     use super::*;
 
     const COST: Duration = Duration::from_millis(50);
+    const MAX_HELD: usize = 128;
 
     async fn held(pacer: &Pacer) -> Duration {
         let started = Instant::now();
@@ -61,7 +59,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_few_answers_there_is_one_every_other_check() {
-        let pacer = Pacer::new();
+        let pacer = Pacer::new(MAX_HELD);
         tokio::time::advance(Duration::from_mins(1)).await;
         for _ in 0..=BURST {
             assert_eq!(held(&pacer).await, Duration::ZERO);
@@ -75,7 +73,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_hangs_up_holds_nobody_else_and_no_more_are_held_than_may_be() {
-        let pacer = Arc::new(Pacer::new());
+        let pacer = Arc::new(Pacer::new(MAX_HELD));
         for _ in 0..100 {
             let _ = timeout(Duration::from_millis(1), pacer.hold(COST)).await;
         }
