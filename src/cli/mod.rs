@@ -152,7 +152,7 @@ impl Arguments {
     }
 
     /// Does what was asked for, and tells the exit code.
-    pub(crate) fn carry_out(&self) -> Result<ExitCode> {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
         match &self.command {
             None => exporter::run(&self.config, self.config_optional, &self.serve)?,
             Some(Command::Demo(serve)) => demo::run(serve)?,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::family::{Family, Kind};
 use crate::inventory::{
-    Account, Facts, Listing, Listings, Progress, Snapshot,
+    Account, AccountSettings, Listing, Listings, Progress, Snapshot,
     assessment::{Assessment, KeyCounts, Moment},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct AccountFamily {
 /// An account at one moment.
 #[derive(Debug)]
 pub(super) struct View {
-    facts: Facts,
+    facts: AccountSettings,
     progress: Progress,
     listings: Listings,
     skew: Option<SignedDuration>,

@@ -5,7 +5,7 @@ use tencentcloud_api::{KeyStatus, LastUse};
 
 use super::family::{Family, Kind};
 use crate::inventory::{
-    Facts, Key, Policy, User,
+    AccountSettings, Key, Policy, User,
     assessment::{Finding, UserState},
 };
 
@@ -155,7 +155,7 @@ impl UserFamily {
     pub(super) fn samples(
         self,
         user: &User,
-        facts: &Facts,
+        facts: &AccountSettings,
         now: Timestamp,
         mut take: impl FnMut(&[(&'static str, &str)], i64),
     ) {

@@ -200,7 +200,7 @@ async fn of_demo(progress: &Progress) -> Result<Swept> {
 }
 
 async fn sweep(config: Config, shard: Shard, environment: Environment, progress: &Progress) -> Result<Swept> {
-    let sweep = Sweep::build(config, exporter::surroundings(environment)?)?.of_shard(shard.ordinal());
+    let sweep = Sweep::build(config, exporter::dependencies(environment)?)?.of_shard(shard.ordinal());
     let shutdown = exporter::stop_on_signals()?;
     Ok(sweep.run(|step| progress.show(step), shutdown).await?)
 }

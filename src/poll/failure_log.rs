@@ -12,15 +12,15 @@ use crate::inventory::AccountName;
 
 /// The users of an account whose last poll failed.
 #[derive(Debug)]
-pub struct Outages {
+pub struct FailureLog {
     account: AccountName,
     down: HashMap<Uin, Reason>,
     users: HashMap<Reason, usize>,
 }
 
-// === impl Outages ===
+// === impl FailureLog ===
 
-impl Outages {
+impl FailureLog {
     /// Of an account where nothing has failed yet.
     #[must_use]
     pub fn of(account: AccountName) -> Self {
@@ -39,7 +39,7 @@ impl Outages {
         }
         let users = self.users.entry(reason).or_default();
         *users += 1;
-        if reason.is_the_user_s() {
+        if reason.is_user_specific() {
             warn!(account = %self.account, %uin, reason = reason.label(), %error, "poll failed");
         } else {
             match *users {
@@ -59,7 +59,7 @@ impl Outages {
     pub fn over(&mut self, uin: Uin) {
         let Some(reason) = self.down.remove(&uin) else { return };
         let left = self.one_less(reason);
-        if reason.is_the_user_s() {
+        if reason.is_user_specific() {
             info!(account = %self.account, %uin, reason = reason.label(), "poll succeeds again");
         } else if left == 0 {
             info!(account = %self.account, %uin, reason = reason.label(), "no poll of the account fails for this reason any more");
@@ -112,7 +112,7 @@ mod tests {
         let log = Log::default();
         let writer = log.clone();
         with_default(fmt().with_ansi(false).with_writer(move || writer.clone()).finish(), || {
-            let mut outages = Outages::of("prod".parse().unwrap());
+            let mut outages = FailureLog::of("prod".parse().unwrap());
             let uins: Vec<Uin> = (1..=users).map(|uin| uin.to_string().parse().unwrap()).collect();
             for uin in &uins {
                 outages.began(*uin, Reason::Timeout, &"no answer");

@@ -55,7 +55,7 @@ pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option
 
 /// Fills `inventory` with what `state` knows of its users, and of those that the accounts admit as `configured` now. It is
 /// `now`.
-pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::Account], now: Timestamp) {
+pub(super) fn restore(state: State, inventory: &Inventory, configured: &[config::Account], now: Timestamp) {
     let accounts = by_name(configured);
     let users = state
         .restore(inventory, |name, uin, origin| accounts.get(name).is_some_and(|account| admits(account, uin, origin)));
