@@ -27,11 +27,8 @@ use http::{Request, Response};
 use jiff::tz::Offset;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{self, Arrival, Caller, Key, Outcome, Population, Reply, Simulator, User, densest_second},
-    tencent::{Client, Connection, Error, ListAccessKeys, Transport, Uin},
-};
+use tencentcloud_api::{Client, Clock, Connection, Error, ListAccessKeys, SystemClock, Transport, Uin};
+use tencentcloud_simulator::{Arrival, Caller, Key, Outcome, Population, Reply, Simulator, User, densest_second};
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
@@ -155,7 +152,7 @@ async fn beside_another(latency: Range<Duration>, seconds: u64) -> bool {
 async fn steal(simulator: &Arc<Simulator>, end: Instant) {
     let endpoint = "https://cam.tencentcloudapi.com".parse().unwrap();
     let transport = Arc::new(Directly(Arc::clone(simulator)));
-    let client = Client::new(endpoint, None, Offset::UTC, Duration::from_secs(1), transport);
+    let client = Client::new(endpoint, transport).with_zone(Offset::UTC).with_timeout(Duration::from_secs(1));
     let theirs: Uin = THEIRS.to_string().parse().unwrap();
     let mut ticks = interval(Duration::from_secs_f64(1.0 / THEFT));
     while ticks.tick().await < end {
@@ -199,7 +196,7 @@ impl Api {
         simulator.set_latency(latency);
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(simulator::serve(listener, Arc::clone(&simulator), CancellationToken::new()));
+        tokio::spawn(tencentcloud_simulator::serve(listener, Arc::clone(&simulator), CancellationToken::new()));
         Self { simulator, address }
     }
 

@@ -19,11 +19,8 @@ use std::{
     time::Duration,
 };
 
-use tencentcloud_cam_exporter::{
-    clock::SystemClock,
-    simulator::{self, Caller, Key, Outcome, Population, Simulator, User},
-    tencent::Credential,
-};
+use tencentcloud_api::{Credential, SystemClock};
+use tencentcloud_simulator::{Caller, Key, Outcome, Population, Simulator, User};
 use tokio::{net::TcpListener, runtime::Runtime, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +72,7 @@ async fn measure(accounts: u64, users: u64, last_used: bool) -> ExitCode {
         population.callers.push(Caller { uin: account + 1, credential });
     }
     let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
-    tokio::spawn(simulator::serve(listener, Arc::clone(&simulator), CancellationToken::new()));
+    tokio::spawn(tencentcloud_simulator::serve(listener, Arc::clone(&simulator), CancellationToken::new()));
 
     let config = write("config.yaml".to_owned(), &config);
     let exporter = Process::start(

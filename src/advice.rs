@@ -5,12 +5,11 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    inventory::Listing,
-    tencent::{
-        Action, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers, Reason,
-    },
+use tencentcloud_api::{
+    Action, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers, Reason,
 };
+
+use crate::inventory::Listing;
 
 /// What to do about codes of which more can be said than of their reason, in alphabetical order.
 ///
@@ -151,14 +150,15 @@ fn of_reason(reason: Reason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use tencentcloud_api::Code;
+
     use super::*;
-    use crate::tencent::code::DOCUMENTED;
 
     #[test]
     fn what_is_said_of_a_code_is_said_of_one_that_comes() {
         assert!(OF_CODES.is_sorted_by(|a, b| a.0 < b.0));
         for (code, text) in OF_CODES {
-            let (_, reason) = DOCUMENTED.iter().find(|(documented, _)| documented == code).unwrap();
+            let (_, reason) = Code::DOCUMENTED.iter().find(|(documented, _)| documented == code).unwrap();
             assert_eq!(advice(*reason, Some(code)), *text);
             assert_ne!(advice(*reason, None), *text);
         }

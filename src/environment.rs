@@ -1,6 +1,6 @@
 //! The one door to the environment variables.
 
-use std::{collections::HashMap, ffi::OsString, fmt, sync::Arc};
+use std::{collections::HashMap, env::VarError, ffi::OsString, fmt, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -39,6 +39,18 @@ impl Environment {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&SecretString> {
         self.0.get(name).map(|variable| &variable.value)
+    }
+
+    /// As [`std::env::var`], but for a value that is not UTF-8, which nobody is shown.
+    ///
+    /// # Errors
+    /// The variable is not set, or is not UTF-8.
+    pub fn var(&self, name: &str) -> Result<SecretString, VarError> {
+        match self.0.get(name) {
+            Some(Variable { value, is_unicode: true }) => Ok(value.clone()),
+            Some(Variable { is_unicode: false, .. }) => Err(VarError::NotUnicode(OsString::new())),
+            None => Err(VarError::NotPresent),
+        }
     }
 
     /// The value of the variable `name`, without blanks around it; nothing if that is empty. Deployments leave a variable in

@@ -6,7 +6,7 @@
 //! 2. [`app`] wires the parts, supervises their tasks, and stops them.
 //! 3. [`credentials`] says who asks: a key pair, or a temporary credential that is renewed in time.
 //! 4. [`poll`] says when whom is asked: the schedule, the API budget, retries.
-//! 5. [`tencent`] is the wire: signing, transport, and what answers and errors mean.
+//! 5. [`tencentcloud_api`] is the wire: signing, transport, and what answers and errors mean.
 //! 6. [`inventory`] holds what is known of every user, and how fresh it is.
 //! 7. [`state`] keeps that in a file over a restart.
 //! 8. [`metrics`] writes the inventory down, beside the exporter's own counters.
@@ -14,27 +14,23 @@
 //!
 //! Or, rather than watch, `app` looks once, and [`report`] says what it has seen.
 //!
-//! Beside the way: [`clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
-//! [`duration`] reads and writes lengths of time, [`pattern`] matches names of users, [`files`] reads what somebody may be writing, [`replacement`] writes what somebody may be reading, [`backoff`] says how long a
-//! retry waits, [`advice`] what to do about a poll that failed, and [`simulator`] is a fake of the API, for the demo and for tests.
+//! Beside the way: [`tencentcloud_api::Clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
+//! [`duration`] reads and writes lengths of time, [`pattern`] matches names of users, [`replacement`] writes what somebody may be reading, [`backoff`] says how long a
+//! retry waits, [`advice`] what to do about a poll that failed, and [`tencentcloud_simulator`] is a fake of the API, for the demo and for tests.
 
 pub mod advice;
 mod allocator;
 pub mod app;
 pub mod backoff;
-pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod duration;
 pub mod environment;
-pub mod files;
 pub mod inventory;
 pub mod metrics;
 pub mod pattern;
 pub mod poll;
 pub mod replacement;
 pub mod report;
-pub mod simulator;
 pub mod state;
-pub mod tencent;
 pub mod web;

@@ -12,10 +12,10 @@ use std::{
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use tencentcloud_api::Region;
 use tencentcloud_cam_exporter::{
     config::{Account, Config, Shard},
     environment::Environment,
-    tencent::Region,
 };
 
 const ONE: &str = "accounts: [{name: prod, uins: [100013065917], credentials: {env: {}}}]";

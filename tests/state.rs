@@ -15,10 +15,10 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tencentcloud_api::{AccessKey, AccessKeyId, KeyStatus, Uin};
 use tencentcloud_cam_exporter::{
     inventory::{Account, Facts, IdLabel, Inventory, Policy},
     state::{State, StateFile},
-    tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
 };
 
 /// Tells the process that saves where to.

@@ -5,11 +5,8 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
-use tencentcloud_cam_exporter::{
-    clock::SystemClock,
-    simulator::{self, Caller, Fault, Key, Population, Simulator, Times, User},
-    tencent::Credential,
-};
+use tencentcloud_api::{Credential, SystemClock};
+use tencentcloud_simulator::{Caller, Fault, Key, Population, Simulator, Times, User};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -99,7 +96,7 @@ impl Api {
             let listener = TcpListener::from_std(listener).unwrap();
             match answers {
                 Answers::Drip | Answers::ManyUsers | Answers::EndlessMembers => serve_badly(listener, answers).await,
-                _ => simulator::serve(listener, serving, CancellationToken::new()).await,
+                _ => tencentcloud_simulator::serve(listener, serving, CancellationToken::new()).await,
             }
         });
         Self { address, simulator, _worker: worker }

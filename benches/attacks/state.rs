@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tencentcloud_cam_exporter::clock::{Clock, SystemClock};
+use tencentcloud_api::{Clock, SystemClock};
 
 use crate::api::{FIRST_UIN, key_id};
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, thread::sleep, time::Duration};
 
 use futures_util::future::join_all;
-use tencentcloud_cam_exporter::simulator::{Arrival, Outcome};
+use tencentcloud_simulator::{Arrival, Outcome};
 use tokio::time::Instant;
 
 use crate::{

@@ -33,10 +33,8 @@ mod servers;
 
 use std::{process::ExitCode, sync::Arc, thread::sleep, time::Duration};
 
-use tencentcloud_cam_exporter::{
-    clock::SystemClock,
-    simulator::{self, Outcome, Simulator},
-};
+use tencentcloud_api::SystemClock;
+use tencentcloud_simulator::{Outcome, Simulator};
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -86,7 +84,7 @@ fn measure(runtime: &Runtime, options: &Options, users: &Users, rows: &mut Vec<R
     let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), users.population()));
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let (api, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    runtime.spawn(simulator::serve(listener, Arc::clone(&simulator), stop.clone()));
+    runtime.spawn(tencentcloud_simulator::serve(listener, Arc::clone(&simulator), stop.clone()));
 
     let mut servers = vec![Server::exporter(users, api)];
     servers.extend(options.go.as_ref().map(|program| Server::go(program, users)));

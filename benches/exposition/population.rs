@@ -5,13 +5,12 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tencentcloud_api::{AccessKey, AccessKeyId, Clock, Credential, KeyStatus, SystemClock, Uin};
 use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
     inventory::{Account, Facts, IdLabel, Inventory, Policy},
-    simulator::{Caller, Key, Population, User},
     state::{State, StateFile},
-    tencent::{AccessKey, AccessKeyId, Credential, KeyStatus, Uin},
 };
+use tencentcloud_simulator::{Caller, Key, Population, User};
 
 const FIRST_UIN: u64 = 100_013_000_000;
 const KEYS: u64 = 2;

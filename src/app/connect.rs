@@ -9,20 +9,19 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use parking_lot::Mutex;
+use tencentcloud_api::{
+    Action, Answer, ApiClock, Client, Clock, Connection, DescribeOrganizationMembers, Endpoint, Error as ApiError,
+    GetCallerIdentity, ListAccessKeys, ListUsers, Reason, Uin,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, NEWS, Surroundings, fleet::Fleet};
 use crate::{
-    clock::Clock,
     config::{self, Config},
-    inventory::{AccountName, ApiClock, Inventory},
+    inventory::{AccountName, Inventory},
     metrics::Own,
     poll::{Failure, Plan},
-    tencent::{
-        Action, Answer, Client, Connection, DescribeOrganizationMembers, Endpoint, Error as ApiError,
-        GetCallerIdentity, ListAccessKeys, ListUsers, Reason, Uin,
-    },
     web::Readiness,
 };
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tencentcloud_api::{Client, Endpoint, Region, Uin};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::Id,
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    Surroundings,
+    PROGRAM, Surroundings,
     sources::Sources,
     tasks::Tasks,
     users_file::{FileListing, Followed, News},
@@ -26,7 +27,6 @@ use crate::{
     inventory::{Account, AccountName, ConfiguredListings, Facts, Inventory, Listing, ListingFailure, error_text},
     metrics::Own,
     poll::{Interval, Organization, Plan, Poller, Rate, Wiring},
-    tencent::{Client, Endpoint, Region, Uin},
     web::Readiness,
 };
 
@@ -283,13 +283,11 @@ impl Fleet {
 
     fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
         let client = |endpoint: &Endpoint, region: Option<Region>| {
-            Client::new(
-                endpoint.clone(),
-                region,
-                configured.keys.time_zone,
-                configured.poll.timeout.get(),
-                Arc::clone(&self.surroundings.transport),
-            )
+            Client::new(endpoint.clone(), Arc::clone(&self.surroundings.transport))
+                .with_program(PROGRAM)
+                .with_region(region)
+                .with_zone(configured.keys.time_zone)
+                .with_timeout(configured.poll.timeout.get())
         };
         let share = configured.clone();
         let mut settings = configured.poll;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tencentcloud_api::Uin;
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -23,7 +24,6 @@ use crate::{
     config,
     inventory::{AccountName, Inventory},
     state::{Origin, Refused, State, StateFile, Wanted},
-    tencent::Uin,
 };
 
 /// How often it is saved, at most.

@@ -20,6 +20,10 @@ mod users_file;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use exporter_toolkit::{
+    Guard, MAX_CONNECTIONS, MAX_PROBE_CONNECTIONS, NotReloaded, Outcome, Probes, Reloader, Reloads, Scrapes,
+    TelemetryPath, serve,
+};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
 use thiserror::Error;
@@ -34,19 +38,21 @@ use tracing::{error, info};
 
 pub use source::ConfigSource;
 pub use sweep::{Sweep, Swept};
+use tencentcloud_api::{Clock, Program, Transport};
 
 use self::{fleet::Fleet, source::Look, tasks::Tasks, users_file::News};
 use crate::{
     allocator,
-    clock::Clock,
     config::{self, Config, Faults},
     environment::Environment,
     inventory::Inventory,
     metrics::{Metrics, Own},
     state::{Refused, State},
-    tencent::Transport,
-    web::{self, Guard, NotReloaded, Probes, Readiness, Reloader, Reloads, Routes, Scrapes, Status, TelemetryPath},
+    web::{CamExporter, Readiness, Routes, Status},
 };
+
+/// How requests name the exporter.
+pub const PROGRAM: Program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// How long a reload or a look waits for the configuration file. A mount that hangs must not hang the exporter.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,7 +147,7 @@ pub enum Error {
     Metrics(#[from] prometheus::Error),
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made")]
-    Transport(#[from] reqwest::Error),
+    Transport(#[from] tencentcloud_api::Error),
     /// A task that has no end ended.
     #[error("{0} ended, though nobody told it to")]
     Ended(String),
@@ -185,14 +191,9 @@ impl App {
         let (reloader, reloads) = Reloader::new();
         let status =
             Status::new(Arc::clone(&inventory), Arc::clone(&own), Arc::clone(&clock), options.telemetry_path.clone());
-        let routes = Arc::new(Routes::new(
-            metrics,
-            Arc::clone(&inventory),
-            Arc::clone(&readiness),
-            status,
-            options.telemetry_path,
-            options.lifecycle.then(|| reloader.clone()),
-        ));
+        let exporter = CamExporter::new(metrics, Arc::clone(&inventory), Arc::clone(&readiness), status);
+        let lifecycle = options.lifecycle.then(|| reloader.clone());
+        let routes = Arc::new(Routes::new(exporter, options.telemetry_path, lifecycle));
         let (tell, news) = mpsc::channel(NEWS);
         let joined = Arc::new(Notify::new());
         let fleet = Fleet::new(
@@ -292,13 +293,13 @@ impl App {
     }
 
     fn serve(&self, listeners: Vec<TcpListener>, tasks: &mut Tasks) {
-        let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests, Arc::clone(&self.own)));
+        let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests, Arc::clone(&self.own) as _));
         for listener in listeners {
-            let (site, places) = (Arc::clone(&scrapes), web::server::MAX_CONNECTIONS);
+            let (site, places) = (Arc::clone(&scrapes), MAX_CONNECTIONS);
             let guard = Arc::clone(&self.guard);
             tasks.spawn(
                 name(&listener),
-                web::serve(listener, guard, Arc::clone(&self.own), site, places, self.stopping.clone()),
+                serve(listener, guard, Arc::clone(&self.own) as _, site, places, self.stopping.clone()),
             );
         }
     }
@@ -306,11 +307,11 @@ impl App {
     /// Probes are answered while a large state file is still being read.
     fn serve_probes(&self, listener: Option<TcpListener>, tasks: &mut Tasks) {
         let Some(listener) = listener else { return };
-        let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), web::probes::MAX_CONNECTIONS);
+        let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), MAX_PROBE_CONNECTIONS);
         let guard = Arc::new(Guard::open());
         tasks.spawn(
             name(&listener),
-            web::serve(listener, guard, Arc::clone(&self.own), site, places, self.stopping.clone()),
+            serve(listener, guard, Arc::clone(&self.own) as _, site, places, self.stopping.clone()),
         );
     }
 
@@ -375,7 +376,7 @@ impl App {
         loaded.map_err(|error| error.to_string())?.map_err(|faults| faults.to_string())
     }
 
-    async fn reload(&mut self, tasks: &mut Tasks) -> web::reload::Outcome {
+    async fn reload(&mut self, tasks: &mut Tasks) -> Outcome {
         let refused = match self.load().await {
             Ok(config) => match self.take_up(config, tasks).await {
                 Ok(()) => {

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use exporter_toolkit::files::{self, Watched};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
@@ -14,7 +15,6 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::{self, Config, Faults, MAX_BYTES, Shard},
     environment::Environment,
-    files::{self, Watched},
 };
 
 /// Loads the configuration.

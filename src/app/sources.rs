@@ -7,15 +7,15 @@ use std::{
 
 use jiff::tz::Offset;
 use parking_lot::Mutex;
+use tencentcloud_api::{Client, Endpoint, Region, Transport};
 
-use super::Surroundings;
+use super::{PROGRAM, Surroundings};
 use crate::{
     config::{self, Credentials},
     credentials::{
         AssumeRole, Chain, CvmRole, Env, File, Issued, Issuer, Profile, ProfileSource, Renewed, Search, Source, Sts,
         TkeOidc,
     },
-    tencent::{Client, Endpoint, Region, Transport},
 };
 
 /// What a request to STS may take.
@@ -120,13 +120,12 @@ impl Spec {
     }
 
     fn sts(&self, region: Option<Region>, transport: &Arc<dyn Transport>) -> Sts {
-        Sts::new(Client::new(
-            self.sts_endpoint.clone(),
-            Some(region.unwrap_or_else(Region::for_sts)),
+        let client = Client::new(self.sts_endpoint.clone(), Arc::clone(transport))
+            .with_program(PROGRAM)
+            .with_region(Some(region.unwrap_or_else(Region::for_sts)))
             // Its times carry a zone.
-            Offset::UTC,
-            STS_TIMEOUT,
-            Arc::clone(transport),
-        ))
+            .with_zone(Offset::UTC)
+            .with_timeout(STS_TIMEOUT);
+        Sts::new(client)
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tencentcloud_api::{Clock, Reason, Uin};
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, MissedTickBehavior, interval},
@@ -19,11 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Error, NEWS, Surroundings, fleet::Fleet, tasks::Tasks};
 use crate::{
-    clock::Clock,
     config::{self, Config},
     inventory::{Account, AccountName, Inventory, Listing, User},
     metrics::Own,
-    tencent::{Reason, Uin},
     web::Readiness,
 };
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
+use tencentcloud_api::{Clock, Uin};
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -9,7 +10,7 @@ use tokio::{
 };
 
 use super::LOOK;
-use crate::{clock::Clock, config::UinsFile, inventory::AccountName, tencent::Uin};
+use crate::{config::UinsFile, inventory::AccountName};
 
 /// How long a start or a reload waits for a file. A mount that hangs is waited for in the background.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,15 +1,9 @@
 //! Reads a configuration, and says what is wrong with it.
 
-use std::sync::Arc;
-
 use anyhow::{Result, anyhow};
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    config::Config,
-    environment::Environment,
-    tencent::Proxies,
-    web::Guard,
-};
+use exporter_toolkit::Guard;
+use tencentcloud_api::{Clock, Proxies, SystemClock};
+use tencentcloud_cam_exporter::{config::Config, environment::Environment};
 
 use super::{CheckFlags, ConfigFlags, WebConfigFlag, connect, exporter, print};
 
@@ -28,7 +22,7 @@ fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
     let (shard, file, environment) = (flags.shard(), flags.file(), Environment::of_this_process());
     let now = SystemClock.now();
     let config = Config::check(file, &environment, now).map_err(|faults| exporter::refused(file, &faults));
-    let config = match (config, Proxies::from_environment(&environment)) {
+    let config = match (config, Proxies::from_variables(|name| environment.var(name))) {
         (Ok(config), Ok(_)) => config,
         (Ok(_), Err(error)) => return Err(error.into()),
         (Err(error), Ok(_)) => return Err(error),
@@ -46,6 +40,10 @@ fn configuration(flags: &ConfigFlags, connects: bool) -> Result<()> {
 
 fn web_configuration(flag: &WebConfigFlag) -> Result<()> {
     let Some(file) = flag.file() else { return Ok(()) };
-    let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| exporter::refused_for_web(file, &faults))?;
-    print::line(format_args!("{}: good: {}", file.display(), guard.summary()))
+    let guard = Guard::load(file, || SystemClock.now()).map_err(|faults| exporter::refused_for_web(file, &faults))?;
+    print::line(format_args!("{}: good: {}", file.display(), guard.summary()))?;
+    for warning in guard.warnings() {
+        print::line(format_args!("{}: warning: {warning}", file.display()))?;
+    }
+    Ok(())
 }

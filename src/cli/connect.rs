@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use jiff::SignedDuration;
+use tencentcloud_api::Endpoint;
 use tencentcloud_cam_exporter::{
     advice,
     app::connect::{Answered, Question, Tried, connect},
     config::Config,
     environment::Environment,
     poll::Failure,
-    tencent::Endpoint,
 };
 
 use super::{

@@ -7,15 +7,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
+use exporter_toolkit::Guard;
 use secrecy::ExposeSecret;
+use tencentcloud_api::{Clock, SystemClock};
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Listeners},
-    clock::{Clock, SystemClock},
     config::Config,
     environment::Environment,
-    simulator::{self, Population, Simulator},
-    web::Guard,
 };
+use tencentcloud_simulator::{Population, Simulator};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +90,7 @@ impl Stage {
     /// Answers, for ever. It stops with whoever asks, not before: a stop must look here as it does elsewhere.
     pub(super) async fn play(self) {
         let simulator = Arc::new(Simulator::new(self.clock, self.population));
-        simulator::serve(self.listener, simulator, CancellationToken::new()).await;
+        tencentcloud_simulator::serve(self.listener, simulator, CancellationToken::new()).await;
     }
 }
 

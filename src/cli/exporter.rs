@@ -3,15 +3,14 @@
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
+use exporter_toolkit::{Guard, ListenAddress, Reloader};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
+use tencentcloud_api::{Clock as _, HttpTransport, Proxies, SystemClock};
 use tencentcloud_cam_exporter::{
-    app::{App, ConfigSource, Error, Listeners, Options, Surroundings},
-    clock::SystemClock,
+    app::{App, ConfigSource, Error, Listeners, Options, PROGRAM, Surroundings},
     config::Faults,
     environment::Environment,
-    tencent::{HttpTransport, Proxies},
-    web::{Guard, ListenAddress, Reloader},
 };
 use tokio::{
     net::TcpListener,
@@ -64,7 +63,7 @@ pub(super) fn refused_for_web(file: &Path, faults: &Faults) -> anyhow::Error {
 /// Who stands before the server.
 pub(super) fn guard(flags: &ServeFlags) -> Result<Arc<Guard>> {
     let Some(file) = flags.web_config.file() else { return Ok(Arc::new(Guard::open())) };
-    let guard = Guard::load(file, Arc::new(SystemClock)).map_err(|faults| refused_for_web(file, &faults))?;
+    let guard = Guard::load(file, || SystemClock.now()).map_err(|faults| refused_for_web(file, &faults))?;
     info!(file = %file.display(), serves = guard.summary(), "loaded web configuration");
     Ok(Arc::new(guard))
 }
@@ -154,7 +153,8 @@ pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>, log_lines_dropped: 
 /// # Errors
 /// A proxy variable cannot be read.
 pub(super) fn surroundings(environment: Environment) -> Result<Surroundings> {
-    let transport = HttpTransport::new(Proxies::from_environment(&environment)?).map_err(Error::from)?;
+    let transport =
+        HttpTransport::new(PROGRAM, Proxies::from_variables(|name| environment.var(name))?).map_err(Error::from)?;
     Ok(Surroundings {
         clock: Arc::new(SystemClock),
         environment,

@@ -57,6 +57,9 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a thread that panics waits for standard error.
 const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// The crates of which everything is logged.
+const OURS: [&str; 2] = ["tencentcloud_cam_exporter", "exporter_toolkit"];
+
 static QUEUE: OnceLock<&'static Queue> = OnceLock::new();
 
 /// Starts to log to standard error, for as long as the process lives. Returns the counter of dropped lines.
@@ -111,7 +114,7 @@ pub(super) fn start_to(flags: &Flags, writer: impl for<'w> MakeWriter<'w> + Send
     };
     // The libraries' own logs are theirs to change, and say nothing that an error of ours would not.
     let filter =
-        Targets::new().with_default(LevelFilter::ERROR).with_target("tencentcloud_cam_exporter", flags.level.filter());
+        Targets::new().with_default(LevelFilter::ERROR).with_targets(OURS.map(|target| (target, flags.level.filter())));
     tracing_subscriber::registry().with(layer.with_filter(filter)).init();
 }
 

@@ -27,10 +27,8 @@ pub(crate) use log::finish as finish_log;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
-use tencentcloud_cam_exporter::{
-    config::Shard,
-    web::{ListenAddress, TelemetryPath},
-};
+use exporter_toolkit::{ListenAddress, TelemetryPath};
+use tencentcloud_cam_exporter::config::Shard;
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),

@@ -8,20 +8,16 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tencentcloud_api::{Endpoint, Region, Uin};
+
+use exporter_toolkit::yaml::{Node, Notes, Refused, path_to, quoted};
 
 use super::{
-    Account, Credentials, Organization, Shard, UinsFile, credentials, discover,
-    fault::{Notes, Refused},
-    node::{Node, path_to, quoted},
-    organization,
+    Account, Credentials, Organization, Shard, UinsFile, credentials, discover, organization,
     scalar::yes,
     settings::{Given, KEYS, NULLABLE, POLL},
 };
-use crate::{
-    inventory::AccountName,
-    poll::Discovery,
-    tencent::{Endpoint, Region, Uin},
-};
+use crate::{inventory::AccountName, poll::Discovery};
 
 /// The fields of an account, beside those of `poll` and `keys`.
 pub(super) const ACCOUNT: &[&str] = &[

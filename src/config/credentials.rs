@@ -2,19 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{
-    fault::{Notes, Refused},
-    node::Node,
-    scalar::duration,
+use exporter_toolkit::yaml::{Node, Notes, Refused};
+use tencentcloud_api::{
+    metadata::RoleName,
+    sts::{AssumeRole, SessionDuration},
 };
-use crate::{
-    credentials::Paths,
-    poll::OutOfRange,
-    tencent::{
-        metadata::RoleName,
-        sts::{AssumeRole, SessionDuration},
-    },
-};
+
+use super::scalar::duration;
+use crate::{credentials::Paths, poll::OutOfRange};
 
 /// The fields of `credentials`.
 pub(super) const SOURCES: &[&str] = &["env", "file", "profile", "cvm_role", "tke_oidc", "assume_role"];

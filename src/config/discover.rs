@@ -1,10 +1,8 @@
 //! The field `discover` of an account: a yes or no, or how.
 
-use super::{
-    fault::{Notes, Refused},
-    node::Node,
-    scalar::{duration, yes},
-};
+use exporter_toolkit::yaml::{Node, Notes, Refused};
+
+use super::scalar::{duration, yes};
 use crate::{
     pattern::Pattern,
     poll::{Discovery, Interval},

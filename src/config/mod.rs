@@ -1,16 +1,13 @@
 //! What the user wants: the configuration file with the environment over it, as values that cannot be wrong.
 //!
-//! `yaml` reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
+//! The toolkit's `yaml` reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
 //! `variables` lays `CAM_EXPORTER__…` over it, and `schema` walks what results. The merge is our own since that
 //! crate's takes the top level's names for paths (`a[999999999]` becomes a list of that length) and forgets where
-//! tables come from. The walk is our own since serde stops at the first fault. The web configuration is read by the same
-//! `yaml`, `node` and `fault`.
+//! tables come from. The walk is our own since serde stops at the first fault.
 
 mod account;
 mod credentials;
 mod discover;
-pub(crate) mod fault;
-pub(crate) mod node;
 mod organization;
 mod overrides;
 mod scalar;
@@ -19,7 +16,6 @@ mod settings;
 mod shard;
 mod uins_file;
 mod variables;
-pub(crate) mod yaml;
 
 use std::{
     collections::BTreeSet,
@@ -28,29 +24,24 @@ use std::{
     sync::Arc,
 };
 
+use exporter_toolkit::{
+    files::{self, Content},
+    yaml::{self, Notes},
+};
 use jiff::{Timestamp, tz::Offset};
+use tencentcloud_api::{Endpoint, Region, Uin};
 
 pub use credentials::Credentials;
-pub use fault::{Fault, Faults};
+pub use exporter_toolkit::yaml::{Fault, Faults, MAX_BYTES};
 pub use organization::Organization;
 pub use shard::{NotAShard, NotAShardBy, Shard, ShardBy};
 pub use uins_file::{Error as UinsFileError, UinsFile};
 
-use fault::Notes;
-
 use crate::{
     environment::Environment,
-    files::{self, Content},
     inventory::{AccountName, IdLabel, Override, Policy},
     poll::{self, Discovery},
-    tencent::{Endpoint, Region, Uin},
 };
-
-/// How much of a file is read: some 50 000 users.
-pub const MAX_BYTES: u64 = 1 << 20;
-
-/// How deep values may be nested. The schema needs 7.
-const MAX_DEPTH: usize = 16;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +119,7 @@ impl Config {
     /// # Errors
     /// All that is wrong.
     pub fn decode(content: Vec<u8>, folder: &Path, environment: &Environment) -> Result<Self, Faults> {
-        Self::read(&text(content)?, folder, environment, None)
+        Self::read(&yaml::text(content)?, folder, environment, None)
     }
 
     /// As [`Config::load`], with the users of each `uins_file` among the `uins`: a daemon waits for such a file, and a
@@ -139,7 +130,7 @@ impl Config {
     pub fn check(path: &Path, environment: &Environment, now: Timestamp) -> Result<Self, Faults> {
         let content = read(path)?;
         let folder = content.folder(path);
-        Self::read(&text(content.bytes)?, folder, environment, Some(now))
+        Self::read(&yaml::text(content.bytes)?, folder, environment, Some(now))
     }
 
     /// Takes `text` as the file's content, and the variables of `environment` over it. Paths are relative to the working
@@ -243,24 +234,4 @@ fn unreadable(error: files::Error) -> Faults {
         }
         other => other.into(),
     }
-}
-
-// === impl Content ===
-
-impl Content {
-    /// What relative paths in it are relative to: where the file is, or where the program runs if it is not a file.
-    pub(crate) fn folder<'a>(&self, path: &'a Path) -> &'a Path {
-        path.parent().filter(|_| self.is_regular).unwrap_or(Path::new(""))
-    }
-}
-
-/// `content` as the text that a configuration is.
-///
-/// # Errors
-/// It is not UTF-8.
-pub(crate) fn text(content: Vec<u8>) -> Result<String, Faults> {
-    String::from_utf8(content).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
-        Faults::of_file(format!("line {line}: not UTF-8: save the file as UTF-8"))
-    })
 }

@@ -1,20 +1,16 @@
 //! The section `organization` of an account, and the accounts that its members are.
 
-use super::{
-    Account, Credentials, Shard, ShardBy,
-    discover::patterns,
-    fault::{Notes, Refused},
-    node::Node,
-    scalar::duration,
+use exporter_toolkit::yaml::{Node, Notes, Refused};
+use tencentcloud_api::{
+    Endpoint, Uin,
+    metadata::RoleName,
+    sts::{AssumeRole, RoleArn, SessionDuration, SessionName},
 };
+
+use super::{Account, Credentials, Shard, ShardBy, discover::patterns, scalar::duration};
 use crate::{
     inventory::AccountName,
     poll::{Discovery, Interval},
-    tencent::{
-        Endpoint, Uin,
-        metadata::RoleName,
-        sts::{AssumeRole, RoleArn, SessionDuration, SessionName},
-    },
 };
 
 /// The fields of `organization`.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
+use exporter_toolkit::yaml::{Fault, Node, Notes, Refused, unknown_value};
+
 use super::{
     Account,
     account::not_rounded,
-    fault::{Fault, Notes, Refused},
-    node::{Node, unknown_value},
     scalar::{Unfit, duration, number},
     settings::{NULLABLE, age, age_or_null, limit},
 };

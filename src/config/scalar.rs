@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use exporter_toolkit::yaml;
 use jiff::tz::Offset;
 use thiserror::Error;
 
@@ -56,11 +57,7 @@ pub(super) fn time_zone(text: &str) -> Result<Offset, Unfit> {
 
 /// A yes or no in any spelling of YAML 1.1 and 1.2: other programs write and read these files too.
 pub(super) fn yes(text: &str) -> Result<bool, Unfit> {
-    match text {
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Ok(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => Ok(false),
-        _ => Err(Unfit::NotABool),
-    }
+    yaml::yes(text).map_err(|_| Unfit::NotABool)
 }
 
 fn seconds_from_utc(text: &str) -> Option<i32> {

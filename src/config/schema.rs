@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, path::Path};
 use ::config::Value;
 use jiff::Timestamp;
 
+use exporter_toolkit::yaml::{Faults, Node, Notes};
+
 use super::{
     Config,
     account::Draft,
-    fault::{Faults, Notes},
-    node::Node,
     settings::{Given, KEYS, NULLABLE, POLL},
 };
 

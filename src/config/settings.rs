@@ -4,11 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::tz::Offset;
 
+use exporter_toolkit::yaml::{Node, Notes, Refused};
+
 use super::{
-    Keys, ShardBy,
-    fault::{Notes, Refused},
-    node::Node,
-    overrides,
+    Keys, ShardBy, overrides,
     scalar::{duration, number, time_zone, yes},
 };
 use crate::{

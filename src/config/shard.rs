@@ -3,9 +3,10 @@
 use std::{num::NonZeroU32, str::FromStr};
 
 use sha2::{Digest, Sha256};
+use tencentcloud_api::Uin;
 use thiserror::Error;
 
-use crate::{inventory::AccountName, tencent::Uin};
+use crate::inventory::AccountName;
 
 /// The most exporters that may share the work.
 const MAX_TOTAL: u32 = 10_000;

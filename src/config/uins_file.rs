@@ -6,14 +6,11 @@ use std::{
     sync::Arc,
 };
 
+use exporter_toolkit::files::{self, Watched};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use tencentcloud_api::{ListUsers, Uin};
 use thiserror::Error;
-
-use crate::{
-    files::{self, Watched},
-    tencent::{Uin, list_users::MAX_USERS},
-};
 
 /// Some million users.
 const MAX_BYTES: u64 = 16 << 20;
@@ -46,7 +43,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// More than any account has.
-    #[error("{} holds more than {MAX_USERS} UINs: check the path", .0.display())]
+    #[error("{} holds more than {} UINs: check the path", .0.display(), ListUsers::MAX_USERS)]
     TooMany(PathBuf),
     /// Each wrong line, with its number, on a line of its own. Nothing is taken from such a file.
     #[error("{0}")]
@@ -97,7 +94,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<BTreeSet<Uin>, Error> {
     }
     match wrong.as_slice() {
         [] if uins.is_empty() => Err(Error::NoUin { path: path.to_owned() }),
-        [] if uins.len() > MAX_USERS => Err(Error::TooMany(path.to_owned())),
+        [] if uins.len() > ListUsers::MAX_USERS => Err(Error::TooMany(path.to_owned())),
         [] => Ok(uins),
         wrong => Err(Error::WrongLines(wrong.join("\n"))),
     }

@@ -9,7 +9,8 @@ use std::{collections::BTreeMap, fmt};
 
 use ::config::{Map, Value, ValueKind};
 
-use super::{MAX_DEPTH, fault::Notes, node::path_to, yaml::plain_scalar};
+use exporter_toolkit::yaml::{MAX_DEPTH, Notes, path_to, plain_scalar};
+
 use crate::environment::Environment;
 
 const PREFIX: &str = "CAM_EXPORTER__";

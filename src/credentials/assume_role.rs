@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tencentcloud_api::{Temporary, later, sts::AssumeRole as Request};
 use tokio::time::Instant;
 
 use super::{Error, Issuer, Source, Sts, sts::failed};
-use crate::{
-    clock::later,
-    tencent::{Temporary, sts::AssumeRole as Request},
-};
 
 /// `AssumeRole` of STS.
 #[derive(Debug)]

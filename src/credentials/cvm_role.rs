@@ -5,15 +5,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use tencentcloud_api::{
+    Temporary, Transport,
+    metadata::{self, Metadata, RoleName},
+};
 
 use super::{Error, Issuer, Told};
-use crate::{
-    environment::Environment,
-    tencent::{
-        Temporary, Transport,
-        metadata::{self, Metadata, RoleName},
-    },
-};
+use crate::environment::Environment;
 
 /// Where the metadata service is instead. For tests: the exporter takes whatever it says.
 const ENDPOINT: &str = "CAM_EXPORTER_METADATA_ENDPOINT";

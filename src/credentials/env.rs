@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tencentcloud_api::Credential;
+
 use super::{Error, Place, secret};
-use crate::{environment::Environment, tencent::Credential};
+use crate::environment::Environment;
 
 const SECRET_ID: &str = "TENCENTCLOUD_SECRET_ID";
 const SECRET_KEY: &str = "TENCENTCLOUD_SECRET_KEY";

@@ -2,13 +2,10 @@
 
 use std::{fmt, path::PathBuf};
 
+use exporter_toolkit::files;
 use jiff::Timestamp;
+use tencentcloud_api::{Error as WireError, Reason, metadata};
 use thiserror::Error;
-
-use crate::{
-    files,
-    tencent::{Error as WireError, Reason, metadata},
-};
 
 /// Codes of STS that stand for something which passes, beside those that every API has.
 const PASSING: [&str; 2] = [
@@ -236,6 +233,10 @@ impl From<&metadata::Error> for Told {
     fn from(error: &metadata::Error) -> Self {
         match error {
             metadata::Error::Wire(error) => Self { transient: true, ..error.into() },
+            metadata::Error::SeveralRoles => {
+                let text = format!("{error}: name one as `cvm_role.role`");
+                Self { kind: text.clone(), text, transient: error.is_transient() }
+            }
             other => Self { kind: other.to_string(), text: other.to_string(), transient: other.is_transient() },
         }
     }

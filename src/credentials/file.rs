@@ -14,8 +14,10 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::files::Watched;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use tencentcloud_api::{Clock, Credential};
 use tokio::{
     sync::Mutex as AsyncMutex,
     task::spawn_blocking,
@@ -23,7 +25,6 @@ use tokio::{
 };
 
 use super::{Error, Fault, Fetched, Place, secret};
-use crate::{clock::Clock, files::Watched, tencent::Credential};
 
 /// How long a look at the files may take.
 const PATIENCE: Duration = Duration::from_secs(5);

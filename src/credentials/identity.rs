@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use tencentcloud_api::{Credential, sts::AssumeRole};
 
 use super::{Error, ProfileFault};
-use crate::tencent::{Credential, sts::AssumeRole};
 
 /// Who signs.
 #[derive(Clone, Debug)]

@@ -47,7 +47,7 @@ pub use tke_oidc::TkeOidc;
 
 use error::secret;
 
-use crate::tencent::{Credential, Temporary};
+use tencentcloud_api::{Credential, Temporary};
 
 /// Where a credential comes from.
 #[derive(Debug)]

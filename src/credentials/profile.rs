@@ -10,6 +10,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use tencentcloud_api::Credential;
 
 use super::{
     Error, Place, ProfileFault,
@@ -17,7 +18,7 @@ use super::{
     identity::{Identity, Key},
     secret, tccli,
 };
-use crate::{environment::Environment, tencent::Credential};
+use crate::environment::Environment;
 
 /// The fields of a section that are read.
 const FIELDS: [&str; 3] = ["secret_id", "secret_key", "token"];

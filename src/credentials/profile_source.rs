@@ -12,12 +12,9 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tencentcloud_api::{Clock, Credential, sts::AssumeRole};
 
 use super::{Error, Fetched, File, Profile, ProfileFault, Renewed, Source, file::Found, identity::Identity};
-use crate::{
-    clock::Clock,
-    tencent::{Credential, sts::AssumeRole},
-};
 
 /// A profile, whose file may name another identity at any time.
 pub struct ProfileSource {

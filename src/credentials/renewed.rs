@@ -9,6 +9,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tencentcloud_api::{Credential, Temporary, later};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout_at},
@@ -16,11 +17,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Error, Fetched, Issuer};
-use crate::{
-    backoff,
-    clock::later,
-    tencent::{Credential, Temporary},
-};
+use crate::backoff;
 
 /// How long a poll waits for a credential where there is none.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -304,10 +301,10 @@ impl Drop for End<'_> {
 mod tests {
     use futures_util::future::BoxFuture;
     use jiff::SignedDuration;
+    use tencentcloud_api::Error as WireError;
     use tokio::time::sleep;
 
     use super::{super::Told, *};
-    use crate::tencent::Error as WireError;
 
     const LIFE: SignedDuration = SignedDuration::from_hours(2);
 

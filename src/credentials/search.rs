@@ -9,12 +9,13 @@ use std::{
     },
 };
 
+use exporter_toolkit::files;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::{Error, Fetched, Profile, ProfileSource};
-use crate::{environment::Environment, files};
+use crate::environment::Environment;
 
 /// Names the file.
 const VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";

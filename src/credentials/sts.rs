@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tencentcloud_api::{
+    Action, Answer, Client, Connection, Credential, Error as WireError, Reason, SigningClock, Temporary, later,
+    sts::SessionDuration,
+};
 use tokio::time::Instant;
 
 use super::{Error, Told};
-use crate::{
-    clock::later,
-    inventory::SigningClock,
-    tencent::{
-        Action, Answer, Client, Connection, Credential, Error as WireError, Reason, Temporary, sts::SessionDuration,
-    },
-};
 
 /// What is left of a credential's life when it comes is at least this part of what was asked for. Less is a clock's
 /// fault.

@@ -11,13 +11,13 @@ use std::{collections::HashMap, str::FromStr};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::IgnoredAny};
+use tencentcloud_api::sts::{AssumeRole, SessionDuration};
 
 use super::{
     Error, ProfileFault,
     identity::{Identity, Key},
     profile::Profile,
 };
-use crate::tencent::sts::{AssumeRole, SessionDuration};
 
 /// What the file of a profile says.
 #[derive(Deserialize)]

@@ -4,20 +4,18 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use exporter_toolkit::files::Watched;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use tencentcloud_api::{
+    Region, Temporary,
+    sts::{AssumeRoleWithWebIdentity, RoleArn, SessionDuration, SessionName},
+};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Error, Fault, Issuer, Place, Sts, secret, sts::failed};
-use crate::{
-    environment::Environment,
-    files::Watched,
-    tencent::{
-        Region, Temporary,
-        sts::{AssumeRoleWithWebIdentity, RoleArn, SessionDuration, SessionName},
-    },
-};
+use crate::environment::Environment;
 
 const REGION: &str = "TKE_REGION";
 const PROVIDER_ID: &str = "TKE_PROVIDER_ID";

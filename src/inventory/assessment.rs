@@ -11,9 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 pub use findings::{AUTO_DISABLE_ANNOUNCEMENT, AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
+use tencentcloud_api::KeyStatus;
 
 use super::{Account, Facts, Listing, Policy, Snapshot, User};
-use crate::tencent::KeyStatus;
 
 /// An answer about a user is late once it is older than this many effective poll intervals.
 pub const LATE_INTERVALS: u32 = 3;
@@ -487,8 +487,10 @@ fn since(time: Timestamp, now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tencentcloud_api::Reason;
+
     use super::*;
-    use crate::{inventory::Failure, tencent::Reason};
+    use crate::inventory::Failure;
 
     #[test]
     fn a_user_who_does_not_exist_is_known_after_a_restart_as_well() {

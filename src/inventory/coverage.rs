@@ -16,10 +16,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
+use tencentcloud_api::Uin;
 use tokio::time::Instant;
 
 use super::{User, Users, assessment::UserState};
-use crate::tencent::Uin;
 
 /// What an account has been asked about since the start.
 #[derive(Debug)]
@@ -212,8 +212,10 @@ impl Covered {
 mod tests {
     use std::sync::Arc;
 
+    use tencentcloud_api::Reason;
+
     use super::*;
-    use crate::{inventory::Failure, tencent::Reason};
+    use crate::inventory::Failure;
 
     const LONGEST: Duration = Duration::from_mins(10);
     const UNLISTED: ListingsSoFar = ListingsSoFar { all_known: false, any_failed: true };

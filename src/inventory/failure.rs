@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+use tencentcloud_api::Reason;
 
 use super::listing::error_text;
-use crate::tencent::Reason;
 
 /// Why a poll failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

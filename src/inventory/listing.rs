@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use crate::tencent::Reason;
+use tencentcloud_api::Reason;
 
 /// What is asked for beside the keys of each user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

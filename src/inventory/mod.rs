@@ -6,7 +6,6 @@
 //! - "no such user" is an answer: the keys go;
 //! - of a user never yet answered nothing is known, which is not the same as no keys.
 
-mod api_clock;
 pub mod assessment;
 mod coverage;
 mod facts;
@@ -33,7 +32,6 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 
-pub use api_clock::{ApiClock, ApiTime, SigningClock};
 pub use coverage::Covered;
 pub use facts::Facts;
 pub use failure::Failure;
@@ -44,6 +42,7 @@ pub use policy::{Exemption, Override, Policy};
 pub use progress::{Progress, SILENCE, Sweep};
 pub use snapshot::Snapshot;
 pub use sources::{Found, FoundUser, Sources};
+use tencentcloud_api::{AccessKey, AccessKeyId, LastUse, Reason, Uin};
 pub use user::{Key, User};
 
 use self::{
@@ -51,7 +50,6 @@ use self::{
     coverage::{Coverage, ListingsSoFar, PollEnd},
     policy::Resolver,
 };
-use crate::tencent::{AccessKey, AccessKeyId, LastUse, Reason, Uin};
 
 /// Every account.
 #[derive(Debug)]
@@ -552,8 +550,9 @@ impl Changed {
 mod tests {
     use std::time::Duration;
 
+    use tencentcloud_api::KeyStatus;
+
     use super::*;
-    use crate::tencent::KeyStatus;
 
     fn account() -> (Account, Uin) {
         let facts = Facts { poll_interval: Duration::from_secs(1), ..Facts::default() };

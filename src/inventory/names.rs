@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::tencent::AccessKeyId;
+use tencentcloud_api::AccessKeyId;
 
 /// The fewest digits of a hash that set two alike labels apart, and all that a hash has.
 const SUFFIX_DIGITS: usize = 8;

@@ -6,9 +6,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tencentcloud_api::Uin;
 
 use super::assessment::{Finding, Findings};
-use crate::{pattern::Pattern, tencent::Uin};
+use crate::pattern::Pattern;
 
 /// What is expected of a user's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::ApiClock;
 use tokio::time::Instant;
 
-use super::{ApiClock, Pace};
+use super::Pace;
 
 /// How long a poller may show no sign of life. It does so every ten seconds; a poll takes a minute at most, and delays
 /// nothing else.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use tencentcloud_api::Uin;
+
 use super::{Covered, User, Users};
-use crate::tencent::Uin;
 
 /// The users of an account at one moment, in the order of their UINs: a pointer each, as a reader may take long.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::tencent::Uin;
+use tencentcloud_api::Uin;
 
 /// Users that the API listed.
 pub type Found = BTreeMap<Uin, FoundUser>;

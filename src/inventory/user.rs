@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tencentcloud_api::{KeyStatus, LastUse};
 
 use super::{Failure, Policy};
-use crate::tencent::{KeyStatus, LastUse};
 
 /// What is known of a user. Starts with nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::KeyStatus;
 use tokio::time::Instant;
 
 use super::family::{Family, Kind};
-use crate::{
-    inventory::{
-        Account, Facts, Listing, Listings, Progress, Snapshot,
-        assessment::{Assessment, KeyCounts, Moment},
-    },
-    tencent::KeyStatus,
+use crate::inventory::{
+    Account, Facts, Listing, Listings, Progress, Snapshot,
+    assessment::{Assessment, KeyCounts, Moment},
 };
 
 /// A family whose series have the label `account`.

@@ -6,13 +6,21 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
+use tencentcloud_api::{
+    Action, Code, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers,
+    Reason,
+};
 
 use super::family::{Family, Kind};
-use crate::tencent::{
-    Code, Reason,
-    action::NAMES,
-    code::{DOCUMENTED, OTHER},
-};
+
+/// The names of all actions that are requested: the values of the label `action`.
+pub const ACTIONS: [&str; 5] = [
+    ListAccessKeys::NAME,
+    ListUsers::NAME,
+    GetSecurityLastUsed::NAME,
+    GetCallerIdentity::NAME,
+    DescribeOrganizationMembers::NAME,
+];
 
 /// A counter of an account. Actions, codes and reasons are numbers, as a snapshot has a copy of all counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,11 +54,11 @@ pub(super) enum CounterFamily {
 impl Counter {
     /// The number of an action.
     pub(super) fn action(name: &str) -> u8 {
-        number(NAMES.iter().position(|action| *action == name))
+        number(ACTIONS.iter().position(|action| *action == name))
     }
 
     pub(super) fn api_error(action: u8, code: &Code) -> Self {
-        let code = DOCUMENTED.iter().position(|(documented, _)| *documented == code.label());
+        let code = Code::DOCUMENTED.iter().position(|(documented, _)| *documented == code.label());
         Self::ApiErrors { action, code: number(code) }
     }
 
@@ -116,7 +124,7 @@ impl CounterFamily {
 
     /// Hands out the family's samples of an account: the labels after `account`, and the value.
     pub(super) fn samples(self, counts: &Counts, mut take: impl FnMut(&[(&'static str, &str)], u64)) {
-        let name = |action: u8| NAMES.get(usize::from(action)).copied().unwrap_or(OTHER);
+        let name = |action: u8| ACTIONS.get(usize::from(action)).copied().unwrap_or(Code::OTHER);
         let of = |counter| counts.binary_search_by_key(&counter, |(counter, _)| *counter).map_or(0, |at| counts[at].1);
         match self {
             Self::CredentialRefreshFailures => take(&[], of(Counter::CredentialRefreshFailures)),
@@ -133,7 +141,7 @@ impl CounterFamily {
                             take(&[("action", name(action))], *count);
                         }
                         (Self::ApiErrors, Counter::ApiErrors { action, code }) => {
-                            let code = DOCUMENTED.get(usize::from(code)).map_or(OTHER, |(code, _)| *code);
+                            let code = Code::DOCUMENTED.get(usize::from(code)).map_or(Code::OTHER, |(code, _)| *code);
                             take(&[("action", name(action)), ("code", code)], *count);
                         }
                         _ => {}

@@ -1,14 +1,16 @@
 //! Writes a snapshot piece by piece, family after family.
 
+use exporter_toolkit::{Format, Pieces};
+
 use super::{
-    Format, protobuf,
+    protobuf,
     snapshot::{Place, Snapshot, Source},
     text,
 };
 
 /// A snapshot, and how far it has been written.
 #[derive(Debug)]
-pub(super) struct Cursor {
+pub struct Cursor {
     snapshot: Snapshot,
     format: Format,
     /// The number of the source that is being written.
@@ -20,13 +22,9 @@ pub(super) struct Cursor {
 
 // === impl Cursor ===
 
-impl Cursor {
-    pub(super) fn new(snapshot: Snapshot, format: Format) -> Self {
-        Self { snapshot, format, source: 0, place: Place::default(), begun: false }
-    }
-
+impl Pieces for Cursor {
     /// Appends until `out` is `full`, but for the samples of one user more. Returns whether there is more.
-    pub(super) fn fill(&mut self, out: &mut Vec<u8>, full: usize) -> bool {
+    fn fill(&mut self, out: &mut Vec<u8>, full: usize) -> bool {
         while let Some(source) = Source::at(self.source) {
             if out.len() >= full {
                 return true;
@@ -38,6 +36,12 @@ impl Cursor {
         }
         out.extend_from_slice(&self.snapshot.rest);
         false
+    }
+}
+
+impl Cursor {
+    pub(super) fn new(snapshot: Snapshot, format: Format) -> Self {
+        Self { snapshot, format, source: 0, place: Place::default(), begun: false }
     }
 
     fn write_text(&mut self, source: Source, out: &mut Vec<u8>, full: usize) {

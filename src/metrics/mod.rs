@@ -5,7 +5,6 @@
 //! - `users`, `accounts` and `counters` define the families and their samples, each once; [`Own`] has those of the process.
 //! - `snapshot` is what a scrape shows: everything at one moment.
 //! - `cursor` writes a snapshot piece by piece, in one of the formats: `text`, `openmetrics`, `protobuf`.
-//! - [`Scrape`] is the body, written as its reader takes it.
 
 mod accounts;
 mod counters;
@@ -14,7 +13,6 @@ mod family;
 mod openmetrics;
 mod own;
 mod protobuf;
-mod scrape;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -23,16 +21,19 @@ mod users;
 
 use std::{fmt, sync::Arc};
 
+use exporter_toolkit::Pieces as _;
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use prometheus::{Registry, process_collector::ProcessCollector};
 use thiserror::Error;
 
-pub use own::{AccountMetrics, ActionMetrics, HttpRefused, Own, log_lines_dropped};
-pub use scrape::Scrape;
+pub use counters::ACTIONS;
+pub use cursor::Cursor;
+pub use exporter_toolkit::Format;
+pub use own::{AccountMetrics, ActionMetrics, Own, log_lines_dropped};
+use tencentcloud_api::Clock;
 
-use self::{cursor::Cursor, scrape::Compressor, snapshot::Snapshot};
-use crate::{clock::Clock, inventory::Inventory};
+use self::snapshot::Snapshot;
+use crate::inventory::Inventory;
 
 /// Everything that `/metrics` shows.
 pub struct Metrics {
@@ -40,31 +41,12 @@ pub struct Metrics {
     clock: Arc<dyn Clock>,
     registry: Registry,
     own: Own,
-    compressor: Arc<Mutex<Compressor>>,
 }
 
-/// In what format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Prometheus's text format 0.0.4.
-    #[default]
-    Text,
-    /// `OpenMetrics` 1.0.0.
-    OpenMetrics,
-    /// Prometheus's protocol buffers, delimited.
-    Protobuf,
-}
-
-/// Why there is no exposition. None of it should ever happen.
+/// A family cannot be written. It should never happen.
 #[derive(Debug, Error)]
-pub enum Error {
-    /// A family cannot be written.
-    #[error("a family of metrics cannot be written")]
-    Encoding(#[from] prometheus::Error),
-    /// The body cannot be compressed.
-    #[error("the exposition cannot be compressed")]
-    Compression(#[from] flate2::CompressError),
-}
+#[error("a family of metrics cannot be written")]
+pub struct Error(#[from] prometheus::Error);
 
 /// The families of `inventory` alone, in Prometheus's text format, where the machine's clock says `local`.
 #[must_use]
@@ -87,17 +69,16 @@ impl Metrics {
         let registry = Registry::new();
         own.register(&registry)?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        let compressor = Arc::new(Mutex::new(Compressor::new()));
-        Ok(Self { inventory, clock, registry, own: own.clone(), compressor })
+        Ok(Self { inventory, clock, registry, own: own.clone() })
     }
 
     /// The exposition as it is now.
     ///
     /// # Errors
-    /// See [`enum@Error`].
-    pub fn scrape(&self, format: Format, gzip: bool) -> Result<Scrape, Error> {
+    /// See [`struct@Error`].
+    pub fn scrape(&self, format: Format) -> Result<Cursor, Error> {
         let snapshot = Snapshot::of(&self.inventory, self.clock.now(), &self.own, &self.registry, format)?;
-        Scrape::new(Cursor::new(snapshot, format), gzip.then(|| Arc::clone(&self.compressor)))
+        Ok(Cursor::new(snapshot, format))
     }
 }
 

@@ -2,17 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use exporter_toolkit::{HttpRefused, Observer};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
+use tencentcloud_api::{Action, Code, Reason};
 
 use super::counters::{Counter, Counters, Counts};
-use crate::{
-    inventory::AccountName,
-    tencent::{Action, Code, Reason},
-};
+use crate::inventory::AccountName;
 
 /// The exporter's own metrics: those of the process, and the counters of each account.
 #[derive(Clone, Debug)]
@@ -26,17 +25,6 @@ pub struct Own {
     total_shards: Gauge,
     http_refused: IntCounterVec,
     log_lines_dropped: IntCounter,
-}
-
-/// Why a connection or a request was refused by the HTTP server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpRefused {
-    /// The TLS handshake failed.
-    Handshake,
-    /// A limit was reached: `--web.max-requests`, the number of connections, or `rate_limit`.
-    Limit,
-    /// Too many passwords wait to be checked.
-    Overload,
 }
 
 /// Those of one account.
@@ -153,11 +141,6 @@ impl Own {
         self.config_last_reload_successful.get() == 0.0
     }
 
-    /// The HTTP server refused a connection or a request.
-    pub fn http_refused(&self, reason: HttpRefused) {
-        self.http_refused.with_label_values(&[reason.label()]).inc();
-    }
-
     /// Those of `account`.
     #[must_use]
     pub fn account(&self, account: &AccountName) -> AccountMetrics {
@@ -187,17 +170,9 @@ impl Own {
     }
 }
 
-// === impl HttpRefused ===
-
-impl HttpRefused {
-    const ALL: [Self; 3] = [Self::Handshake, Self::Limit, Self::Overload];
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Handshake => "handshake",
-            Self::Limit => "limit",
-            Self::Overload => "overload",
-        }
+impl Observer for Own {
+    fn http_refused(&self, reason: HttpRefused) {
+        self.http_refused.with_label_values(&[reason.label()]).inc();
     }
 }
 

@@ -7,18 +7,15 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::{Compressor, PIECE, Scrape};
 use flate2::read::GzDecoder;
 use http_body::Body;
 use jiff::Timestamp;
+use tencentcloud_api::{AccessKey, Clock, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin};
 
-use super::{Format, Metrics, Own, Scrape, scrape::PIECE};
-use crate::{
-    clock::Clock,
-    inventory::{
-        Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Override, Policy,
-        assessment::Finding,
-    },
-    tencent::{AccessKey, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin},
+use super::{Format, Metrics, Own};
+use crate::inventory::{
+    Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Override, Policy, assessment::Finding,
 };
 
 const FIRST: u64 = 100_013_000_000;
@@ -38,6 +35,7 @@ struct World {
     accounts: [Arc<Account>; 2],
     own: Own,
     metrics: Metrics,
+    compressor: Compressor,
 }
 
 // === impl World ===
@@ -58,11 +56,12 @@ impl World {
         let inventory = Arc::new(Inventory::new(accounts.to_vec()));
         let own = Own::new().unwrap();
         let metrics = Metrics::new(inventory, &own, Arc::new(Stopped)).unwrap();
-        Self { accounts, own, metrics }
+        Self { accounts, own, metrics, compressor: Compressor::new() }
     }
 
     fn scrape(&self, format: Format, gzip: bool) -> Scrape {
-        self.metrics.scrape(format, gzip).unwrap()
+        let cursor = self.metrics.scrape(format).unwrap();
+        Scrape::new(Box::new(cursor), gzip.then(|| self.compressor.clone())).unwrap()
     }
 
     /// The body without what differs from one process to the next.

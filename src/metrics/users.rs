@@ -1,14 +1,12 @@
 //! What is exposed of a user: the families, and the samples that the user has in each.
 
 use jiff::Timestamp;
+use tencentcloud_api::{KeyStatus, LastUse};
 
 use super::family::{Family, Kind};
-use crate::{
-    inventory::{
-        Facts, Key, Policy, User,
-        assessment::{Finding, UserState},
-    },
-    tencent::{KeyStatus, LastUse},
+use crate::inventory::{
+    Facts, Key, Policy, User,
+    assessment::{Finding, UserState},
 };
 
 /// The label that tells a user's keys apart.

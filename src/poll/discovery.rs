@@ -1,9 +1,10 @@
 //! Which users an account has, by the API's own list.
 
+use tencentcloud_api::Uin;
 use thiserror::Error;
 
 use super::Interval;
-use crate::{inventory::Found, pattern::Pattern, tencent::Uin};
+use crate::{inventory::Found, pattern::Pattern};
 
 /// How an account's users are found.
 #[derive(Clone, Debug, PartialEq, Eq)]

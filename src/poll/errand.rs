@@ -4,14 +4,11 @@
 
 use std::{fmt, time::Duration};
 
+use tencentcloud_api::{Connection, Reason};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::{
-    backoff,
-    inventory::AccountName,
-    tencent::{Connection, Reason},
-};
+use crate::{backoff, inventory::AccountName};
 
 /// One kind of request.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::tencent::{AccessKeyId, Uin, get_security_last_used::MAX_KEYS};
+use tencentcloud_api::{AccessKeyId, GetSecurityLastUsed, Uin};
 
 /// The keys of an account's users, and when each is due.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ impl LastUseQueue {
             if !alone {
                 batch.push(key);
             }
-            if batch.len() == MAX_KEYS {
+            if batch.len() == GetSecurityLastUsed::MAX_KEYS {
                 break;
             }
         }

@@ -1,12 +1,10 @@
 //! Which accounts an organisation has, by the API's own list, which comes in pages.
 
+use tencentcloud_api::{Client, DescribeOrganizationMembers, MembersPage};
 use thiserror::Error;
 
 use super::Discovery;
-use crate::{
-    inventory::Found,
-    tencent::{Client, MembersPage, describe_organization_members::PAGE},
-};
+use crate::inventory::Found;
 
 /// The most members that are taken for possible.
 const MOST: u64 = 10_000;
@@ -69,7 +67,7 @@ impl Pages {
         pages.number += 1;
         let was_empty = members.is_empty();
         pages.members.extend(members.into_iter().map(|member| (member.uin, member.name.into())));
-        if pages.number * PAGE < total && !was_empty {
+        if pages.number * DescribeOrganizationMembers::PAGE < total && !was_empty {
             *self = pages;
             return Ok(Turned::Next);
         }
@@ -83,8 +81,9 @@ impl Pages {
 
 #[cfg(test)]
 mod tests {
+    use tencentcloud_api::NamedUser;
+
     use super::*;
-    use crate::tencent::NamedUser;
 
     fn page(numbers: impl IntoIterator<Item = u64>, total: u64) -> MembersPage {
         let named =

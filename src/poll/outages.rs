@@ -5,12 +5,10 @@
 
 use std::{collections::HashMap, fmt};
 
+use tencentcloud_api::{Reason, Uin};
 use tracing::{debug, info, warn};
 
-use crate::{
-    inventory::AccountName,
-    tencent::{Reason, Uin},
-};
+use crate::inventory::AccountName;
 
 /// The users of an account whose last poll failed.
 #[derive(Debug)]

@@ -4,6 +4,10 @@ use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
+use tencentcloud_api::{
+    Client, Clock, Connection, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys,
+    ListUsers, Uin,
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -24,14 +28,9 @@ use super::{
     time_keeper::TimeKeeper,
 };
 use crate::{
-    clock::Clock,
     credentials,
     inventory::{Account, Found, Listing},
     metrics::{AccountMetrics, ActionMetrics},
-    tencent::{
-        Client, Connection, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys,
-        ListUsers, Uin,
-    },
 };
 
 /// How often a poller shows that it is alive, at least.

@@ -4,20 +4,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use tencentcloud_api::{
+    AccessKey, AccessKeyId, Answer, Caller, Connection, Credential, DescribeOrganizationMembers, Error as ApiError,
+    GetCallerIdentity, GetSecurityLastUsed, LastUse, ListAccessKeys, ListUsers, MembersPage, NamedUser, Reason, Uin,
+    later,
+};
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::{Plan, budget::Permit, last_use::Batch, schedule::Turn};
-use crate::{
-    clock::later,
-    credentials,
-    metrics::ActionMetrics,
-    tencent::{
-        AccessKey, AccessKeyId, Answer, Caller, Connection, Credential, DescribeOrganizationMembers, Error as ApiError,
-        GetCallerIdentity, GetSecurityLastUsed, LastUse, ListAccessKeys, ListUsers, MembersPage, NamedUser, Reason,
-        Uin,
-    },
-};
+use crate::{credentials, metrics::ActionMetrics};
 
 /// What a request is for.
 #[derive(Clone, Debug)]

@@ -3,6 +3,9 @@
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::{
+    AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin, later,
+};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -15,13 +18,8 @@ use super::{
     time_keeper::Noted,
 };
 use crate::{
-    backoff,
-    clock::later,
-    credentials,
+    backoff, credentials,
     inventory::{Failure as UserFailure, Found, FoundUser, Listing, ListingFailure, error_text},
-    tencent::{
-        AccessKey, AccessKeyId, Caller, Connection, Error as ApiError, LastUse, MembersPage, NamedUser, Reason, Uin,
-    },
 };
 
 /// How far the `Date` of an accepted request may be from the time it was signed with. The API allows five minutes: what

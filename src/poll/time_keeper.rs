@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::{ApiClock, ApiTime, SigningClock, Uin};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::{
-    inventory::{AccountName, ApiClock, ApiTime, SigningClock},
-    tencent::Uin,
-};
+use crate::inventory::AccountName;
 
 /// How many requests in a row may be asked again at once because they were refused for their time. As many may be under
 /// way when it is found out that the machine's clock is wrong.

@@ -3,11 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
+use tencentcloud_api::{Reason, Uin};
 
 use crate::{
     advice::{beside_the_error, of_listing},
     inventory::{AccountName, Listing, ListingFailure, User, assessment::UserState},
-    tencent::{Reason, Uin},
 };
 
 /// A user who could not be polled.

@@ -4,12 +4,10 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tencentcloud_api::LastUse;
 
 use super::{EndedExemption, FailedListing, Failure, KeyReport, Report};
-use crate::{
-    inventory::{Exemption, assessment::Finding},
-    tencent::LastUse,
-};
+use crate::inventory::{Exemption, assessment::Finding};
 
 /// The whole.
 #[derive(Debug, Serialize)]

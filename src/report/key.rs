@@ -3,11 +3,9 @@
 use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::{KeyStatus, LastUse, Uin};
 
-use crate::{
-    inventory::{AccountName, Exemption, Facts, User, assessment::Findings},
-    tencent::{KeyStatus, LastUse, Uin},
-};
+use crate::inventory::{AccountName, Exemption, Facts, User, assessment::Findings};
 
 /// The order of the keys in a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

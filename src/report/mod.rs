@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 pub use failure::{FailedListing, Failure, Why};
 pub use key::{KeyReport, Order};
+use tencentcloud_api::Uin;
 
 use crate::{
     app::Swept,
@@ -22,7 +23,6 @@ use crate::{
         AccountName, Exemption, Facts,
         assessment::{AccountProblem, Assessment, Finding, Moment, UserState},
     },
-    tencent::Uin,
 };
 
 /// Everything that was found.

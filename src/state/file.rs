@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::files;
 use parking_lot::Mutex;
 use thiserror::Error;
 
@@ -15,7 +16,7 @@ use super::{
     State, Wanted,
     format::{self, Fault, MAX_BYTES, Unread},
 };
-use crate::{files, replacement::Replacement};
+use crate::replacement::Replacement;
 
 /// What is read or written at a time.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -174,12 +175,12 @@ mod tests {
 
     use jiff::Timestamp;
     use tempfile::TempDir;
+    use tencentcloud_api::KeyStatus;
 
     use super::*;
     use crate::{
         inventory::{IdLabel, Key, User},
         state::Saved,
-        tencent::KeyStatus,
     };
 
     fn place() -> (TempDir, StateFile) {

@@ -20,16 +20,11 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tencentcloud_api::{KeyStatus, LastUse, ListUsers, NamedUser, Uin};
 use thiserror::Error;
 
 use super::{Saved, State, Wanted};
-use crate::{
-    inventory::{AccountName, FoundUser, IdLabel, Key, User},
-    tencent::{
-        KeyStatus, LastUse, Uin,
-        list_users::{MAX_NAME_CHARS, MAX_USERS},
-    },
-};
+use crate::inventory::{AccountName, FoundUser, IdLabel, Key, User};
 
 /// No more is read, or written: some million users. Whatever is larger is not ours.
 pub(super) const MAX_BYTES: u64 = 256 << 20;
@@ -303,7 +298,7 @@ impl MemberRow<'_> {
         if known.is_some_and(|members| members.contains_key(&member)) {
             return Err("a member for the second time");
         }
-        if known.is_some_and(|members| members.len() >= MAX_USERS) {
+        if known.is_some_and(|members| members.len() >= ListUsers::MAX_USERS) {
             return Err("one member too many");
         }
         state.insert_member(organization, member, name);
@@ -348,7 +343,7 @@ impl<'a> Row<'a> {
         if known.is_some_and(|users| users.contains_key(&uin)) {
             return Err("a user for the second time");
         }
-        if known.is_some_and(|users| users.len() >= MAX_USERS) {
+        if known.is_some_and(|users| users.len() >= ListUsers::MAX_USERS) {
             return Err("one user too many");
         }
         state.insert(account, uin, Saved { id_label: self.id_label, user, caller: self.caller });
@@ -389,7 +384,7 @@ fn uin(number: u64) -> Result<Uin, &'static str> {
 }
 
 fn name(name: Cow<'_, str>) -> Result<Arc<str>, &'static str> {
-    if name.chars().count() > MAX_NAME_CHARS { Err("a name that is too long") } else { Ok(name.into()) }
+    if name.chars().count() > NamedUser::MAX_NAME_CHARS { Err("a name that is too long") } else { Ok(name.into()) }
 }
 
 fn time(second: i64) -> Result<Timestamp, &'static str> {
@@ -398,8 +393,10 @@ fn time(second: i64) -> Result<Timestamp, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use tencentcloud_api::Reason;
+
     use super::*;
-    use crate::{inventory::Failure, tencent::Reason};
+    use crate::inventory::Failure;
 
     const GOOD: &str = r#"{"account":"a","id_label":"full","uin":7,"up":true,"answered":1,"keys":[{"label":"k","status":"Active","created":0}]}"#;
 
@@ -483,7 +480,7 @@ mod tests {
     #[test]
     fn one_wrong_value_spoils_only_its_row() {
         let long = format!(r#""label":"{}""#, "é".repeat(101));
-        let named = format!(r#""up":true,"name":"{}""#, "é".repeat(MAX_NAME_CHARS + 1));
+        let named = format!(r#""up":true,"name":"{}""#, "é".repeat(NamedUser::MAX_NAME_CHARS + 1));
         let twice = r#""keys":[{"label":"k","status":"Inactive","created":5},"#;
         for (right, wrong) in [
             (r#""a""#, r#""a b""#),
@@ -508,7 +505,7 @@ mod tests {
             assert_eq!((state.skipped, state.accounts.len(), state.members.len()), (1, 1, 0), "{wrong}");
         }
         let member = r#"{"organization":"a","member":7,"name":"n"}"#;
-        let long = format!(r#""name":"{}""#, "é".repeat(MAX_NAME_CHARS + 1));
+        let long = format!(r#""name":"{}""#, "é".repeat(NamedUser::MAX_NAME_CHARS + 1));
         for (right, wrong) in [
             (r#""a""#, r#""a b""#),
             ("7", "0"),

@@ -22,11 +22,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use file::{Refused, StateFile};
 pub use format::Fault;
+use tencentcloud_api::{AccessKey, Uin};
 
-use crate::{
-    inventory::{AccountName, Found, FoundUser, IdLabel, Inventory, User},
-    tencent::{Uin, list_access_keys::EARLIEST},
-};
+use crate::inventory::{AccountName, Found, FoundUser, IdLabel, Inventory, User};
 
 /// What is known of the users of every account. Of a user that is not here nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,7 +106,9 @@ impl State {
     pub fn drop_impossible(&mut self) {
         for users in self.accounts.values_mut() {
             let before = users.len();
-            users.retain(|_, saved| saved.user.keys.iter().flat_map(|keys| &**keys).all(|key| key.created >= EARLIEST));
+            users.retain(|_, saved| {
+                saved.user.keys.iter().flat_map(|keys| &**keys).all(|key| key.created >= AccessKey::EARLIEST)
+            });
             self.skipped += before - users.len();
         }
     }
@@ -172,12 +172,10 @@ mod tests {
         prelude::*,
         sample::select,
     };
+    use tencentcloud_api::{KeyStatus, LastUse};
 
     use super::*;
-    use crate::{
-        inventory::{Account, Facts, Key, Users},
-        tencent::{KeyStatus, LastUse},
-    };
+    use crate::inventory::{Account, Facts, Key, Users};
 
     fn account(name: &str, id_label: IdLabel, users: &Users) -> Arc<Account> {
         let facts = Facts { id_label, ..Facts::default() };

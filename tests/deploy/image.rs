@@ -12,10 +12,8 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Key, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Key, User};
 
 use self::{
     container::{Container, build, built, inspected, output, run},

@@ -6,7 +6,7 @@ mod dashboard;
 mod image;
 mod kubernetes;
 #[allow(dead_code, reason = "others use more of it")]
-#[path = "../support/pki.rs"]
+#[path = "../../crates/exporter-toolkit/tests/support/pki.rs"]
 mod pki;
 mod rules;
 mod systemd;

@@ -11,10 +11,8 @@ use std::{
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{self, Population, Simulator},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Population, Simulator};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -117,7 +115,7 @@ impl Machine {
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let endpoint = listener.local_addr().unwrap();
         let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
-        runtime.spawn(simulator::serve(listener, simulator, CancellationToken::new()));
+        runtime.spawn(tencentcloud_simulator::serve(listener, simulator, CancellationToken::new()));
 
         let folder = tempfile::tempdir().unwrap();
         let credential = Population::demo_credential();

@@ -14,10 +14,8 @@ use std::{fs, net::SocketAddr, sync::Arc, thread, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Fault, Key, Population, Rejection, Times, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Fault, Key, Population, Rejection, Times, User};
 
 use self::{
     firings::firings,

@@ -17,10 +17,10 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
+use tencentcloud_api::{AccessKey, AccessKeyId, KeyStatus, Uin};
 use tencentcloud_cam_exporter::{
     inventory::{Account, Facts, IdLabel, Inventory, Policy},
     state::{State, StateFile},
-    tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
 };
 use tokio::time::Instant;
 

@@ -4,7 +4,7 @@
 use std::{process::Command, thread, time::Duration};
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{Fault, Rejection, Times};
+use tencentcloud_simulator::{Fault, Rejection, Times};
 use tokio::time::Instant;
 
 use crate::world::{Answer, Exporter, SECRET_ID, SECRET_KEY, UIN, World, bare_binary, binary};

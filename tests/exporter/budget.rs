@@ -1,6 +1,6 @@
 //! An account whose budget is short, or that the API throttles.
 
-use tencentcloud_cam_exporter::simulator::{Fault, Rejection, Times};
+use tencentcloud_simulator::{Fault, Rejection, Times};
 
 use crate::{
     exposition::user_with_one_key,

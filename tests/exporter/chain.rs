@@ -134,7 +134,7 @@ fn what_is_set_up_and_broken_is_not_passed_over() {
 
 #[test]
 fn a_machine_with_two_roles_has_none_until_one_is_named() {
-    use tencentcloud_cam_exporter::simulator::{Fault, Times};
+    use tencentcloud_simulator::{Fault, Times};
     let world = world_of(1);
     world.simulator.set_machine(Some(machine(3_600)));
     let roles = Fault::Answer(http::Response::new("exporter\nadministrator\n".into()));

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Response};
 use jiff::{SignedDuration, Timestamp};
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Fault, Outcome, Population, Times},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Fault, Outcome, Population, Times};
 
 use crate::{
     credentials::{ROLE, world_of},

@@ -4,10 +4,8 @@ use std::{process::Command, sync::Arc};
 
 use http::Response;
 use jiff::{SignedDuration, Timestamp};
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Behaviour, Fault, Population, Rejection, Times, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Behaviour, Fault, Population, Rejection, Times, User};
 
 use crate::{
     organization::{self, FIRST},

@@ -4,7 +4,7 @@ use std::{fmt::Write, net::SocketAddr, thread};
 
 use fastrand::Rng;
 use serde_json::Value;
-use tencentcloud_cam_exporter::simulator::{Behaviour, Fault, Population, Rejection, Times, User};
+use tencentcloud_simulator::{Behaviour, Fault, Population, Rejection, Times, User};
 
 use crate::world::{World, binary, caller, key};
 

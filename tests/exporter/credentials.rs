@@ -3,10 +3,8 @@
 use std::{process::Command, thread, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Arrival, Fault, Identity, Machine, Outcome, Population, Rejection, Role, Times},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Arrival, Fault, Identity, Machine, Outcome, Population, Rejection, Role, Times};
 
 use crate::{
     exposition::user_with_one_key,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{Fault, Outcome, Population, Rejection, Times, User};
+use tencentcloud_simulator::{Fault, Outcome, Population, Rejection, Times, User};
 
 use crate::world::{Exporter, Metrics, UIN, World, caller, key};
 

@@ -2,20 +2,19 @@
 
 mod configuration;
 mod console;
+mod crates;
 mod links;
 mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tencentcloud_cam_exporter::{
-    advice::{OF_CODES, advice},
-    simulator::{Fault, Rejection, Times},
-    tencent::{
-        Action, DescribeOrganizationMembers, GetCallerIdentity, ListAccessKeys, Reason, action::NAMES,
-        code::DOCUMENTED, sts::AssumeRole,
-    },
+use tencentcloud_api::{
+    Action, Code, DescribeOrganizationMembers, GetCallerIdentity, ListAccessKeys, Reason, sts::AssumeRole,
 };
+use tencentcloud_cam_exporter::advice::{OF_CODES, advice};
+use tencentcloud_cam_exporter::metrics::ACTIONS;
+use tencentcloud_simulator::{Fault, Rejection, Times};
 
 use page::Page;
 
@@ -137,7 +136,7 @@ fn every_code_is_documented_with_its_reason() {
     let mut documented = table("Codes");
     assert_eq!(documented.pop().unwrap()[0], "other");
     let real: Vec<Vec<String>> =
-        DOCUMENTED.iter().map(|(code, reason)| vec![(*code).to_owned(), reason.label().to_owned()]).collect();
+        Code::DOCUMENTED.iter().map(|(code, reason)| vec![(*code).to_owned(), reason.label().to_owned()]).collect();
     assert_eq!(documented, real);
 }
 
@@ -153,7 +152,7 @@ fn the_policy_allows_what_is_asked_and_no_more() {
         statement["action"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     // Whoever asks may be told who that is, and who lists an organization has a policy of its own.
     let others = [GetCallerIdentity::NAME, DescribeOrganizationMembers::NAME];
-    let asked = NAMES.into_iter().filter(|name| !others.contains(name));
+    let asked = ACTIONS.into_iter().filter(|name| !others.contains(name));
     let asked: Vec<String> = asked.map(|name| format!("{}:{name}", ListAccessKeys::SERVICE)).collect();
     assert_eq!(allowed, asked.iter().map(String::as_str).collect());
 }

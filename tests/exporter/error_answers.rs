@@ -1,7 +1,7 @@
 //! Errors of the API in every form that it writes them in: the code counts, whatever else the answer has or lacks.
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{Fault, Times};
+use tencentcloud_simulator::{Fault, Times};
 
 use crate::world::{Metrics, UIN, World};
 

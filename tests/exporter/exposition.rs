@@ -1,6 +1,6 @@
 //! What a scrape shows of a healthy account.
 
-use tencentcloud_cam_exporter::simulator::{NoKeys, User};
+use tencentcloud_simulator::{NoKeys, User};
 
 use crate::world::{UIN, World, key};
 

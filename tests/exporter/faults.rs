@@ -1,7 +1,7 @@
 //! Whatever goes wrong between us and the API: the reason is counted, what was good is kept, and scrapes are answered.
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{Fault, Rejection, Times};
+use tencentcloud_simulator::{Fault, Rejection, Times};
 
 use crate::world::{Exporter, Metrics, UIN, World, binary};
 
@@ -344,7 +344,7 @@ mod odd {
         assert!(failures < f64::EPSILON, "{asked_again:?}");
     }
 
-    use tencentcloud_cam_exporter::simulator::Outcome;
+    use tencentcloud_simulator::Outcome;
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! What is found of users and keys, with overrides for some: by the built binary, wherever it is shown.
 
 use jiff::SignedDuration;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Key, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Key, User};
 
 use crate::world::{Exporter, Metrics, UIN, World, binary};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{Fault, Key, LastUsedRows, Outcome, Rejection, Times, Told, User};
+use tencentcloud_simulator::{Fault, Key, LastUsedRows, Outcome, Rejection, Times, Told, User};
 
 use crate::world::{Exporter, Metrics, UIN, World, key};
 

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, process::Command};
 
-use tencentcloud_cam_exporter::simulator::{Fault, Times};
+use tencentcloud_simulator::{Fault, Times};
 
 use crate::world::{Exporter, World, binary};
 

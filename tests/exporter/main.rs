@@ -29,7 +29,7 @@ mod lifecycle;
 mod list;
 mod negotiation;
 mod organization;
-#[path = "../support/pki.rs"]
+#[path = "../../crates/exporter-toolkit/tests/support/pki.rs"]
 mod pki;
 mod printing;
 mod probes;

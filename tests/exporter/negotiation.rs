@@ -7,7 +7,8 @@ use std::{
 
 use crate::world::World;
 
-const CASES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/negotiation.txt"));
+const CASES: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/exporter-toolkit/tests/data/negotiation.txt"));
 
 /// The fields of a case that begin with `mark`.
 fn fields<'a>(case: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {

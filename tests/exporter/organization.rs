@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::Response;
-use tencentcloud_cam_exporter::simulator::{Fault, Member, Population, Rejection, Role, Simulator, Times, User};
+use tencentcloud_simulator::{Fault, Member, Population, Rejection, Role, Simulator, Times, User};
 
 use crate::world::{Exporter, Metrics, SECRET_KEY, World, caller, key};
 

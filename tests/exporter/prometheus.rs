@@ -14,7 +14,7 @@ use std::{
 };
 
 use flate2::read::{GzDecoder, MultiGzDecoder};
-use tencentcloud_cam_exporter::simulator::{Behaviour, User};
+use tencentcloud_simulator::{Behaviour, User};
 use tokio::time::Instant;
 
 use crate::{

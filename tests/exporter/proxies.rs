@@ -100,6 +100,23 @@ fn a_proxy_variable_that_cannot_be_read_is_an_error_of_every_command() {
     }
 }
 
+/// The API sees this header in each request, and the account's audit log shows the other.
+#[test]
+fn requests_name_the_exporter_and_its_version() {
+    let world = World::with_one_user();
+    let (address, asked) = proxy();
+    let config = CONFIG.replace("https://cam.example.test", &format!("http://{address}"));
+    let config = format!("--config.file={}", world.write("config.yaml", &config).display());
+    let (_, text) = run(&world, &["check-config", "--connect", &config], &[]);
+    let head = asked.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("no request: {text}"));
+    for header in [
+        concat!("user-agent: tencentcloud-cam-exporter/", env!("CARGO_PKG_VERSION")),
+        concat!("x-tc-requestclient: tencentcloud-cam-exporter_", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert!(head.lines().any(|line| line == header), "{header}: {head}");
+    }
+}
+
 /// The simulator is reached over plain HTTP, which goes to this machine only.
 #[test]
 fn plain_http_never_goes_through_a_proxy() {

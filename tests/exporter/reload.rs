@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tencentcloud_cam_exporter::simulator::{Behaviour, Fault, Times, User};
+use tencentcloud_simulator::{Behaviour, Fault, Times, User};
 
 use crate::{
     exposition::user_with_one_key,

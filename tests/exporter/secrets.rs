@@ -1,7 +1,7 @@
 //! No secret is told to anybody.
 
 use secrecy::ExposeSecret;
-use tencentcloud_cam_exporter::simulator::{Fault, Population, Rejection, Times, User};
+use tencentcloud_simulator::{Fault, Population, Rejection, Times, User};
 
 use crate::{
     credentials::{IDENTITY_TOKEN, ROLE, machine, tke, world_of},

@@ -10,13 +10,12 @@ use std::{
     time::Duration,
 };
 
+use tencentcloud_api::{AccessKey, AccessKeyId, Clock, KeyStatus, SystemClock, Uin};
 use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
     inventory::{Account, Facts, IdLabel, Inventory, Policy},
-    simulator::{Key, User},
     state::{State, StateFile},
-    tencent::{AccessKey, AccessKeyId, KeyStatus, Uin},
 };
+use tencentcloud_simulator::{Key, User};
 
 use crate::world::{Answer, Exporter, UIN, World};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use tencentcloud_cam_exporter::simulator::{Key, User};
+use tencentcloud_simulator::{Key, User};
 
 use crate::world::{Exporter, Metrics, UIN, World, binary, listening};
 

@@ -11,7 +11,7 @@ use std::{
 
 use reqwest::Url;
 use serde_json::json;
-use tencentcloud_cam_exporter::simulator::{Behaviour, User};
+use tencentcloud_simulator::{Behaviour, User};
 
 use crate::{
     chromium::Chromium,

@@ -5,13 +5,12 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tencentcloud_api::{AccessKey, Clock, KeyStatus, SystemClock, Uin};
 use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
     inventory::{Account, Facts, IdLabel, Inventory, Policy},
-    simulator::{Behaviour, User},
     state::{State, StateFile},
-    tencent::{AccessKey, KeyStatus, Uin},
 };
+use tencentcloud_simulator::{Behaviour, User};
 
 use crate::{
     chromium::Chromium,

@@ -4,11 +4,8 @@
 //! here: there the tool signs with a key that the file did not mean, or that has expired.
 
 use jiff::SignedDuration;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Caller, Machine, Population, Role},
-    tencent::Credential,
-};
+use tencentcloud_api::{Clock, Credential, SystemClock};
+use tencentcloud_simulator::{Caller, Machine, Population, Role};
 
 use crate::{
     credentials::{ROLE, add_role, machine, refresh_failures, started},

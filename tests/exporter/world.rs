@@ -14,11 +14,8 @@ use std::{
 
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{self, Caller, Key, Population, Simulator, User},
-    tencent::Credential,
-};
+use tencentcloud_api::{Clock, Credential, SystemClock};
+use tencentcloud_simulator::{Caller, Key, Population, Simulator, User};
 use tokio::{net::TcpListener, runtime::Runtime, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +86,7 @@ impl World {
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let endpoint = listener.local_addr().unwrap();
         let api = CancellationToken::new();
-        runtime.spawn(simulator::serve(listener, Arc::clone(&simulator), api.clone()));
+        runtime.spawn(tencentcloud_simulator::serve(listener, Arc::clone(&simulator), api.clone()));
         Self { simulator, endpoint, folder: tempfile::tempdir().unwrap(), runtime, api }
     }
 
@@ -105,7 +102,7 @@ impl World {
     pub(crate) fn bring_the_api_back(&mut self) {
         let listener = self.runtime.block_on(TcpListener::bind(self.endpoint)).unwrap();
         self.api = CancellationToken::new();
-        self.runtime.spawn(simulator::serve(listener, Arc::clone(&self.simulator), self.api.clone()));
+        self.runtime.spawn(tencentcloud_simulator::serve(listener, Arc::clone(&self.simulator), self.api.clone()));
     }
 
     /// A configuration that polls every user of the world as often as may be.
@@ -128,7 +125,11 @@ impl World {
     pub(crate) fn metadata(&self) -> SocketAddr {
         let listener = self.runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        self.runtime.spawn(simulator::serve_metadata(listener, Arc::clone(&self.simulator), self.api.clone()));
+        self.runtime.spawn(tencentcloud_simulator::serve_metadata(
+            listener,
+            Arc::clone(&self.simulator),
+            self.api.clone(),
+        ));
         address
     }
 

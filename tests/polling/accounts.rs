@@ -2,7 +2,7 @@
 
 mod world;
 
-use tencentcloud_cam_exporter::simulator::{Behaviour, Member, Role, Times};
+use tencentcloud_simulator::{Behaviour, Member, Role, Times};
 
 use self::world::{CALLER, INTERVAL, Shown, World, assert_near, assert_seconds, error, uins, user};
 

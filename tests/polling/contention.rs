@@ -4,15 +4,12 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::{Timestamp, tz::Offset};
-use tencentcloud_cam_exporter::{
-    clock::Clock,
-    poll::{
-        RateLimit,
-        budget::{Budget, Refusal},
-    },
-    simulator::{Caller, Outcome, Population, Simulator, User, densest_second},
-    tencent::{Client, Connection, ListAccessKeys, Reason, Uin},
+use tencentcloud_api::{Client, Clock, Connection, ListAccessKeys, Reason, Uin};
+use tencentcloud_cam_exporter::poll::{
+    RateLimit,
+    budget::{Budget, Refusal},
 };
+use tencentcloud_simulator::{Caller, Outcome, Population, Simulator, User, densest_second};
 use tokio::{
     task::JoinSet,
     time::{Instant, interval, sleep, sleep_until},
@@ -63,13 +60,8 @@ impl World {
     }
 
     fn client(&self, latency: Range<Duration>) -> Arc<Client> {
-        Arc::new(Client::new(
-            "https://cam.tencentcloudapi.com".parse().unwrap(),
-            None,
-            Offset::UTC,
-            Duration::from_secs(10),
-            Wire::taking(&self.simulator, latency),
-        ))
+        let endpoint = "https://cam.tencentcloudapi.com".parse().unwrap();
+        Arc::new(Client::new(endpoint, Wire::taking(&self.simulator, latency)).with_zone(Offset::UTC))
     }
 
     /// Asks as fast as the budget allows.

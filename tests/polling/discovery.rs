@@ -8,11 +8,9 @@ use std::{
 };
 
 use http::Response;
-use tencentcloud_cam_exporter::{
-    clock::Clock,
-    simulator::{
-        Arrival, Caller, Fault, Key, Outcome, Population, Rejection, Simulator, Times, Told, User, densest_second,
-    },
+use tencentcloud_api::Clock;
+use tencentcloud_simulator::{
+    Arrival, Caller, Fault, Key, Outcome, Population, Rejection, Simulator, Times, Told, User, densest_second,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 

@@ -6,11 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Response, header};
 use jiff::Timestamp;
-use tencentcloud_cam_exporter::{
-    app::Listeners,
-    clock::Clock,
-    simulator::{Caller, Fault, Population, Simulator, Times},
-};
+use tencentcloud_api::Clock;
+use tencentcloud_cam_exporter::app::Listeners;
+use tencentcloud_simulator::{Caller, Fault, Population, Simulator, Times};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

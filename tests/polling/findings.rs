@@ -3,10 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tencentcloud_cam_exporter::{
-    app::App,
-    simulator::{Caller, Key, Population, Simulator, User},
-};
+use tencentcloud_cam_exporter::app::App;
+use tencentcloud_simulator::{Caller, Key, Population, Simulator, User};
 use tokio::time::sleep;
 
 use crate::harness::{Running, TestClock, Wire, exporter};

@@ -3,20 +3,20 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use exporter_toolkit::Guard;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
+use tencentcloud_api::{Clock, Connection, Error, Transport};
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Listeners, Options, Surroundings},
-    clock::Clock,
     config::Config,
-    simulator::{Population, Reply, Simulator},
-    tencent::{Connection, Error, Transport},
-    web::{Guard, Routes},
+    web::Routes,
 };
+use tencentcloud_simulator::{Population, Reply, Simulator};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},

@@ -11,11 +11,8 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use tencentcloud_cam_exporter::{
-    clock::Clock,
-    simulator::{Caller, Fault, Key, Population, Rejection, Reply, Simulator, Times, User},
-    tencent::{Connection, Error, Transport},
-};
+use tencentcloud_api::{Clock, Connection, Error, Transport};
+use tencentcloud_simulator::{Caller, Fault, Key, Population, Rejection, Reply, Simulator, Times, User};
 use tokio::time::{Instant, sleep_until};
 
 use crate::harness::{Running, TestClock, exporter};

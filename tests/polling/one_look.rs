@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use tencentcloud_api::Reason;
 use tencentcloud_cam_exporter::{
     app::{Sweep, sweep::Step},
     config::Config,
     environment::Environment,
     inventory::Listing,
     report::{Report, Why},
-    simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User, densest_second},
-    tencent::Reason,
+};
+use tencentcloud_simulator::{
+    Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User, densest_second,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tencentcloud_cam_exporter::{
-    clock::Clock,
-    simulator::{Caller, Fault, Key, Member, Outcome, Population, Rejection, Role, Simulator, Times, User},
+use tencentcloud_api::Clock;
+use tencentcloud_simulator::{
+    Caller, Fault, Key, Member, Outcome, Population, Rejection, Role, Simulator, Times, User,
 };
 use tokio::time::{Instant, sleep};
 

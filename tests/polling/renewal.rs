@@ -6,11 +6,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use jiff::SignedDuration;
-use tencentcloud_cam_exporter::{
-    app::Listeners,
-    simulator::{Fault, Key, Machine, Outcome, Population, Role, Simulator, Times, User},
-    web::Routes,
-};
+use tencentcloud_cam_exporter::{app::Listeners, web::Routes};
+use tencentcloud_simulator::{Fault, Key, Machine, Outcome, Population, Role, Simulator, Times, User};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
-use tencentcloud_cam_exporter::{
-    app::Listeners,
-    simulator::{Behaviour, Caller, Key, Outcome, Population, Simulator, User, densest_second},
-};
+use tencentcloud_cam_exporter::app::Listeners;
+use tencentcloud_simulator::{Behaviour, Caller, Key, Outcome, Population, Simulator, User, densest_second};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 

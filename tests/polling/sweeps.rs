@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tencentcloud_cam_exporter::{
-    app::Listeners,
-    simulator::{Arrival, Caller, Key, Outcome, Population, Simulator, User, densest_second},
-};
+use tencentcloud_cam_exporter::app::Listeners;
+use tencentcloud_simulator::{Arrival, Caller, Key, Outcome, Population, Simulator, User, densest_second};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 

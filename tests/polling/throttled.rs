@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tencentcloud_cam_exporter::simulator::{Caller, Fault, Outcome, Population, Rejection, Simulator, Times, User};
+use tencentcloud_simulator::{Caller, Fault, Outcome, Population, Rejection, Simulator, Times, User};
 use tokio::time::{Instant, sleep};
 
 use crate::harness::{Running, TestClock, Wire, exporter};

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use tencentcloud_api::{KeyStatus, LastUse};
 use tencentcloud_cam_exporter::{
     inventory::assessment::Finding,
     report::{KeyReport, Report},
-    tencent::{KeyStatus, LastUse},
 };
 
 use crate::cli::text::{one_line, shortened_in_the_middle, width};

@@ -12,9 +12,9 @@ use std::{
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
+use tencentcloud_api::Clock;
 use tencentcloud_cam_exporter::{
     app::Swept,
-    clock::Clock,
     inventory::{
         Account, Inventory, Listing,
         assessment::{AccountProblem, AccountState, Assessment, Finding, Moment, UserCounts},

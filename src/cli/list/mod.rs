@@ -18,9 +18,9 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
+use tencentcloud_api::{Clock, SystemClock};
 use tencentcloud_cam_exporter::{
     app::{Sweep, Swept},
-    clock::{Clock, SystemClock},
     config::{Config, Shard},
     environment::Environment,
     inventory::assessment::Finding,

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, prelude::*};
+use tencentcloud_api::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin};
 use tencentcloud_cam_exporter::{
     app::Swept,
     inventory::{
@@ -11,7 +12,6 @@ use tencentcloud_cam_exporter::{
         error_text,
     },
     report::{Order, Report},
-    tencent::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin},
 };
 
 use super::{

@@ -6,12 +6,10 @@ mod tests;
 use std::{fmt, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::{KeyStatus, LastUse};
 
 use super::KeyLimit;
-use crate::{
-    inventory::{Facts, Key, Policy, User},
-    tencent::{KeyStatus, LastUse},
-};
+use crate::inventory::{Facts, Key, Policy, User};
 
 /// How long before Tencent Cloud disables a key that is reported.
 pub const AUTO_DISABLE_NOTICE: SignedDuration = SignedDuration::from_hours(15 * 24);

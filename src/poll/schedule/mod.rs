@@ -18,12 +18,10 @@ use std::{
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use tencentcloud_api::{Connection, Uin};
 use tokio::time::Instant;
 
-use crate::{
-    inventory::{self, AccountName},
-    tencent::{Connection, Uin},
-};
+use crate::inventory::{self, AccountName};
 
 /// The longest that a user who fails for good waits to be asked again, unless the interval itself is longer.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use exporter_toolkit::TelemetryPath;
+
 use super::{style::STYLE, text::Escaped};
-use crate::web::TelemetryPath;
 
 /// The icon of the tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

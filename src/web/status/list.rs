@@ -115,7 +115,7 @@ fn each_user(
     list: &List,
     accounts: &[Arc<Account>],
     moment: Moment,
-    mut see: impl FnMut(&Account, (crate::tencent::Uin, &User), UserAssessment, &Facts, Timestamp),
+    mut see: impl FnMut(&Account, (tencentcloud_api::Uin, &User), UserAssessment, &Facts, Timestamp),
 ) {
     for account in accounts {
         let (facts, interval, now) = (account.facts(), account.effective_interval(), account.correct(moment.local));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use exporter_toolkit::TelemetryPath;
+
 use super::{
     frame::{self, Mark},
     list::{Listed, Rows},
@@ -11,10 +13,7 @@ use super::{
     table,
     text::{Escaped, Grouped, Utc},
 };
-use crate::{
-    inventory::assessment::{Finding, UserState},
-    web::TelemetryPath,
-};
+use crate::inventory::assessment::{Finding, UserState};
 
 /// A page of a list, to be written as an HTML document.
 #[derive(Debug)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tencentcloud_api::Reason;
+
 use super::{
     query::{List, Of, UserFilter},
     report::Report,
@@ -13,7 +15,6 @@ use super::{
 };
 use crate::{
     inventory::assessment::{Finding, UserState},
-    tencent::Reason,
     web::status::foreign::Foreign,
 };
 

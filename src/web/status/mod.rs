@@ -29,7 +29,9 @@ mod worst;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use exporter_toolkit::TelemetryPath;
 use http::HeaderValue;
+use tencentcloud_api::Clock;
 use tokio::{
     sync::Mutex as AsyncMutex,
     task::{JoinError, spawn_blocking},
@@ -37,8 +39,7 @@ use tokio::{
 };
 
 use self::{list::Listed, list_page::ListPage, page::Page, query::List, report::Report};
-use super::TelemetryPath;
-use crate::{clock::Clock, inventory::Inventory, metrics::Own};
+use crate::{inventory::Inventory, metrics::Own};
 
 /// What the page is made from.
 #[derive(Debug)]

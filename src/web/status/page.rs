@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use exporter_toolkit::TelemetryPath;
+
 use super::{
     frame::{self, Mark},
     lists::Lists,
@@ -10,7 +12,7 @@ use super::{
     report::Report,
     text::{Count, Escaped, Grouped, Prose, Span, Utc},
 };
-use crate::{inventory::assessment::Finding, web::TelemetryPath};
+use crate::inventory::assessment::Finding;
 
 /// How often the page loads itself again, in seconds.
 const REFRESH: u32 = 15;

@@ -5,14 +5,12 @@
 
 use std::{fmt, num::NonZeroUsize};
 
+use tencentcloud_api::Uin;
 use thiserror::Error;
 
-use crate::{
-    inventory::{
-        AccountName,
-        assessment::{Finding, UserAssessment, UserState},
-    },
-    tencent::Uin,
+use crate::inventory::{
+    AccountName,
+    assessment::{Finding, UserAssessment, UserState},
 };
 
 /// What is asked for.

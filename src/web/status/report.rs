@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tencentcloud_api::Uin;
 
 use super::{
     account::{self, AccountReport},
@@ -15,12 +16,9 @@ use super::{
     rows::{Cause, KeyRow, UserRow},
     worst::Worst,
 };
-use crate::{
-    inventory::{
-        Account, AccountName, Facts, Inventory, Listing, User,
-        assessment::{Finding, KeyCounts, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
-    },
-    tencent::Uin,
+use crate::inventory::{
+    Account, AccountName, Facts, Inventory, Listing, User,
+    assessment::{Finding, KeyCounts, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
 };
 
 /// The most accounts that are named where others are only counted.

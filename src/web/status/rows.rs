@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::{Code, KeyStatus, LastUse, Reason, Uin};
 
 use super::{
     foreign::{Foreign, NAME},
@@ -15,7 +16,6 @@ use crate::{
         Account, AccountName, Exemption, Facts, Failure, Key, Policy, User,
         assessment::{Finding, Findings, UserAssessment, UserState, Verdict},
     },
-    tencent::{KeyStatus, LastUse, Reason, Uin, code::OTHER},
 };
 
 /// The most bytes that an error takes in a row.
@@ -326,7 +326,7 @@ impl fmt::Display for Cause {
         let (reason, code) = self.labels();
         write!(f, "{reason}")?;
         match code {
-            None | Some(OTHER) => Ok(()),
+            None | Some(Code::OTHER) => Ok(()),
             Some(code) => write!(f, " <code>{}</code>", Escaped(code)),
         }
     }

@@ -4,6 +4,7 @@ mod whole_lists;
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tencentcloud_api::{AccessKey, ApiClock, KeyStatus, Reason, Uin};
 use tokio::time::{Instant, advance};
 
 use super::{
@@ -14,13 +15,9 @@ use super::{
     rows::Cause,
     worst::SHOWN,
 };
-use crate::{
-    inventory::{
-        Account, ApiClock, ConfiguredListings, Facts, Failure, IdLabel, Inventory, Listing, ListingFailure, Policy,
-        SILENCE, Sweep,
-        assessment::{AccountProblem, Finding, ProblemKind, UserCounts},
-    },
-    tencent::{AccessKey, KeyStatus, Reason, Uin},
+use crate::inventory::{
+    Account, ConfiguredListings, Facts, Failure, IdLabel, Inventory, Listing, ListingFailure, Policy, SILENCE, Sweep,
+    assessment::{AccountProblem, Finding, ProblemKind, UserCounts},
 };
 
 /// What docs/status-page.md promises of the size of every page.

@@ -16,11 +16,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use secrecy::ExposeSecret;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{self, Population, Simulator, User},
-    tencent::Credential,
-};
+use tencentcloud_api::{Clock, Credential, SystemClock};
+use tencentcloud_simulator::{Population, Simulator, User};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Runtime,
@@ -57,7 +54,7 @@ impl Api {
         let (plain, encrypted) = (bind(), bind());
         let (behind, address) = (plain.local_addr().unwrap(), encrypted.local_addr().unwrap());
         let simulator = Arc::new(Simulator::new(Arc::new(SystemClock), population));
-        runtime.spawn(simulator::serve(plain, simulator, CancellationToken::new()));
+        runtime.spawn(tencentcloud_simulator::serve(plain, simulator, CancellationToken::new()));
         runtime.spawn(unwrap_tls(encrypted, acceptor(pair), behind));
         Self { address, credential: Population::demo_credential(), uins, _runtime: runtime }
     }

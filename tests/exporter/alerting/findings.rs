@@ -4,10 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Population, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Population, User};
 
 use super::{Adjustable, Day, POLL, firings::firings, key_made, pace::Pace, recent_key};
 use crate::world::{Exporter, UIN, World, binary, caller};

@@ -3,10 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Fault, Population, Rejection, Times, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Fault, Population, Rejection, Times, User};
 
 use super::{Adjustable, Day, POLL, key_made, pace::Pace, recent_key, webhook::News};
 use crate::world::{Exporter, UIN, World, binary, caller};

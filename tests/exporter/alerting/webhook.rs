@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tencentcloud_cam_exporter::clock::{Clock, SystemClock};
+use tencentcloud_api::{Clock, SystemClock};
 
 pub(super) struct Webhook {
     address: SocketAddr,

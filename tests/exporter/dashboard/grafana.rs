@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tencentcloud_cam_exporter::clock::{Clock, SystemClock};
+use tencentcloud_api::{Clock, SystemClock};
 
 use crate::prometheus::server::Prometheus;
 

@@ -3,10 +3,8 @@
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use jiff::tz::offset;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Behaviour, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Behaviour, User};
 
 use super::page::{Page, agrees};
 use crate::{

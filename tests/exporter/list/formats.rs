@@ -1,7 +1,7 @@
 //! The list for spreadsheets, in another order, and only what was found.
 
 use serde_json::Value;
-use tencentcloud_cam_exporter::simulator::{Behaviour, User};
+use tencentcloud_simulator::{Behaviour, User};
 
 use super::{Told, behaving, command, list, mixed, user};
 use crate::world::{UIN, World};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tencentcloud_cam_exporter::simulator::{Behaviour, Fault, Rejection, Times};
+use tencentcloud_simulator::{Behaviour, Fault, Rejection, Times};
 
 use super::{Told, behaving, command, files::output_file, fine, list, user};
 use crate::world::{UIN, World};

@@ -12,10 +12,8 @@ use std::{
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Behaviour, Fault, Key, Rejection, Times, User, densest_second},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Behaviour, Fault, Key, Rejection, Times, User, densest_second};
 
 use crate::world::{Metrics, SECRET_ID, SECRET_KEY, UIN, World, binary};
 

@@ -8,10 +8,8 @@ mod shape;
 
 use std::{net::SocketAddr, thread, time::Duration};
 
-use tencentcloud_cam_exporter::{
-    clock::{Clock, SystemClock},
-    simulator::{Behaviour, Fault, Key, Rejection, Times, User},
-};
+use tencentcloud_api::{Clock, SystemClock};
+use tencentcloud_simulator::{Behaviour, Fault, Key, Rejection, Times, User};
 use tokio::time::Instant;
 
 use self::shape::{ABSENT, Shape};

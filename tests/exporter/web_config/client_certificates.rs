@@ -15,7 +15,7 @@ use super::{Scene, tls, until};
 use crate::{
     pki::{Authority, Pair},
     tls_client::TlsClient,
-    world::Exporter,
+    world::{Exporter, binary},
 };
 
 const POLICY: &str = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: clients.pem";
@@ -54,6 +54,24 @@ fn self_signed([from, until]: [i32; 2], usages: &[ExtendedKeyUsagePurpose]) -> P
     params.extended_key_usages = usages.to_vec();
     let key = KeyPair::generate().unwrap();
     Pair { certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+}
+
+#[test]
+fn without_client_ca_file_certificates_are_of_the_systems_authorities() {
+    let scene = Scene::new();
+    let (system, other) = (Authority::named("the system's"), Authority::named("another"));
+    let bundle = scene.world.write("bundle.pem", &system.certificate());
+    let (known, unknown) = (system.issue(&["scraper"]), other.issue(&["scraper"]));
+    for (policy, without) in [("VerifyClientCertIfGiven", true), ("RequireAndVerifyClientCert", false)] {
+        let web = scene.world.write("web.yml", &tls(&format!("client_auth_type: {policy}")));
+        let mut command = binary();
+        let command = scene.world.with_config(&mut command, &scene.world.config());
+        command.arg(format!("--web.config.file={}", web.display())).env("SSL_CERT_FILE", &bundle);
+        let exporter = Exporter::start(command);
+        let admitted = [Some(&known), Some(&unknown), None].map(|own| admits(&scene, &exporter, own));
+        assert_eq!(admitted, [true, false, without], "{policy}: {}", exporter.log());
+        assert!(exporter.log().contains("the web configuration is unwise"), "{}", exporter.log());
+    }
 }
 
 #[test]

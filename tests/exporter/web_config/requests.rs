@@ -121,3 +121,14 @@ fn a_check_takes_either_file_or_both() {
         assert_eq!(text.contains("web.yml: good: https, 1 user(s)\n"), arguments.contains(&web.as_str()), "{text}");
     }
 }
+
+#[test]
+fn a_check_warns_of_what_is_unwise() {
+    let scene = Scene::new();
+    let hash = "$2y$15$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+    let web = scene.world.write("web.yml", &format!("basic_auth_users: {{alice: '{hash}'}}\n"));
+    let output = binary().arg("check-config").arg(format!("--web.config.file={}", web.display())).output().unwrap();
+    let (web, problem) = (web.display(), "a bcrypt hash of cost 15: each check takes some 2 s: use a cost of 10 to 14");
+    let expected = format!("{web}: good: http, 1 user(s)\n{web}: warning: basic_auth_users.alice: {problem}\n");
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(0), expected));
+}

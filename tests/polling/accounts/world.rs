@@ -6,14 +6,12 @@ use std::{
     time::Duration,
 };
 
+use exporter_toolkit::Reloader;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use tencentcloud_cam_exporter::{
-    clock::Clock,
-    simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User},
-    web::Reloader,
-};
+use tencentcloud_api::Clock;
+use tencentcloud_simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, User};
 use tokio::{task::yield_now, time::sleep};
 
 use crate::harness::{Running, TestClock, Wire, changing_exporter};

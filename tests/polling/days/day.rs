@@ -12,10 +12,8 @@ use http::Request;
 use http_body_util::{BodyExt, Empty};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
-use tencentcloud_cam_exporter::{
-    app::Listeners,
-    simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, Told, User},
-};
+use tencentcloud_cam_exporter::app::Listeners;
+use tencentcloud_simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, Told, User};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until},

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use proptest::{collection::vec, prelude::*, sample::select};
-use tencentcloud_cam_exporter::{
-    inventory::{
-        Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Listing, ListingFailure, Override,
-        assessment::Finding,
-    },
-    tencent::{AccessKey, KeyStatus, LastUse, Reason, Uin},
+use tencentcloud_api::{AccessKey, KeyStatus, LastUse, Reason, Uin};
+use tencentcloud_cam_exporter::inventory::{
+    Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Listing, ListingFailure, Override,
+    assessment::Finding,
 };
 
 use super::now;

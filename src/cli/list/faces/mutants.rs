@@ -1,10 +1,8 @@
 //! What a face would have to say wrongly to be caught.
 
 use serde_json::Value;
-use tencentcloud_cam_exporter::{
-    inventory::assessment::Finding,
-    tencent::{KeyStatus, Reason},
-};
+use tencentcloud_api::{KeyStatus, Reason};
+use tencentcloud_cam_exporter::inventory::assessment::Finding;
 
 use super::{
     Faces, assessed,

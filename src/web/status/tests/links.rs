@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use exporter_toolkit::TelemetryPath;
 use reqwest::Url;
 
 use super::*;
-use crate::web::{
-    TelemetryPath,
-    status::{list::Listed, list_page::ListPage, query::Query},
-};
+use crate::web::status::{list::Listed, list_page::ListPage, query::Query};
 
 /// An overview, and pages of each kind of list, with links to all there is.
 fn pages(telemetry_path: &TelemetryPath) -> Vec<String> {

@@ -131,7 +131,7 @@ async fn pages_of_lists_are_made_one_after_the_other_and_the_same_one_is_shared(
 #[derive(Debug)]
 struct Still;
 
-impl crate::clock::Clock for Still {
+impl tencentcloud_api::Clock for Still {
     fn now(&self) -> Timestamp {
         now()
     }

@@ -1,0 +1,413 @@
+//! Tells whether a request's user and password are right.
+//!
+//! A bcrypt takes long, on purpose, so it must not be a way to stop the exporter. Bcrypts run one at a time, on a thread of
+//! their own, in the order of [`Line`], and only for passwords that have not been judged before. Answers to wrong passwords
+//! are held back where many come at a time, so that clients which wait for them cannot ask for more bcrypts than there is
+//! time for: the line stays short, and a right password is judged at once.
+//!
+//! Hashes that take seconds or more have a lane of their own, with another line, thread and pacer, so that they delay no
+//! password of a user whose hash is quick. Few may wait in it, so that they do not take up the connections either.
+
+use std::{str, sync::Arc, thread, time::Duration};
+
+use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
+use rustls::crypto::{GetRandomFailed, aws_lc_rs};
+use secrecy::{ExposeSecret, SecretBox};
+use sha2::Sha256;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+
+use super::{
+    authorization::Presented,
+    line::Line,
+    pacer::Pacer,
+    peer::Peer,
+    users::{PasswordHash, Users},
+    verdicts::{Digest, Verdicts},
+};
+
+/// How long a password may wait for its turn. Clients that want to know sooner hang up, and leave the line.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most passwords that wait in a lane. HTTP/1.1 has one request a connection, so 512 is reached over HTTP/2 alone.
+const MAX_WAITING: [usize; 2] = [512, 16];
+
+/// The most answers of a lane that are held back at a time. In all about half of the connections that there are by default:
+/// the others are left for new ones.
+const MAX_HELD: [usize; 2] = [128, 16];
+
+/// Judges passwords.
+#[derive(Debug)]
+pub(super) struct BasicAuth {
+    /// Of this process alone: without it, nobody can make a digest.
+    key: SecretBox<[u8; 64]>,
+    checks: Arc<Mutex<Checks>>,
+    pacers: [Pacer; 2],
+}
+
+/// What is found of a user and a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    Right,
+    Wrong,
+    /// Too many wait to be told.
+    Busy,
+}
+
+/// The passwords that wait for a bcrypt, and those that had one.
+#[derive(Debug)]
+struct Checks {
+    verdicts: Verdicts,
+    lanes: [Lane; 2],
+}
+
+/// Where passwords wait for the hash of their user: at 0 if it is quick, at 1 if it is slow.
+#[derive(Debug)]
+struct Lane {
+    line: Line<Check>,
+    /// Whether there is a thread that serves the line.
+    is_served: bool,
+}
+
+/// A password that waits for its bcrypt.
+#[derive(Debug)]
+struct Check {
+    presented: Presented,
+    hash: PasswordHash,
+    /// The name of the user, if there is one.
+    user: Option<String>,
+    digest: Digest,
+    verdict: oneshot::Sender<Verdict>,
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug)]
+struct Verdict {
+    right: bool,
+    /// How long it took.
+    cost: Duration,
+}
+
+/// The thread that serves a lane.
+struct Worker {
+    checks: Arc<Mutex<Checks>>,
+    lane: usize,
+}
+
+// === impl BasicAuth ===
+
+impl BasicAuth {
+    /// One that has judged none yet.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub(super) fn new() -> Result<Self, GetRandomFailed> {
+        let mut key = Box::new([0; 64]);
+        aws_lc_rs::default_provider().secure_random.fill(&mut *key)?;
+        Ok(Self {
+            key: SecretBox::new(key),
+            checks: Arc::new(Mutex::new(Checks::new())),
+            pacers: MAX_HELD.map(Pacer::new),
+        })
+    }
+
+    /// Whether one of `users`, of whom there is at least one, has that name and that password.
+    pub(super) async fn judge(&self, users: &Users, presented: Presented, peer: &Arc<Peer>) -> Finding {
+        let known = str::from_utf8(presented.user()).ok().and_then(|name| users.get_key_value(name));
+        // Whether there is such a user is told neither by the answer nor by how long it takes.
+        let hash = match known {
+            Some((_, hash)) => hash.clone(),
+            None => match self.decoy(users, presented.user()) {
+                Some(decoy) => decoy,
+                None => return Finding::Wrong,
+            },
+        };
+        let digest = self.digest(&[presented.user(), hash.text().expose_secret().as_bytes(), presented.password()]);
+        let lane = usize::from(hash.is_slow());
+        let (verdict, told) = oneshot::channel();
+        {
+            let mut checks = self.checks.lock();
+            checks.verdicts.keep_only(users);
+            if let Some(right) = checks.verdicts.get(&digest) {
+                return Finding::of(right);
+            }
+            let user = known.map(|(name, _)| name.clone());
+            let waiting = &mut checks.lanes[lane];
+            waiting.line.join(peer, Check { presented, hash, user, digest, verdict });
+            if !waiting.is_served {
+                waiting.is_served = Worker::start(&self.checks, lane);
+                if !waiting.is_served {
+                    waiting.line.remove_if(|_| true);
+                }
+            }
+        }
+        match timeout(TIMEOUT, told).await {
+            Ok(Ok(verdict)) => {
+                peer.record(verdict.right);
+                if !verdict.right {
+                    self.pacers[lane].hold(verdict.cost).await;
+                }
+                Finding::of(verdict.right)
+            }
+            // It waited for too long, or had no place.
+            Ok(Err(_)) | Err(_) => Finding::Busy,
+        }
+    }
+
+    /// What an unknown user's password is compared with. It is as much work as the hash of one of the `users`, and for one
+    /// name always of the same.
+    fn decoy(&self, users: &Users, name: &[u8]) -> Option<PasswordHash> {
+        let digest = self.digest(&[name]);
+        let number = digest.iter().fold(0, |number, byte| (number * 256 + usize::from(*byte)) % users.len().max(1));
+        users.values().nth(number).map(PasswordHash::decoy)
+    }
+
+    /// Differs wherever `parts` do: each goes in with its length, so that none can pose as the end of the one before.
+    fn digest(&self, parts: &[&[u8]]) -> Digest {
+        let mac = Hmac::<Sha256>::new(self.key.expose_secret().into());
+        let all =
+            parts.iter().fold(mac, |mac, part| mac.chain_update((part.len() as u64).to_le_bytes()).chain_update(part));
+        all.finalize().into_bytes().into()
+    }
+}
+
+// === impl Checks ===
+
+impl Checks {
+    fn new() -> Self {
+        let lane = |capacity| Lane { line: Line::new(capacity), is_served: false };
+        Self { verdicts: Verdicts::default(), lanes: MAX_WAITING.map(lane) }
+    }
+}
+
+// === impl Check ===
+
+impl Check {
+    fn run(&self) -> Verdict {
+        let started = Instant::now();
+        let matches = bcrypt::verify(self.presented.password(), self.hash.text().expose_secret()).unwrap_or(false);
+        Verdict { right: self.user.is_some() && matches, cost: started.elapsed() }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Whether the system has a thread for it.
+    fn start(checks: &Arc<Mutex<Checks>>, lane: usize) -> bool {
+        let worker = Self { checks: Arc::clone(checks), lane };
+        thread::Builder::new().name("bcrypt".to_owned()).spawn(move || worker.run()).is_ok()
+    }
+
+    /// Serves the line until nobody waits.
+    fn run(self) {
+        while let Some(check) = self.next() {
+            let verdict = check.run();
+            self.settle(check, verdict);
+        }
+    }
+
+    fn settle(&self, check: Check, verdict: Verdict) {
+        let mut checks = self.checks.lock();
+        match &check.user {
+            Some(user) if verdict.right => checks.verdicts.remember_right(user, check.digest),
+            _ => checks.verdicts.remember_wrong(check.digest),
+        }
+        // Others that wait with the same password have waited long enough.
+        for same in checks.lanes[self.lane].line.remove_if(|other| other.digest == check.digest) {
+            let _ = same.verdict.send(Verdict { cost: Duration::ZERO, ..verdict });
+        }
+        let _ = check.verdict.send(verdict);
+    }
+
+    fn next(&self) -> Option<Check> {
+        let mut checks = self.checks.lock();
+        let lane = &mut checks.lanes[self.lane];
+        // Their clients have hung up.
+        lane.line.remove_if(|check| check.verdict.is_closed());
+        let next = lane.line.next();
+        lane.is_served = next.is_some();
+        next
+    }
+}
+
+impl Drop for Worker {
+    /// Nobody may wait for a thread that has died.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let mut checks = self.checks.lock();
+            let lane = &mut checks.lanes[self.lane];
+            lane.line.remove_if(|_| true);
+            lane.is_served = false;
+        }
+    }
+}
+
+// === impl Finding ===
+
+impl Finding {
+    fn of(right: bool) -> Self {
+        if right { Self::Right } else { Self::Wrong }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use http::{HeaderMap, header::AUTHORIZATION};
+
+    use super::*;
+
+    fn users(list: &[(&str, &str)]) -> Users {
+        let hash = |password| PasswordHash::parse(&bcrypt::hash(password, 4).unwrap()).unwrap();
+        list.iter().map(|(name, password)| ((*name).to_owned(), hash(*password))).collect()
+    }
+
+    /// Some hash of a cost that takes seconds.
+    fn slow() -> PasswordHash {
+        PasswordHash::parse("$2y$17$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi").unwrap()
+    }
+
+    fn presented(name: &str, password: &str) -> Presented {
+        let encoded = BASE64_STANDARD.encode(format!("{name}:{password}"));
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, format!("Basic {encoded}").parse().unwrap())]);
+        Presented::in_headers(&headers).unwrap()
+    }
+
+    async fn judge(auth: &BasicAuth, users: &Users, name: &str, password: &str) -> Finding {
+        auth.judge(users, presented(name, password), &Peer::new(Ipv4Addr::LOCALHOST.into())).await
+    }
+
+    #[tokio::test]
+    async fn the_right_password_of_a_known_user_is_right() {
+        let (auth, users) = (BasicAuth::new().unwrap(), users(&[("alice", "a"), ("bob", "b")]));
+        // Each twice: judged, and remembered.
+        for _ in 0..2 {
+            for (name, password, finding) in [
+                ("alice", "a", Finding::Right),
+                ("bob", "b", Finding::Right),
+                ("alice", "b", Finding::Wrong),
+                ("alice", "", Finding::Wrong),
+                ("carol", "a", Finding::Wrong),
+                ("", "", Finding::Wrong),
+            ] {
+                assert_eq!(judge(&auth, &users, name, password).await, finding, "{name}:{password}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_who_is_gone_or_has_another_password_is_out_at_once() {
+        let auth = BasicAuth::new().unwrap();
+        let before = users(&[("alice", "old"), ("bob", "b")]);
+        assert_eq!(judge(&auth, &before, "alice", "old").await, Finding::Right);
+        let changed = users(&[("alice", "new")]);
+        assert_eq!(judge(&auth, &changed, "alice", "old").await, Finding::Wrong);
+        assert_eq!(judge(&auth, &changed, "bob", "b").await, Finding::Wrong);
+    }
+
+    /// As if a bcrypt took for ever.
+    fn stall(auth: &BasicAuth) {
+        auth.checks.lock().lanes[0].is_served = true;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_remembered_password_waits_for_none_and_nobody_waits_for_ever() {
+        let (auth, users) = (BasicAuth::new().unwrap(), users(&[("alice", "a")]));
+        auth.checks.lock().verdicts.remember_right("alice", {
+            let hash = users["alice"].text().expose_secret().as_bytes();
+            auth.digest(&[b"alice", hash, b"a"])
+        });
+        stall(&auth);
+        let started = Instant::now();
+        assert_eq!(judge(&auth, &users, "alice", "a").await, Finding::Right);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Busy);
+        assert_eq!(started.elapsed(), TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_with_one_password_are_told_at_once_and_who_hung_up_is_not_checked() {
+        let (auth, users) = (Arc::new(BasicAuth::new().unwrap()), users(&[("alice", "a")]));
+        stall(&auth);
+        let waiting = |password: &'static str| {
+            let (auth, users) = (Arc::clone(&auth), users.clone());
+            tokio::spawn(async move { judge(&auth, &users, "alice", password).await })
+        };
+        let same = [waiting("a"), waiting("a"), waiting("a")];
+        let gone = waiting("b");
+        while auth.checks.lock().lanes[0].line.len() < 4 {
+            tokio::task::yield_now().await;
+        }
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        let worker = Worker { checks: Arc::clone(&auth.checks), lane: 0 };
+        // Either of them is the one that is taken.
+        let check = worker.next().unwrap();
+        assert_eq!(auth.checks.lock().lanes[0].line.len(), 2);
+        worker.settle(check, Verdict { right: true, cost: Duration::ZERO });
+        for one in same {
+            assert_eq!(one.await.unwrap(), Finding::Right);
+        }
+        assert!(worker.next().is_none());
+        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_slow_hash_delays_nobody_else() {
+        let auth = Arc::new(BasicAuth::new().unwrap());
+        let mut users = users(&[("alice", "a")]);
+        users.insert("slow".to_owned(), slow());
+        assert!(users["slow"].is_slow() && !users["alice"].is_slow());
+        // As if a bcrypt of the slow lane took for ever.
+        auth.checks.lock().lanes[1].is_served = true;
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let (auth, users) = (Arc::clone(&auth), users.clone());
+                tokio::spawn(async move { judge(&auth, &users, "slow", "s").await })
+            })
+            .collect();
+        // Those that have no place in the line are told so.
+        while waiting.iter().filter(|one| one.is_finished()).count() < 4 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(auth.checks.lock().lanes[1].line.len(), 16);
+        assert_eq!(judge(&auth, &users, "alice", "a").await, Finding::Right);
+        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
+        assert_eq!(auth.checks.lock().lanes[1].line.len(), 16);
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    /// A password that has been checked is remembered, although nobody waited for the check to end.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_hash_is_right_the_next_time() {
+        let (auth, users) = (Arc::new(BasicAuth::new().unwrap()), Users::from([("slow".to_owned(), slow())]));
+        auth.checks.lock().lanes[1].is_served = true;
+        let waiting = tokio::spawn({
+            let (auth, users) = (Arc::clone(&auth), users.clone());
+            async move { judge(&auth, &users, "slow", "s").await }
+        });
+        while auth.checks.lock().lanes[1].line.len() < 1 {
+            tokio::task::yield_now().await;
+        }
+        let worker = Worker { checks: Arc::clone(&auth.checks), lane: 1 };
+        let check = worker.next().unwrap();
+        assert_eq!(waiting.await.unwrap(), Finding::Busy);
+        worker.settle(check, Verdict { right: true, cost: 2 * TIMEOUT });
+        assert_eq!(judge(&auth, &users, "slow", "s").await, Finding::Right);
+    }
+
+    /// What CVE-2022-46146 was: parts joined by a mark that may stand in them.
+    #[test]
+    fn parts_cannot_pose_as_others() {
+        let auth = BasicAuth::new().unwrap();
+        assert_ne!(auth.digest(&[b"a", b"bc"]), auth.digest(&[b"ab", b"c"]));
+        assert_ne!(auth.digest(&[b"", b"a"]), auth.digest(&[b"a", b""]));
+        assert_ne!(auth.digest(&[b"a"]), BasicAuth::new().unwrap().digest(&[b"a"]));
+    }
+}

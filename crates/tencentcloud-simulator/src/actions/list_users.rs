@@ -1,0 +1,42 @@
+//! `ListUsers` of CAM: every sub-user of the account, in one answer.
+//!
+//! Source: <https://cloud.tencent.com/document/api/598/34587>.
+
+use serde_json::json;
+
+use super::{Action, Call, Fields};
+use crate::{Behaviour, Rejection, User};
+
+pub(super) const ACTION: Action = Action {
+    service: "cam",
+    version: "2019-01-16",
+    name: "ListUsers",
+    limit: 20,
+    signed: true,
+    regional: false,
+    guarded: true,
+    parameters: &[],
+    answer,
+};
+
+#[expect(clippy::unnecessary_wraps, reason = "an action may be refused; this one never is")]
+fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
+    let member = call.member();
+    let is_listed = |user: &User| user.member == member && user.behaviour != Behaviour::DoesNotExist;
+    let users = call.population.users.iter().filter(|(_, user)| is_listed(user));
+    let rows = users.filter_map(|(uin, user)| {
+        Some(json!({
+            "Uin": uin,
+            "Name": user.name.as_ref()?,
+            "Uid": uin % 100_000_000,
+            "Remark": "",
+            "ConsoleLogin": i32::from(user.console_login),
+            "PhoneNum": "",
+            "CountryCode": "86",
+            "Email": "",
+            "CreateTime": "2019-01-16 08:00:00",
+            "NickName": null,
+        }))
+    });
+    Ok(Fields::from_iter([("Data".to_owned(), rows.collect())]))
+}

@@ -1,0 +1,133 @@
+//! What depends on what: the drawing of the crates, and the walls between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use super::page::{Page, files_of, top};
+
+const EXPORTER: &str = "tencentcloud-cam-exporter";
+const API: &str = "tencentcloud-api";
+const SIMULATOR: &str = "tencentcloud-simulator";
+
+/// The crates that others can use: they depend on no other of the workspace.
+const ALONE: [&str; 2] = [API, "exporter-toolkit"];
+
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// The members of the workspace, each with those that it depends on, for its tests or not.
+struct Members {
+    uses: Graph,
+    tests_with: Graph,
+    folders: BTreeMap<String, PathBuf>,
+}
+
+// === impl Members ===
+
+impl Members {
+    /// As cargo reads the manifests.
+    fn read() -> Self {
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+            .current_dir(top())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let packages = metadata["packages"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let names: BTreeSet<String> = packages.iter().map(|package| text(&package["name"])).collect();
+        let mut members = Self { uses: Graph::new(), tests_with: Graph::new(), folders: BTreeMap::new() };
+        for package in packages {
+            let name = text(&package["name"]);
+            let depends = |for_tests: bool| {
+                let of = package["dependencies"].as_array().unwrap().iter();
+                let of = of.filter(|dependency| (dependency["kind"] == "dev") == for_tests);
+                of.map(|dependency| text(&dependency["name"])).filter(|name| names.contains(name)).collect()
+            };
+            members.uses.insert(name.clone(), depends(false));
+            members.tests_with.insert(name.clone(), depends(true));
+            let manifest = PathBuf::from(text(&package["manifest_path"]));
+            members.folders.insert(name, manifest.parent().unwrap().strip_prefix(top()).unwrap().to_owned());
+        }
+        members
+    }
+}
+
+/// The drawing: each crate with those that it depends on.
+fn drawn() -> Graph {
+    let page = Page::read("ARCHITECTURE.md");
+    let (_, drawing) = page.section("Crates").split_once("```\n").unwrap();
+    let (drawing, _) = drawing.split_once("```").unwrap();
+    let line = |line: &str| {
+        let (from, to) = line.split_once("──>").unwrap_or_else(|| panic!("not drawn as `a ──> b, c`: {line}"));
+        let to = to.split(',').map(|name| name.trim().to_owned()).filter(|name| name != "nothing").collect();
+        (from.trim().to_owned(), to)
+    };
+    drawing.lines().map(line).collect()
+}
+
+/// The Rust files of a folder, each with its text.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = vec![];
+    files_of(&top().join(folder), &mut files);
+    let sources = files.into_iter().filter(|file| file.extension().is_some_and(|it| it == "rs"));
+    let read = |file: PathBuf| {
+        let text = fs::read_to_string(top().join(&file)).unwrap();
+        (file, text)
+    };
+    sources.map(read).collect()
+}
+
+#[test]
+fn the_drawing_of_the_crates_is_true() {
+    assert_eq!(drawn(), Members::read().uses);
+}
+
+#[test]
+fn the_walls_between_the_crates_stand() {
+    let Members { uses, tests_with, .. } = Members::read();
+    for name in ALONE {
+        assert!(uses.get(name).is_none_or(BTreeSet::is_empty), "{name} uses {:?}", uses[name]);
+    }
+    assert!(uses[SIMULATOR].iter().all(|name| name == API), "{:?}", uses[SIMULATOR]);
+    for (name, used) in uses.iter().chain(&tests_with) {
+        assert!(!used.contains(EXPORTER), "{name} uses the exporter");
+    }
+}
+
+/// `#[path]` and `include!` could bring a file of the exporter in, past its manifest.
+#[test]
+fn no_crate_has_a_file_of_the_exporter() {
+    for (name, folder) in Members::read().folders.into_iter().filter(|(name, _)| name != EXPORTER) {
+        let files = sources(&folder);
+        assert!(!files.is_empty(), "{name}");
+        for (file, text) in files {
+            let in_crate = file.strip_prefix(&folder).unwrap();
+            let up = "../".repeat(in_crate.components().count() - 1 + folder.components().count());
+            for outside in [format!("\"{up}src/"), format!("\"{up}tests/"), EXPORTER.replace('-', "_") + "::"] {
+                assert!(!text.contains(&outside), "{}: {outside}", file.display());
+            }
+        }
+    }
+}
+
+/// Were it to sign with the code that it judges, a mistake there would go unseen.
+#[test]
+fn the_simulator_shares_only_the_clock_and_the_credential() {
+    let folder = Members::read().folders[SIMULATOR].join("src");
+    let mut shared = BTreeSet::new();
+    for (_, text) in sources(&folder) {
+        for (_, path) in text.match_indices("tencentcloud_api::").map(|(at, it)| text.split_at(at + it.len())) {
+            let end = path.find(';').unwrap_or(path.len());
+            let list = path[..end].trim_start_matches('{').trim_end_matches('}');
+            shared.extend(list.split(',').map(|name| name.trim().to_owned()));
+        }
+    }
+    assert_eq!(shared, ["Clock", "Credential"].map(str::to_owned).into());
+}
