@@ -1,13 +1,13 @@
 //! Wires the parts together, supervises their tasks, reloads and stops them.
 //!
-//! - [`ConfigSource`] says where configurations come from.
+//! - [`ConfigSource`] loads the configuration.
 //! - `supervisor` starts, changes and stops the accounts' pollers.
-//! - `users_file` follows the files that list users.
-//! - [`sweep`] asks about every user once, with the same pollers and without the rest.
-//! - [`connect`] asks each account's API one question.
-//! - `sources` makes the sources of credentials, one for all accounts that have the same.
-//! - `memory` keeps what is known over a restart.
-//! - `tasks` notices when a task ends that must not.
+//! - `uins_file_watcher` watches each `uins_file`.
+//! - [`sweep`] polls every user once, with the same pollers and without the rest.
+//! - [`connect`] checks the connection to each account's API.
+//! - `credential_cache` makes the credential sources, one for all accounts with the same configuration.
+//! - `persistence` saves and restores the inventory.
+//! - `tasks` detects a task that ends unexpectedly.
 
 mod config_source;
 pub mod connect;
