@@ -19,27 +19,27 @@ use crate::inventory::Listing;
 pub const OF_CODES: &[(&str, &str)] = &[
     (
         "AuthFailure.InvalidSecretId",
-        "The secret id is no API key's: put the right one into `TENCENTCLOUD_SECRET_ID` or the file that stands for it.",
+        "The secret id does not belong to an API key: set the correct one in `TENCENTCLOUD_SECRET_ID` or the credential file.",
     ),
     (
         "AuthFailure.MFAFailure",
-        "A policy wants a second factor of the calling user: except `cam:ListAccessKeys` from it.",
+        "A policy requires MFA for the calling user: exempt `cam:ListAccessKeys` from it.",
     ),
     (
         "AuthFailure.SecretIdNotFound",
-        "The exporter's own key was deleted or disabled, or is copied with a stray blank: enable it or make another, and put that in place.",
+        "The exporter's own key was deleted or disabled, or was copied with stray whitespace: enable it, or create and configure another one.",
     ),
-    ("AuthFailure.SignatureFailure", "The secret key is not that of the secret id: copy both anew, from the same key."),
+    ("AuthFailure.SignatureFailure", "The secret key does not belong to the secret id: copy both again, from the same key."),
     (
         "AuthFailure.TokenFailure",
         "The token of the temporary credential is wrong or has expired: renew all three parts.",
     ),
     ("AuthFailure.UnauthorizedOperation", GRANT),
-    ("IpInBlacklist", "The account shuts out the exporter's address: take it off the blacklist."),
-    ("IpNotInWhitelist", "The account lets in listed addresses only: put the exporter's on the whitelist."),
+    ("IpInBlacklist", "The exporter's IP address is on the account's blacklist: remove it."),
+    ("IpNotInWhitelist", "The exporter's IP address is not on the account's whitelist: add it."),
     (
         "OperationDenied.SubUin",
-        "This is the root account's UIN, whose keys only its own credential may list: take it out of the users.",
+        "This is the root account's UIN, whose keys only its own credential may list: remove it from the users.",
     ),
     (
         "OperationDenied.UinNotMatch",
@@ -47,18 +47,18 @@ pub const OF_CODES: &[(&str, &str)] = &[
     ),
     (
         "RequestLimitExceeded.GlobalRegionUinLimitExceeded",
-        "All callers of the root account together ask too often: find the others, or ask Tencent Cloud for more.",
+        "All clients of the root account together send too many requests: find the others, or ask Tencent Cloud for a higher limit.",
     ),
     (
         "RequestLimitExceeded.IPLimitExceeded",
-        "All callers from the exporter's address together ask too often: lower `poll.rate_limit`, or give it another address.",
+        "All clients at the exporter's IP address together send too many requests: lower `poll.rate_limit`, or give the exporter another address.",
     ),
     (
         "RequestLimitExceeded.UinLimitExceeded",
-        "All callers of the root account together ask too often: find the others, or ask Tencent Cloud for more.",
+        "All clients of the root account together send too many requests: find the others, or ask Tencent Cloud for a higher limit.",
     ),
     ("UnauthorizedOperation", GRANT),
-    ("UnsupportedRegion", "The API is not served there: mend or leave out `region`."),
+    ("UnsupportedRegion", "The API is not available in this region: fix or remove `region`."),
 ];
 
 const GRANT: &str = "Give the calling user a policy that allows `cam:ListAccessKeys` on the resource `*`; no other resource is understood.";
@@ -100,7 +100,7 @@ pub fn of_listing(listing: Listing, reason: Option<Reason>, code: Option<&str>) 
     let permission = match listing {
         Listing::UinsFile => {
             return Some(
-                "The last good list stays in use, if there was one. The file is read again within seconds of a change."
+                "The last valid list stays in use, if there was one. The file is read again within seconds of a change."
                     .into(),
             );
         }
@@ -123,18 +123,18 @@ pub fn of_listing(listing: Listing, reason: Option<Reason>, code: Option<&str>) 
 fn of_reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Throttled => {
-            "Lower `poll.rate_limit`: something else uses the account's budget. See `account_rate_limit_requests_per_second`."
+            "Lower `poll.rate_limit`: other clients use the account's limit. See `account_rate_limit_requests_per_second`."
         }
         Reason::Credentials => {
             "The log names the variable, the file or the code. A key that was disabled or deleted gives `AuthFailure.SecretIdNotFound`."
         }
         Reason::ClockSkew => {
-            "Mend the machine's clock. Normally the exporter goes by the API's: see `clock_skew_seconds`."
+            "Fix the machine's clock. Normally the exporter uses the API's clock: see `clock_skew_seconds`."
         }
         Reason::Denied => {
             "Allow `cam:ListAccessKeys` on `*`. Keys of the root account can be listed by its own credential only."
         }
-        Reason::UserNotFound => "Take it out of `uins` or of the `uins_file`.",
+        Reason::UserNotFound => "Remove it from `uins` or `uins_file`.",
         Reason::Rejected => "Check `endpoint` and `region`.",
         Reason::ServerError => "Wait. The request id in the log is what Tencent Cloud's support asks for.",
         Reason::HttpStatus => "A proxy answered, or `endpoint` is wrong.",
@@ -142,7 +142,7 @@ fn of_reason(reason: Reason) -> &'static str {
         Reason::Tls => "Check the certificate authorities, and for an intercepting proxy.",
         Reason::Connection => "Wait.",
         Reason::Timeout => "Wait, or raise `poll.timeout`.",
-        Reason::TooLarge => "Something else than the API answered: check `endpoint`.",
+        Reason::TooLarge => "Something other than the API answered: check `endpoint`.",
         Reason::Malformed => "The log says what. A creation time in the future means that `keys.time_zone` is wrong.",
         Reason::Other => "The log has the code.",
     }

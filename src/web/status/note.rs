@@ -67,7 +67,7 @@ impl Note {
                     what: "its credential cannot be renewed".to_owned(),
                     since: problem.map(|problem| (problem.since, account.now)),
                     error: problem.map(|problem| Arc::clone(&problem.error)),
-                    advice: Some("The last good one stays in use until it ends or the exporter restarts.".into()),
+                    advice: Some("The last valid one stays in use until it expires or the exporter restarts.".into()),
                 }
             }
             AccountProblem::ClockSkew(ahead) => {
