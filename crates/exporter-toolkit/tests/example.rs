@@ -84,11 +84,15 @@ impl Drop for Example {
     }
 }
 
-/// Cargo builds the examples with the tests of a package.
+/// Cargo has built it with the tests of the package, unless it was asked for this test alone.
 fn binary() -> PathBuf {
     let here = env::current_exe().unwrap();
     let binary = here.ancestors().nth(2).unwrap().join("examples/exporter");
-    assert!(binary.exists(), "run `cargo test --package exporter-toolkit --no-run` first");
+    if !binary.exists() {
+        let arguments = ["build", "--locked", "--package", env!("CARGO_PKG_NAME"), "--example", "exporter"];
+        let built = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(built.unwrap().success());
+    }
     binary
 }
 
