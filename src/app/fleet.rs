@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    PROGRAM, Surroundings,
+    Surroundings,
     sources::Sources,
     tasks::Tasks,
     users_file::{FileListing, Followed, News},
 };
 use crate::{
-    config,
+    PROGRAM, config,
     credentials::Source,
     inventory::{Account, AccountName, ConfiguredListings, Facts, Inventory, Listing, ListingFailure, error_text},
     metrics::Own,

@@ -38,7 +38,7 @@ use tracing::{error, info};
 
 pub use source::ConfigSource;
 pub use sweep::{Sweep, Swept};
-use tencentcloud_api::{Clock, Program, Transport};
+use tencentcloud_api::{Clock, Transport};
 
 use self::{fleet::Fleet, source::Look, tasks::Tasks, users_file::News};
 use crate::{
@@ -50,9 +50,6 @@ use crate::{
     state::{Refused, State},
     web::{CamExporter, Readiness, Routes, Status},
 };
-
-/// How requests name the exporter.
-pub const PROGRAM: Program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// How long a reload or a look waits for the configuration file. A mount that hangs must not hang the exporter.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);

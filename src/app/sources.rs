@@ -9,8 +9,9 @@ use jiff::tz::Offset;
 use parking_lot::Mutex;
 use tencentcloud_api::{Client, Endpoint, Region, Transport};
 
-use super::{PROGRAM, Surroundings};
+use super::Surroundings;
 use crate::{
+    PROGRAM,
     config::{self, Credentials},
     credentials::{
         AssumeRole, Chain, CvmRole, Env, File, Issued, Issuer, Profile, ProfileSource, Renewed, Search, Source, Sts,
