@@ -9,7 +9,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    match arguments.carry_out() {
+    match arguments.run() {
         Ok(code) => {
             cli::finish_log(None);
             code

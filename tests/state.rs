@@ -17,7 +17,7 @@ use std::{
 use jiff::Timestamp;
 use tencentcloud_api::{AccessKey, AccessKeyId, KeyStatus, Uin};
 use tencentcloud_cam_exporter::{
-    inventory::{Account, Facts, IdLabel, Inventory, Policy},
+    inventory::{Account, AccountSettings, IdLabel, Inventory, Policy},
     state::{State, StateFile},
 };
 
@@ -94,11 +94,11 @@ fn save_for_ever(file: &StateFile, first: u32) -> ! {
 /// The `number`-th state: no user is in it as in another.
 fn state(number: u32) -> State {
     let second = Duration::from_secs(1);
-    let facts = Facts {
+    let facts = AccountSettings {
         policy: Policy { max_age: second, ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: second,
-        ..Facts::default()
+        ..AccountSettings::default()
     };
     let uins = || (1..=USERS).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap());
     let account = Account::new("prod".parse().unwrap(), facts, uins());

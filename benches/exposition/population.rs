@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tencentcloud_api::{AccessKey, AccessKeyId, Clock, Credential, KeyStatus, SystemClock, Uin};
 use tencentcloud_cam_exporter::{
-    inventory::{Account, Facts, IdLabel, Inventory, Policy},
+    inventory::{Account, AccountSettings, IdLabel, Inventory, Policy},
     state::{State, StateFile},
 };
 use tencentcloud_simulator::{Caller, Key, Population, User};
@@ -73,11 +73,11 @@ impl Users {
 
     /// Writes a state file, as if every user had just been polled.
     pub(crate) fn save(&self, path: PathBuf) {
-        let facts = Facts {
+        let facts = AccountSettings {
             policy: Policy { max_age: Duration::from_hours(24), ..Policy::default() }.into(),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_mins(1),
-            ..Facts::default()
+            ..AccountSettings::default()
         };
         let uin = |number: u64| Uin::try_from(number).unwrap();
         let accounts = (0..self.accounts).map(|index| {

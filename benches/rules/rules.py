@@ -16,7 +16,7 @@ PROMETHEUS, ALERTMANAGER = 19870, 19871
 
 
 class Population:
-    """The exposition, made again for each scrape. The first users of a population have findings: six alerts each."""
+    """The exposition, made again for each scrape. The first users have a third key, and findings: six alerts each."""
 
     def __init__(self, users, with_findings):
         self.users, self.with_findings = users, with_findings
@@ -30,7 +30,7 @@ class Population:
 
         a = {"account": "prod"}
         for name, value in (
-            ("access_keys_limit", 2), ("access_key_max_age_seconds", 90 * DAY), ("account_poll_interval_seconds", 900),
+            ("access_keys_limit", 3), ("access_key_max_age_seconds", 90 * DAY), ("account_poll_interval_seconds", 900),
             ("account_shortest_poll_interval_seconds", 667), ("account_schedule_lag_seconds", 0), ("account_users", self.users),
             ("account_up", 1), ("account_users_unanswered", 0), ("account_outage", 0), ("account_last_used_complete", 1),
             ("account_last_used_up", 1), ("account_user_discovery_up", 1), ("clock_skew_seconds", 0),
@@ -38,7 +38,7 @@ class Population:
         ):
             add(name, value, **a)
         for status in ("Active", "Inactive", "Unknown"):
-            add("account_access_keys", 2 * self.users if status == "Active" else 0, **a, status=status)
+            add("account_access_keys", 2 * self.users + self.with_findings if status == "Active" else 0, **a, status=status)
         add("account_inventory_complete", 1, **a, shard="0")
         for name in ("exporter_total_shards", "exporter_config_last_reload_successful"):
             add(name, 1)
@@ -52,10 +52,10 @@ class Population:
             add("user_info", 1, **u, user_name=f"user-{number}")
             add("user_console_login", 0, **u)
             for status in ("Active", "Inactive", "Unknown"):
-                add("access_keys", 2 if status == "Active" else 0, **u, status=status)
-            for key in range(2):
-                k = {**u, "access_key_id": f"AKIDabcd****{2 * number + key:06d}"}
-                created = now - (200 if bad else 10) * DAY - number
+                add("access_keys", 2 + bad if status == "Active" else 0, **u, status=status)
+            for key in range(2 + bad):
+                k = {**u, "access_key_id": f"AKIDabcd****{3 * number + key:06d}"}
+                created = now - (200 if bad and key < 2 else 10) * DAY - number
                 used = now - (60 if bad and key == 0 else 1) * DAY
                 add("access_key_created_timestamp_seconds", created, **k)
                 add("access_key_age_seconds", now - created, **k)
@@ -64,13 +64,13 @@ class Population:
                 add("access_key_last_used_timestamp_seconds", used, **k)
                 add("access_key_never_used", 0, **k)
                 add("access_key_auto_disable_timestamp_seconds", used + 89 * DAY, **k)
-                if bad:
+                if bad and key < 2:
                     add("access_key_finding", created, **k, finding="stale")
                     add("access_key_finding", created, **k, finding="very_stale")
                 if bad and key == 0:
                     add("access_key_finding", used, **k, finding="unused")
             if bad:
-                add("user_finding", 2, **u, finding="at_limit")
+                add("user_finding", 3, **u, finding="at_limit")
         return ("\n".join(out) + "\n").encode()
 
 
@@ -134,6 +134,12 @@ class Prometheus:
         result = self.get("query", query=expression).get("data", {}).get("result", [])
         return sum(float(sample["value"][1]) for sample in result)
 
+    def own(self, aggregate, family):
+        """Of what it says of itself."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{PROMETHEUS}/metrics", timeout=300) as answer:
+            lines = answer.read().decode().splitlines()
+        return aggregate(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == family)
+
     def stop(self):
         for process in (self.process, self.alertmanager):
             process.terminate()
@@ -186,10 +192,10 @@ def main():
             spent = (prometheus.cpu() - started) * options.interval / (options.minutes * 60)
             if rules is None:
                 base = spent
-            longest = prometheus.number("max(prometheus_rule_group_last_duration_seconds)")
+            longest = prometheus.own(max, "prometheus_rule_group_last_duration_seconds") if rules else 0
             recorded = prometheus.number('count({__name__=~".+:.+"})')
-            missed = prometheus.number("sum(prometheus_rule_group_iterations_missed_total)")
-            dropped = prometheus.number("sum(prometheus_notifications_dropped_total)")
+            missed = prometheus.own(sum, "prometheus_rule_group_iterations_missed_total")
+            dropped = prometheus.own(sum, "prometheus_notifications_dropped_total")
             alerts = len(prometheus.get("alerts").get("data", {}).get("alerts", []))
             print(f"{alerts:6}  {name:12} {spent - base:19.2f}  {longest:15.2f}  {recorded:15.0f}  {missed:6.0f}  {dropped:7.0f}", flush=True)
             if options.panels and name == "per key" and with_findings <= options.users // 1000:

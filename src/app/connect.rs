@@ -16,7 +16,7 @@ use tencentcloud_api::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, NEWS, Surroundings, fleet::Fleet};
+use super::{Dependencies, Error, MAX_PENDING_CHANGES, supervisor::Supervisor};
 use crate::{
     config::{self, Config},
     inventory::{AccountName, Inventory},
@@ -27,20 +27,20 @@ use crate::{
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Tried {
+pub struct ConnectionCheck {
     /// The account.
     pub account: AccountName,
     /// Where its API is.
     pub endpoint: Endpoint,
     /// What was asked; nothing where the account has no users here to ask about.
-    pub question: Option<Question>,
+    pub question: Option<CheckedRequest>,
     /// Whether it can be polled.
-    pub outcome: Result<Answered, Failure>,
+    pub outcome: Result<CheckResult, Failure>,
 }
 
 /// What an account can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
+pub enum CheckedRequest {
     /// Who makes the requests.
     Caller,
     /// Which keys the user has, the first of the account's.
@@ -55,7 +55,7 @@ pub enum Question {
 
 /// The answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answered {
+pub struct CheckResult {
     /// How many keys there are, or users, or members.
     pub number: usize,
     /// How far the API's clock is ahead of the machine's, where that is so far that the API's is gone by.
@@ -68,12 +68,12 @@ pub struct Answered {
 ///
 /// # Errors
 /// See [`Error::Metrics`].
-pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<Tried>, Error> {
-    let clock = Arc::clone(&surroundings.clock);
+pub async fn connect(config: &Config, dependencies: Dependencies) -> Result<Vec<ConnectionCheck>, Error> {
+    let clock = Arc::clone(&dependencies.clock);
     let stopping = CancellationToken::new();
-    let (tell, _) = mpsc::channel(NEWS);
-    let fleet = Fleet::new(
-        surroundings,
+    let (tell, _) = mpsc::channel(MAX_PENDING_CHANGES);
+    let supervisor = Supervisor::new(
+        dependencies,
         Arc::new(Inventory::new(vec![])),
         Arc::new(Own::new()?),
         Arc::new(Readiness::new(stopping.clone())),
@@ -81,13 +81,13 @@ pub async fn connect(config: &Config, surroundings: Surroundings) -> Result<Vec<
         tell,
         Arc::default(),
     );
-    let fleet = Mutex::new(fleet);
-    let tries = config.accounts.iter().map(|account| try_out(account, &fleet, &*clock));
+    let supervisor = Mutex::new(supervisor);
+    let tries = config.accounts.iter().map(|account| try_out(account, &supervisor, &*clock));
     Ok(join_all(tries).await.into_iter().flatten().collect())
 }
 
-async fn try_out(account: &config::Account, fleet: &Mutex<Fleet>, clock: &dyn Clock) -> Vec<Tried> {
-    let plan = fleet.lock().plan_of(account);
+async fn try_out(account: &config::Account, supervisor: &Mutex<Supervisor>, clock: &dyn Clock) -> Vec<ConnectionCheck> {
+    let plan = supervisor.lock().plan_of(account);
     let mut tried = vec![];
     tried.extend(of_users(account, &plan, clock).await);
     if let (Some(configured), Some(organization)) = (&account.organization, &plan.organization) {
@@ -97,17 +97,17 @@ async fn try_out(account: &config::Account, fleet: &Mutex<Fleet>, clock: &dyn Cl
         let first = wanted.find_map(|member| account.member(member.uin));
         let outcome = count(page, |page| usize::try_from(page.total).unwrap_or(usize::MAX));
         let (name, endpoint) = (account.name.clone(), configured.endpoint.clone());
-        tried.push(Tried { account: name, endpoint, question: Some(Question::Members), outcome });
+        tried.push(ConnectionCheck { account: name, endpoint, question: Some(CheckedRequest::Members), outcome });
         if let Some(member) = first {
-            let plan = fleet.lock().plan_of(&member);
+            let plan = supervisor.lock().plan_of(&member);
             tried.extend(of_users(&member, &plan, clock).await);
         }
     }
     tried
 }
 
-async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> Vec<Tried> {
-    let tried = |question, outcome| Tried {
+async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> Vec<ConnectionCheck> {
+    let tried = |question, outcome| ConnectionCheck {
         account: account.name.clone(),
         endpoint: account.endpoint.clone(),
         question,
@@ -116,26 +116,26 @@ async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> 
     let (client, mut all) = (&plan.client, vec![]);
     if let Some(uin) = account.uins.first() {
         let outcome = count(ask(plan, client, &ListAccessKeys::of(*uin), clock).await, Vec::len);
-        all.push(tried(Some(Question::Keys(*uin)), outcome));
+        all.push(tried(Some(CheckedRequest::Keys(*uin)), outcome));
     }
     if account.include_self {
         match ask(plan, &plan.sts, &GetCallerIdentity {}, clock).await {
             Ok(_) => {
                 let outcome = count(ask(plan, client, &ListAccessKeys::own(), clock).await, Vec::len);
-                all.push(tried(Some(Question::OwnKeys), outcome));
+                all.push(tried(Some(CheckedRequest::OwnKeys), outcome));
             }
             Err(failure) => {
                 let endpoint = account.sts_endpoint.clone();
-                all.push(Tried { endpoint, ..tried(Some(Question::Caller), Err(failure)) });
+                all.push(ConnectionCheck { endpoint, ..tried(Some(CheckedRequest::Caller), Err(failure)) });
             }
         }
     }
     if account.discover.is_some() {
         let outcome = count(ask(plan, client, &ListUsers {}, clock).await, Vec::len);
-        all.push(tried(Some(Question::Users), outcome));
+        all.push(tried(Some(CheckedRequest::Users), outcome));
     }
     if all.is_empty() && account.organization.is_none() {
-        all.push(tried(None, Ok(Answered::default())));
+        all.push(tried(None, Ok(CheckResult::default())));
     }
     all
 }
@@ -164,13 +164,13 @@ async fn ask<A: Action>(
 fn count<T>(
     answer: Result<(T, Option<SignedDuration>), Failure>,
     number: impl FnOnce(&T) -> usize,
-) -> Result<Answered, Failure> {
-    answer.map(|(value, skew)| Answered { number: number(&value), skew })
+) -> Result<CheckResult, Failure> {
+    answer.map(|(value, skew)| CheckResult { number: number(&value), skew })
 }
 
-// === impl Question ===
+// === impl CheckedRequest ===
 
-impl Question {
+impl CheckedRequest {
     /// The action that a policy must allow, as a policy names it.
     #[must_use]
     pub fn permission(self) -> String {

@@ -1,22 +1,22 @@
 //! Wires the parts together, supervises their tasks, reloads and stops them.
 //!
-//! - [`ConfigSource`] says where configurations come from.
-//! - `fleet` starts, changes and stops the accounts' pollers.
-//! - `users_file` follows the files that list users.
-//! - [`sweep`] asks about every user once, with the same pollers and without the rest.
-//! - [`connect`] asks each account's API one question.
-//! - `sources` makes the sources of credentials, one for all accounts that have the same.
-//! - `memory` keeps what is known over a restart.
-//! - `tasks` notices when a task ends that must not.
+//! - [`ConfigSource`] loads the configuration.
+//! - `supervisor` starts, changes and stops the accounts' pollers.
+//! - `uins_file_watcher` watches each `uins_file`.
+//! - [`sweep`] polls every user once, with the same pollers and without the rest.
+//! - [`connect`] checks the connection to each account's API.
+//! - `credential_cache` makes the credential sources, one for all accounts with the same configuration.
+//! - `persistence` saves and restores the inventory.
+//! - `tasks` detects a task that ends unexpectedly.
 
+mod config_source;
 pub mod connect;
-mod fleet;
-mod memory;
-mod source;
-mod sources;
+mod credential_cache;
+mod persistence;
+mod supervisor;
 pub mod sweep;
 mod tasks;
-mod users_file;
+mod uins_file_watcher;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -36,11 +36,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-pub use source::ConfigSource;
+pub use config_source::ConfigSource;
 pub use sweep::{Sweep, Swept};
 use tencentcloud_api::{Clock, Transport};
 
-use self::{fleet::Fleet, source::Look, tasks::Tasks, users_file::News};
+use self::{config_source::FileChange, supervisor::Supervisor, tasks::Tasks, uins_file_watcher::UinsFileChange};
 use crate::{
     allocator,
     config::{self, Config, Faults},
@@ -63,13 +63,13 @@ const LOST_AFTER: u32 = 2;
 const HANGS: &str = "reading the file takes longer than 5 s: check the mount";
 
 /// How often files are looked at for a change.
-const LOOK: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// News of users' files that may wait for their turn.
-const NEWS: usize = 16;
+/// UinsFileChange of users' files that may wait for their turn.
+const MAX_PENDING_CHANGES: usize = 16;
 
-/// What the exporter takes from its surroundings. Tests hand in their own.
-pub struct Surroundings {
+/// What the exporter takes from its dependencies. Tests hand in their own.
+pub struct Dependencies {
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// The environment variables.
@@ -83,7 +83,7 @@ pub struct Surroundings {
 /// How the exporter is served.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the metrics are.
+    /// Path under which to expose metrics.
     pub telemetry_path: TelemetryPath,
     /// Whether a request may reload.
     pub lifecycle: bool,
@@ -115,10 +115,10 @@ pub struct App {
     source: Arc<ConfigSource>,
     /// A read of the configuration that a reload has not waited for.
     loading: Option<JoinHandle<Result<Config, Faults>>>,
-    fleet: Fleet,
+    supervisor: Supervisor,
     inventory: Arc<Inventory>,
     state_file: watch::Sender<Option<PathBuf>>,
-    news: mpsc::Receiver<News>,
+    changes: mpsc::Receiver<UinsFileChange>,
     joined: Arc<Notify>,
     routes: Arc<Routes>,
     max_requests: usize,
@@ -165,18 +165,18 @@ impl App {
     ///
     /// # Errors
     /// See [`Error::Config`], which is none where the configuration is optional, and [`Error::Metrics`].
-    pub fn build(source: ConfigSource, options: Options, surroundings: Surroundings) -> Result<Self, Error> {
+    pub fn build(source: ConfigSource, options: Options, dependencies: Dependencies) -> Result<Self, Error> {
         let config = match source.load() {
             Ok(config) => Some(config),
             Err(faults) if options.config_optional => {
-                error!(%faults, "the configuration cannot be used: nobody is polled until it can");
+                error!(%faults, "invalid configuration, not polling until it is fixed");
                 None
             }
             Err(faults) => return Err(Error::Config(faults)),
         };
         let stopping = CancellationToken::new();
         let readiness = Arc::new(Readiness::new(stopping.clone()));
-        let clock = Arc::clone(&surroundings.clock);
+        let clock = Arc::clone(&dependencies.clock);
         let inventory = Arc::new(Inventory::new(vec![]));
         inventory.set_shard(source.shard().ordinal());
         let own = Arc::new(Own::with_log_lines_dropped(options.log_lines_dropped)?);
@@ -191,10 +191,10 @@ impl App {
         let exporter = CamExporter::new(metrics, Arc::clone(&inventory), Arc::clone(&readiness), status);
         let lifecycle = options.lifecycle.then(|| reloader.clone());
         let routes = Arc::new(Routes::new(exporter, options.telemetry_path, lifecycle));
-        let (tell, news) = mpsc::channel(NEWS);
+        let (tell, changes) = mpsc::channel(MAX_PENDING_CHANGES);
         let joined = Arc::new(Notify::new());
-        let fleet = Fleet::new(
-            surroundings,
+        let supervisor = Supervisor::new(
+            dependencies,
             Arc::clone(&inventory),
             Arc::clone(&own),
             readiness,
@@ -210,10 +210,10 @@ impl App {
             begun: false,
             source,
             loading: None,
-            fleet,
+            supervisor,
             inventory,
             state_file,
-            news,
+            changes,
             joined,
             routes,
             max_requests,
@@ -249,32 +249,32 @@ impl App {
             // A file may hang; the exporter stops all the same.
             let Some(begun) = shutdown.run_until_cancelled(self.begin(config, &mut tasks)).await else {
                 self.stopping.cancel();
-                tasks.say_farewell().await;
+                tasks.shut_down().await;
                 return Ok(());
             };
             begun?;
         }
         self.serve(listeners.web, &mut tasks);
         info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
-        let look_out =
-            look_out(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&self.own), self.reloader());
+        let watch_config =
+            watch_config(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&self.own), self.reloader());
         let stopping = self.stopping.clone();
-        tasks.spawn("the look-out for a changed configuration".to_owned(), async move {
-            stopping.run_until_cancelled(look_out).await;
+        tasks.spawn("the watcher of the configuration".to_owned(), async move {
+            stopping.run_until_cancelled(watch_config).await;
         });
         let stopping = self.stopping.clone();
         tasks.spawn("the return of freed memory".to_owned(), async move {
             stopping.run_until_cancelled(allocator::keep_trimmed()).await;
         });
-        let keep = memory::keep(Arc::clone(&self.inventory), self.state_file.subscribe(), self.stopping.clone());
+        let keep = persistence::keep(Arc::clone(&self.inventory), self.state_file.subscribe(), self.stopping.clone());
         tasks.spawn("the keeper of the state file".to_owned(), keep);
 
         let outcome = loop {
             tokio::select! {
                 () = shutdown.cancelled() => break Ok(()),
-                error = tasks.first_to_end() => break Err(error),
-                Some(news) = self.news.recv() => self.fleet.heard(news),
-                () = self.joined.notified() => self.fleet.take_over_members(&mut tasks),
+                error = tasks.first_unexpected_end() => break Err(error),
+                Some(changes) = self.changes.recv() => self.supervisor.apply_uins_file(changes),
+                () = self.joined.notified() => self.supervisor.sync_members(&mut tasks),
                 Some(asked) = self.reloads.next() => {
                     // A file may hang; the exporter stops all the same.
                     let reload = shutdown.run_until_cancelled(self.reload(&mut tasks));
@@ -285,7 +285,7 @@ impl App {
             }
         };
         self.stopping.cancel();
-        tasks.say_farewell().await;
+        tasks.shut_down().await;
         outcome
     }
 
@@ -317,41 +317,42 @@ impl App {
         let state = match config.state_file.clone() {
             Some(path) => {
                 let (configured, of) = (config.accounts.clone(), path.clone());
-                let load = timeout(STATE_TIMEOUT, spawn_blocking(move || memory::load(&of, &configured)));
+                let load = timeout(STATE_TIMEOUT, spawn_blocking(move || persistence::load(&of, &configured)));
                 // One that panics has loaded nothing.
                 load.await.map_err(|_| Refused::hanging(path, STATE_TIMEOUT))?.unwrap_or(Ok(None))?
             }
             None => None,
         };
-        self.fleet.set_accounts(config.accounts.clone(), tasks).await;
+        self.supervisor.set_accounts(config.accounts.clone(), tasks).await;
         if let Some(state) = state {
-            self.recall(state, config.accounts, tasks).await;
+            self.restore(state, config.accounts, tasks).await;
         }
         self.state_file.send_replace(config.state_file);
-        self.fleet.poll(tasks);
+        self.supervisor.poll(tasks);
         self.begun = true;
         Ok(())
     }
 
     /// Takes up what was known of these accounts, and of the members of their organisations.
-    async fn recall(&mut self, state: State, configured: Vec<config::Account>, tasks: &mut Tasks) {
+    async fn restore(&mut self, state: State, configured: Vec<config::Account>, tasks: &mut Tasks) {
         state.restore_members(&self.inventory, |name| {
             configured.iter().any(|account| account.name == *name && account.organization.is_some())
         });
         // With the members, which are accounts now.
-        self.fleet.set_accounts(configured, tasks).await;
-        let (inventory, configured, now) = (Arc::clone(&self.inventory), self.fleet.configured(), self.clock.now());
+        self.supervisor.set_accounts(configured, tasks).await;
+        let (inventory, configured, now) =
+            (Arc::clone(&self.inventory), self.supervisor.configured(), self.clock.now());
         // One that panics has restored nothing.
-        let _ = spawn_blocking(move || memory::recall(state, &inventory, &configured, now)).await;
+        let _ = spawn_blocking(move || persistence::restore(state, &inventory, &configured, now)).await;
     }
 
     /// Goes on with another configuration, or begins with the first that can be used.
-    async fn take_up(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
+    async fn apply(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
         if !self.begun {
             return self.begin(config, tasks).await;
         }
-        self.fleet.set_accounts(config.accounts, tasks).await;
-        self.fleet.poll(tasks);
+        self.supervisor.set_accounts(config.accounts, tasks).await;
+        self.supervisor.poll(tasks);
         self.state_file.send_if_modified(|path| {
             let moved = *path != config.state_file;
             *path = config.state_file;
@@ -375,10 +376,10 @@ impl App {
 
     async fn reload(&mut self, tasks: &mut Tasks) -> Outcome {
         let refused = match self.load().await {
-            Ok(config) => match self.take_up(config, tasks).await {
+            Ok(config) => match self.apply(config, tasks).await {
                 Ok(()) => {
                     self.own.config_loaded(self.clock.now());
-                    info!("the configuration has been reloaded");
+                    info!("configuration reloaded");
                     return Ok(());
                 }
                 Err(refused) => refused.to_string(),
@@ -396,9 +397,9 @@ fn name(listener: &TcpListener) -> String {
     listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"))
 }
 
-/// Reloads when the configuration's file has changed, and reports when it is lost.
-async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own>, reloader: Reloader) {
-    let mut ticks = interval(LOOK);
+/// Reloads when configuration file changed, reloading, and reports when it is lost.
+async fn watch_config(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own>, reloader: Reloader) {
+    let mut ticks = interval(CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut lost, mut hanging) = (0, None);
     loop {
@@ -408,26 +409,26 @@ async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own
             spawn_blocking(move || source.look(now))
         });
         let look = if let Ok(look) = timeout(READ_TIMEOUT, &mut looking).await {
-            look.unwrap_or(Look::Unchanged)
+            look.unwrap_or(FileChange::Unchanged)
         } else {
             hanging = Some(looking);
-            Look::Lost(HANGS.to_owned())
+            FileChange::Lost(HANGS.to_owned())
         };
         match look {
-            Look::Unchanged => lost = 0,
-            Look::Changed => {
+            FileChange::Unchanged => lost = 0,
+            FileChange::Changed => {
                 lost = 0;
-                info!("the configuration's file has changed");
+                info!("configuration file changed, reloading");
                 // How it went is logged where it is done.
                 let _ = reloader.reload().await;
             }
-            Look::Lost(_) if source.is_known_lost() => {}
-            Look::Lost(error) => {
+            FileChange::Lost(_) if source.is_known_lost() => {}
+            FileChange::Lost(error) => {
                 lost += 1;
                 if lost == LOST_AFTER {
                     error!(
                         error,
-                        "the configuration file cannot be read: the last configuration stays in use, but the next start fails"
+                        "cannot read the configuration file: the last valid configuration stays in use, but the next start fails"
                     );
                     own.config_refused();
                     source.forget();
@@ -438,18 +439,18 @@ async fn look_out(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own
     }
 }
 
-// === impl Surroundings ===
+// === impl Dependencies ===
 
-impl Surroundings {
+impl Dependencies {
     /// Another source of randomness: accounts that fail together must not come back together.
     fn random(&self) -> fastrand::Rng {
         self.random.lock().fork()
     }
 }
 
-impl fmt::Debug for Surroundings {
+impl fmt::Debug for Dependencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings").finish_non_exhaustive()
+        f.debug_struct("Dependencies").finish_non_exhaustive()
     }
 }
 

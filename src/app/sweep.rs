@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, NEWS, Surroundings, fleet::Fleet, tasks::Tasks};
+use super::{Dependencies, Error, MAX_PENDING_CHANGES, supervisor::Supervisor, tasks::Tasks};
 use crate::{
     config::{self, Config},
     inventory::{Account, AccountName, Inventory, Listing, User},
@@ -35,12 +35,12 @@ pub const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 const GIVE_UP_FAILURES: u64 = 2;
 
 /// How often is looked whether it is over.
-const LOOK: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A sweep that is ready to run.
 pub struct Sweep {
     accounts: Vec<config::Account>,
-    fleet: Fleet,
+    supervisor: Supervisor,
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
     joined: Arc<Notify>,
@@ -95,17 +95,17 @@ impl Sweep {
     ///
     /// # Errors
     /// See [`Error::Metrics`].
-    pub fn build(config: Config, surroundings: Surroundings) -> Result<Self, Error> {
+    pub fn build(config: Config, dependencies: Dependencies) -> Result<Self, Error> {
         let stopping = CancellationToken::new();
-        let clock = Arc::clone(&surroundings.clock);
+        let clock = Arc::clone(&dependencies.clock);
         let inventory = Arc::new(Inventory::new(vec![]));
         let own = Arc::new(Own::new()?);
         let readiness = Arc::new(Readiness::new(stopping.clone()));
-        // There is nobody to hear news: the files that list users are read once.
-        let (tell, _) = mpsc::channel(NEWS);
+        // There is nobody to hear changes: the files that list users are read once.
+        let (tell, _) = mpsc::channel(MAX_PENDING_CHANGES);
         let joined = Arc::new(Notify::new());
-        let fleet = Fleet::new(
-            surroundings,
+        let supervisor = Supervisor::new(
+            dependencies,
             Arc::clone(&inventory),
             own,
             readiness,
@@ -114,7 +114,7 @@ impl Sweep {
             Arc::clone(&joined),
         )
         .polling_once();
-        Ok(Self { accounts: config.accounts, fleet, inventory, clock, joined, stopping })
+        Ok(Self { accounts: config.accounts, supervisor, inventory, clock, joined, stopping })
     }
 
     /// The same, by the exporter with this number among those that share the work, counted from 0.
@@ -131,11 +131,11 @@ impl Sweep {
     /// A task died.
     pub async fn run(mut self, mut tell: impl FnMut(Step), shutdown: CancellationToken) -> Result<Swept, Error> {
         let mut tasks = Tasks::default();
-        self.fleet.set_accounts(self.accounts, &mut tasks).await;
-        self.fleet.poll(&mut tasks);
+        self.supervisor.set_accounts(self.accounts, &mut tasks).await;
+        self.supervisor.poll(&mut tasks);
         let (inventory, clock) = (Arc::clone(&self.inventory), Arc::clone(&self.clock));
         let mut over = pin!(async {
-            let mut ticks = interval(LOOK);
+            let mut ticks = interval(CHECK_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut watches = HashMap::new();
             let mut last = (Step::default(), Instant::now());
@@ -157,14 +157,14 @@ impl Sweep {
             tokio::select! {
                 biased;
                 // Before it is looked whether it is over: it is not for those who have just joined.
-                () = self.joined.notified() => self.fleet.take_over_members(&mut tasks),
+                () = self.joined.notified() => self.supervisor.sync_members(&mut tasks),
                 () = &mut over => break true,
                 () = shutdown.cancelled() => break false,
-                error = tasks.first_to_end() => return Err(error),
+                error = tasks.first_unexpected_end() => return Err(error),
             }
         };
         self.stopping.cancel();
-        tasks.say_farewell().await;
+        tasks.shut_down().await;
         Ok(Swept { inventory: self.inventory, at: self.clock.now(), is_whole })
     }
 }
@@ -207,7 +207,7 @@ impl Step {
             step.users += 1;
             let is_settled = watch.has_settled(uin, user, now);
             answers += usize::from(
-                user.failure.as_ref().map_or(user.keys.is_some(), |failure| failure.reason.is_the_user_s()),
+                user.failure.as_ref().map_or(user.keys.is_some(), |failure| failure.reason.is_user_specific()),
             );
             step.done += usize::from(is_settled);
             step.failed += usize::from(user.keys.is_none() && user.failure.is_some());

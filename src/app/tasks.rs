@@ -11,7 +11,7 @@ use tracing::warn;
 use super::Error;
 
 /// The time that tasks have left once the exporter stops; those still there are dropped then.
-const FAREWELL: Duration = Duration::from_millis(700);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(700);
 
 #[derive(Default)]
 pub(super) struct Tasks {
@@ -30,12 +30,12 @@ impl Tasks {
     }
 
     /// The task has been told to end.
-    pub(super) fn retire(&mut self, id: Id) {
+    pub(super) fn expect_end(&mut self, id: Id) {
         self.names.remove(&id);
     }
 
     /// Waits until a task has ended that was not told to.
-    pub(super) async fn first_to_end(&mut self) -> Error {
+    pub(super) async fn first_unexpected_end(&mut self) -> Error {
         loop {
             let (id, ended) = match self.set.join_next_with_id().await {
                 Some(Ok((id, ()))) => (id, None),
@@ -53,10 +53,10 @@ impl Tasks {
     }
 
     /// Waits until all have ended, but not for long.
-    pub(super) async fn say_farewell(&mut self) {
+    pub(super) async fn shut_down(&mut self) {
         let all = async { while self.set.join_next().await.is_some() {} };
-        if timeout(FAREWELL, all).await.is_err() {
-            warn!(tasks = self.set.len(), "not everything stopped in time: dropping the rest");
+        if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
+            warn!(tasks = self.set.len(), "not all tasks stopped in time, aborting the rest");
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tencentcloud_api::Endpoint;
 use tencentcloud_cam_exporter::{
     advice,
-    app::connect::{Answered, Question, Tried, connect},
+    app::connect::{CheckResult, CheckedRequest, ConnectionCheck, connect},
     config::Config,
     environment::Environment,
     poll::Failure,
@@ -20,7 +20,7 @@ use super::{
 
 /// Asks about each account of `config` what it needs, and says what came of it.
 pub(super) fn run(config: &Config, environment: Environment) -> Result<()> {
-    let tried = exporter::in_runtime(async { Ok(connect(config, exporter::surroundings(environment)?).await?) })?;
+    let tried = exporter::in_runtime(async { Ok(connect(config, exporter::dependencies(environment)?).await?) })?;
     for account in &tried {
         print::line(line(account))?;
     }
@@ -32,11 +32,11 @@ pub(super) fn run(config: &Config, environment: Environment) -> Result<()> {
 }
 
 /// How many accounts they are of: one with users and an organisation was asked about both.
-fn accounts<'a>(tried: impl Iterator<Item = &'a Tried>) -> usize {
+fn accounts<'a>(tried: impl Iterator<Item = &'a ConnectionCheck>) -> usize {
     tried.map(|one| &one.account).collect::<BTreeSet<_>>().len()
 }
 
-fn line(Tried { account, endpoint, question, outcome }: &Tried) -> String {
+fn line(ConnectionCheck { account, endpoint, question, outcome }: &ConnectionCheck) -> String {
     match (question, outcome) {
         (None, _) => format!("{account}: nothing asked: it has no users here"),
         (Some(question), Ok(answered)) => format!("{account}: ok: {}", good(*question, answered)),
@@ -44,22 +44,22 @@ fn line(Tried { account, endpoint, question, outcome }: &Tried) -> String {
     }
 }
 
-fn good(question: Question, Answered { number, skew }: &Answered) -> String {
+fn good(question: CheckedRequest, CheckResult { number, skew }: &CheckResult) -> String {
     let skew = skew.map(|skew| {
         let (seconds, side) = (skew.as_secs().abs(), if skew > SignedDuration::ZERO { "behind" } else { "ahead of" });
         format!("; this machine's clock is {seconds} s {side} the API's, which is gone by: mend it")
     });
     let answer = match question {
-        Question::Caller => "the caller is known".to_owned(),
-        Question::Keys(uin) => format!("user {uin} has {}", Count(*number, "key", "keys")),
-        Question::OwnKeys => format!("the caller has {}", Count(*number, "key", "keys")),
-        Question::Users => format!("{} to be found", Count(*number, "user", "users")),
-        Question::Members => format!("the organization has {}", Count(*number, "member", "members")),
+        CheckedRequest::Caller => "the caller is known".to_owned(),
+        CheckedRequest::Keys(uin) => format!("user {uin} has {}", Count(*number, "key", "keys")),
+        CheckedRequest::OwnKeys => format!("the caller has {}", Count(*number, "key", "keys")),
+        CheckedRequest::Users => format!("{} to be found", Count(*number, "user", "users")),
+        CheckedRequest::Members => format!("the organization has {}", Count(*number, "member", "members")),
     };
     format!("{answer}{}", skew.unwrap_or_default())
 }
 
-fn bad(question: Question, endpoint: &Endpoint, failure: &Failure) -> String {
+fn bad(question: CheckedRequest, endpoint: &Endpoint, failure: &Failure) -> String {
     let reason = failure.reason();
     let error = match failure {
         Failure::Credentials(_) => one_line(&failure.to_string()),

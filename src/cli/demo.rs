@@ -39,7 +39,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
         let app = App::build(
             source,
             exporter::options(flags, Arc::clone(&guard), log_lines_dropped),
-            exporter::surroundings(Stage::environment())?,
+            exporter::dependencies(Stage::environment())?,
         )?;
         let shutdown = exporter::on_signals(&app.reloader())?;
         let listeners = exporter::bind(flags).await?;

@@ -9,7 +9,7 @@ use prometheus::IntCounter;
 use tencentcloud_api::{Clock as _, HttpTransport, Proxies, SystemClock};
 use tencentcloud_cam_exporter::{
     PROGRAM,
-    app::{App, ConfigSource, Error, Listeners, Options, Surroundings},
+    app::{App, ConfigSource, Dependencies, Error, Listeners, Options},
     config::Faults,
     environment::Environment,
 };
@@ -24,7 +24,7 @@ use tracing::info;
 use super::{ConfigFlags, ServeFlags, log};
 
 /// What a thread that hangs in a system call may delay the exit.
-const FAREWELL: Duration = Duration::from_millis(100);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long an idle thread of the blocking pool lives: longer than the process.
 const KEEP_ALIVE: Duration = Duration::from_hours(24 * 365);
@@ -41,7 +41,7 @@ pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> R
     let source = ConfigSource::file(file.to_owned(), environment.clone(), shard);
     in_runtime(async {
         let options = Options { config_optional: optional, ..options(flags, guard(flags)?, log_lines_dropped) };
-        let app = App::build(source, options, surroundings(environment)?).map_err(|error| match error {
+        let app = App::build(source, options, dependencies(environment)?).map_err(|error| match error {
             Error::Config(faults) => refused(file, &faults),
             other => other.into(),
         })?;
@@ -65,7 +65,7 @@ pub(super) fn refused_for_web(file: &Path, faults: &Faults) -> anyhow::Error {
 pub(super) fn guard(flags: &ServeFlags) -> Result<Arc<Guard>> {
     let Some(file) = flags.web_config.file() else { return Ok(Arc::new(Guard::open())) };
     let guard = Guard::load(file, || SystemClock.now()).map_err(|faults| refused_for_web(file, &faults))?;
-    info!(file = %file.display(), serves = guard.summary(), "the web configuration is in use");
+    info!(file = %file.display(), serves = guard.summary(), "loaded web configuration");
     Ok(Arc::new(guard))
 }
 
@@ -83,7 +83,7 @@ pub(super) fn in_runtime<T>(main: impl Future<Output = Result<T>>) -> Result<T> 
     let runtime = builder.enable_all().thread_keep_alive(KEEP_ALIVE).build().context("cannot start")?;
     drop(runtime.spawn_blocking(|| {}));
     let outcome = runtime.block_on(main);
-    runtime.shutdown_timeout(FAREWELL);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     outcome
 }
 
@@ -153,10 +153,10 @@ pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>, log_lines_dropped: 
 ///
 /// # Errors
 /// A proxy variable cannot be read.
-pub(super) fn surroundings(environment: Environment) -> Result<Surroundings> {
+pub(super) fn dependencies(environment: Environment) -> Result<Dependencies> {
     let transport =
         HttpTransport::new(PROGRAM, Proxies::from_variables(|name| environment.var(name))?).map_err(Error::from)?;
-    Ok(Surroundings {
+    Ok(Dependencies {
         clock: Arc::new(SystemClock),
         environment,
         transport: Arc::new(transport),

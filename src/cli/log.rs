@@ -28,10 +28,10 @@ use queue::{Queue, bounded};
 
 #[derive(Args, Debug)]
 pub(super) struct Flags {
-    /// The least that is logged.
+    /// Only log messages with the given severity or above.
     #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
     level: Level,
-    /// The form of a log line.
+    /// Output format of log messages.
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt")]
     format: Format,
 }

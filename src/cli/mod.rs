@@ -42,10 +42,10 @@ const LONG_VERSION: &str = concat!(
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  stopped by SIGTERM or SIGINT, or the configuration is good
-  1  the configuration is wrong, the exporter cannot start, a part of it died, or standard output cannot be written
-  2  the command line is wrong
-Those of list are its own: see there.";
+  0  stopped by SIGTERM or SIGINT, or the configuration is valid
+  1  the configuration is invalid, the exporter cannot start, one of its tasks failed, or standard output cannot be written
+  2  invalid command line
+list has exit codes of its own: see list --help.";
 
 /// Exports the access keys of Tencent Cloud CAM users as Prometheus metrics: counts, ages and status.
 #[derive(Debug, Parser)]
@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     config: ConfigFlags,
-    /// Starts though the configuration is missing or wrong: says so, and polls once it is right.
+    /// Start even if the configuration is missing or invalid, and poll once it is valid.
     #[arg(long = "config.optional")]
     config_optional: bool,
     #[command(flatten)]
@@ -64,11 +64,11 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the exporter on an embedded simulator of Tencent Cloud: no account needed.
+    /// Run the exporter against an embedded simulator of Tencent Cloud; needs no account.
     Demo(ServeFlags),
-    /// Reads the configuration, and lists everything that is wrong with it.
+    /// Validate the configuration and report every error.
     CheckConfig(CheckFlags),
-    /// Polls every user once, and lists the access keys, the worst first.
+    /// Poll every user once and list the access keys, the worst first.
     #[command(after_help = list::EXIT_CODES)]
     List(list::ListFlags),
 }
@@ -78,17 +78,17 @@ struct ConfigFlags {
     #[arg(
         long = "config.file",
         value_name = "FILE",
-        help = "The configuration; environment variables CAM_EXPORTER__... are laid over it [default: config.yaml]"
+        help = "Path to the configuration file; environment variables CAM_EXPORTER__... override it [default: config.yaml]"
     )]
     file: Option<PathBuf>,
-    /// Which of the exporters that share the work this is, counted from 0.
+    /// Zero-based ordinal of this shard.
     #[arg(long = "shard", value_name = "N", default_value_t = 0)]
     shard: u32,
     #[arg(
         long = "total-shards",
         value_name = "N",
         default_value_t = 1,
-        help = "How many exporters share the work; poll.shard_by says what is divided"
+        help = "Total number of shards; poll.shard_by says what is divided among them"
     )]
     total_shards: u32,
 }
@@ -99,7 +99,7 @@ struct CheckFlags {
     config: ConfigFlags,
     #[command(flatten)]
     web_config: WebConfigFlag,
-    /// Also asks each account's API for the keys of one user, to prove its credential and permission.
+    /// Also ask each account's API for the keys of one user, to check its credential and permissions.
     #[arg(long = "connect")]
     connect: bool,
 }
@@ -109,28 +109,28 @@ struct WebConfigFlag {
     #[arg(
         long = "web.config.file",
         value_name = "FILE",
-        help = "TLS, users and more, in the file format of Prometheus's exporters; docs/web-configuration.md tells all"
+        help = "Path to a configuration file that enables TLS or authentication; see docs/web-configuration.md"
     )]
     web_config_file: Option<OsString>,
 }
 
 #[derive(Args, Debug)]
 struct ServeFlags {
-    /// Where to listen; may be given several times.
+    /// Address on which to expose metrics and the status page; repeatable.
     #[arg(long = "web.listen-address", value_name = "[HOST]:PORT", default_value = ":10047")]
     listen_addresses: Vec<ListenAddress>,
-    /// Where the metrics are.
+    /// Path under which to expose metrics.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     telemetry_path: TelemetryPath,
-    /// Maximum number of concurrent scrapes; at the limit, the slowest reader makes room, else 503. 0 is no limit.
+    /// Maximum number of parallel scrapes; at the limit, the slowest reader is closed or the request gets 503. 0 disables the limit.
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40)]
     max_requests: usize,
     #[command(flatten)]
     web_config: WebConfigFlag,
-    /// Lets a POST to /-/reload reload the configuration.
+    /// Enable reloading by POST to /-/reload.
     #[arg(long = "web.enable-lifecycle")]
     lifecycle: bool,
-    /// Where to listen for probes alone, in plain HTTP; nowhere unless given.
+    /// Additional plain-HTTP address that serves only /-/healthy and /-/ready.
     #[arg(long = "probe.listen-address", value_name = "[HOST]:PORT")]
     probe_address: Option<ListenAddress>,
     #[command(flatten)]
@@ -152,7 +152,7 @@ impl Arguments {
     }
 
     /// Does what was asked for, and tells the exit code.
-    pub(crate) fn carry_out(&self) -> Result<ExitCode> {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
         match &self.command {
             None => exporter::run(&self.config, self.config_optional, &self.serve)?,
             Some(Command::Demo(serve)) => demo::run(serve)?,

@@ -15,7 +15,7 @@ use exporter_toolkit::yaml::{Node, Notes, Refused, path_to, quoted};
 use super::{
     Account, Credentials, Organization, Shard, UinsFile, credentials, discover, organization,
     scalar::yes,
-    settings::{Given, KEYS, NULLABLE, POLL},
+    settings::{KEYS, NULLABLE, POLL, PartialSettings},
 };
 use crate::{inventory::AccountName, poll::Discovery};
 
@@ -42,7 +42,7 @@ const ROUNDED: &str = "is a floating-point number, not a UIN, and may have lost 
 
 /// An account as it stands in the file, before the defaults.
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct RawAccount {
     path: String,
     name: Option<Result<AccountName, Refused>>,
     uins: Option<Result<BTreeSet<Uin>, Refused>>,
@@ -54,12 +54,12 @@ pub(super) struct Draft {
     endpoint: Option<Result<Endpoint, Refused>>,
     region: Option<Result<Region, Refused>>,
     credentials: Option<Result<Credentials, Refused>>,
-    given: Given,
+    given: PartialSettings,
 }
 
-// === impl Draft ===
+// === impl RawAccount ===
 
-impl Draft {
+impl RawAccount {
     /// Reads an account. `names` are those of the accounts before it, and the ways to them.
     pub(super) fn read(
         node: &Node<'_>,
@@ -106,7 +106,7 @@ impl Draft {
     }
 
     /// Notes what does not fit together, given the top level's fields.
-    pub(super) fn check_times(&self, defaults: &Given, notes: &mut Notes) {
+    pub(super) fn check_times(&self, defaults: &PartialSettings, notes: &mut Notes) {
         // Where the account has neither of its own, the top level's are checked already.
         if self.given.has_times() {
             self.given.clone().over(defaults).check_times(&self.path, notes);
@@ -133,7 +133,7 @@ impl Draft {
     }
 
     /// The account, given the top level's fields.
-    pub(super) fn finish(self, defaults: &Given) -> Result<Account, Refused> {
+    pub(super) fn finish(self, defaults: &PartialSettings) -> Result<Account, Refused> {
         let given = self.given.over(defaults);
         let discover = self.discover.unwrap_or(Ok(None))?;
         let mut organization = self.organization.transpose()?;

@@ -150,7 +150,7 @@ impl Config {
     ) -> Result<Self, Faults> {
         let mut tree = yaml::read(text, "accounts")?;
         let mut notes = Notes::default();
-        variables::lay_over(&mut tree, environment, &mut notes);
+        variables::merge_env(&mut tree, environment, &mut notes);
         schema::read(&tree, folder, notes, files_as_of)
     }
 

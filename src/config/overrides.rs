@@ -46,7 +46,7 @@ fn read_one(node: &Node<'_>, notes: &mut Notes) -> Result<Override, Refused> {
             "unused_after" => age_or_null(&field, notes).map(|after| read.unused_after = Some(after)),
             "rotation_grace" => age_or_null(&field, notes).map(|grace| read.rotation_grace = Some(grace)),
             "exempt" => exempt(&field, notes).map(|exempt| read.exempt = exempt),
-            "until" => field.scalar(notes, start_of_day).map(|until| read.until = Some(until)),
+            "until" => field.scalar(notes, day_or_time).map(|until| read.until = Some(until)),
             _ => field.scalar(notes, reason).map(|reason| read.reason = Some(reason)),
         };
         whole = whole.and(result);
@@ -125,10 +125,13 @@ pub(super) fn warnings(accounts: &[Account], now: Timestamp) -> Vec<Fault> {
     warnings
 }
 
-/// When the day begins, UTC.
-fn start_of_day(text: &str) -> Result<Timestamp, Unfit> {
-    let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
-    date.and_then(|date| Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()).ok_or(Unfit::NotADate)
+/// A time, or the start of a day in UTC.
+fn day_or_time(text: &str) -> Result<Timestamp, Unfit> {
+    let start_of_day = |date: Date| Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok();
+    match text.parse::<Date>() {
+        Ok(date) if date.to_string() == text => start_of_day(date).ok_or(Unfit::NotADate),
+        Ok(_) | Err(_) => text.parse().map_err(|_| Unfit::NotADate),
+    }
 }
 
 fn reason(text: &str) -> Result<Arc<str>, Unfit> {

@@ -21,7 +21,7 @@ pub(super) enum Unfit {
     NotATimeZone,
     #[error("neither true nor false: expected one of them")]
     NotABool,
-    #[error("not a date: expected year-month-day, such as 2027-03-01")]
+    #[error("not a date: expected year-month-day, such as 2027-03-01, or a time such as 2027-03-01T18:00:00+08:00")]
     NotADate,
     #[error("not a reason: expected 1 to 200 characters in one line")]
     NotAReason,

@@ -9,8 +9,8 @@ use exporter_toolkit::yaml::{Faults, Node, Notes};
 
 use super::{
     Config,
-    account::Draft,
-    settings::{Given, KEYS, NULLABLE, POLL},
+    account::RawAccount,
+    settings::{KEYS, NULLABLE, POLL, PartialSettings},
 };
 
 /// The fields of the top level.
@@ -26,7 +26,7 @@ pub(super) fn read(
 ) -> Result<Config, Faults> {
     let mut drafts = None;
     let mut state_file = None;
-    let mut given = Given::default();
+    let mut given = PartialSettings::default();
     let root = Node::root_in(tree, folder).each_field(&[ROOT], &mut notes, |name, field, notes| match name {
         "accounts" => drafts = Some(accounts(&field, notes)),
         // What is no table is noted there.
@@ -57,7 +57,7 @@ pub(super) fn read(
     notes.conclude(config())
 }
 
-fn accounts(node: &Node<'_>, notes: &mut Notes) -> Vec<Draft> {
+fn accounts(node: &Node<'_>, notes: &mut Notes) -> Vec<RawAccount> {
     let Ok(items) = node.items(notes) else {
         return Vec::new();
     };
@@ -65,7 +65,7 @@ fn accounts(node: &Node<'_>, notes: &mut Notes) -> Vec<Draft> {
         node.refuse(notes, "no accounts: add one, with a name, uins and credentials");
     }
     let mut names = BTreeMap::new();
-    items.iter().filter_map(|item| Draft::read(item, &mut names, notes).ok()).collect()
+    items.iter().filter_map(|item| RawAccount::read(item, &mut names, notes).ok()).collect()
 }
 
 #[cfg(test)]

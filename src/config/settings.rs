@@ -32,7 +32,7 @@ type Field<T> = Option<Result<T, Refused>>;
 
 /// The fields that are given, right or wrong.
 #[derive(Clone, Default)]
-pub(super) struct Given {
+pub(super) struct PartialSettings {
     interval: Field<Interval>,
     rate_limit: Field<RateLimit>,
     max_in_flight: Field<MaxInFlight>,
@@ -49,9 +49,9 @@ pub(super) struct Given {
     id_label: Field<IdLabel>,
 }
 
-// === impl Given ===
+// === impl PartialSettings ===
 
-impl Given {
+impl PartialSettings {
     /// Takes the field called `name`.
     pub(super) fn take(&mut self, name: &str, field: &Node<'_>, notes: &mut Notes) {
         match name {

@@ -31,7 +31,7 @@ enum Step {
 }
 
 /// Lays the variables of `environment` over `tree`, and notes those that find no place there.
-pub(super) fn lay_over(tree: &mut Value, environment: &Environment, notes: &mut Notes) {
+pub(super) fn merge_env(tree: &mut Value, environment: &Environment, notes: &mut Notes) {
     // Outer levels come before inner ones, and the places of a list in their order.
     let mut found: BTreeMap<Vec<Step>, Vec<Variable<'_>>> = BTreeMap::new();
     for (name, value) in environment.with_prefix(PREFIX) {
@@ -43,7 +43,7 @@ pub(super) fn lay_over(tree: &mut Value, environment: &Environment, notes: &mut 
     }
     for (steps, variables) in found {
         if let [variable] = variables.as_slice() {
-            if let Err((path, problem)) = variable.lay_over(tree, &steps) {
+            if let Err((path, problem)) = variable.merge_env(tree, &steps) {
                 notes.add(path, format!("{problem} (from environment variable {})", variable.name));
             }
         } else {
@@ -58,7 +58,7 @@ pub(super) fn lay_over(tree: &mut Value, environment: &Environment, notes: &mut 
 
 impl Variable<'_> {
     /// Sets what `steps` lead to, or says where it got stuck.
-    fn lay_over(&self, tree: &mut Value, steps: &[Step]) -> Result<(), (String, String)> {
+    fn merge_env(&self, tree: &mut Value, steps: &[Step]) -> Result<(), (String, String)> {
         if steps.len() > MAX_DEPTH {
             return Err((String::new(), format!("more than {MAX_DEPTH} levels: no field is that deep")));
         }

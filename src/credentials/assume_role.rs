@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tencentcloud_api::{Temporary, later, sts::AssumeRole as Request};
 use tokio::time::Instant;
 
-use super::{Error, Issuer, Source, Sts, sts::failed};
+use super::{CredentialProvider, Error, Source, Sts, sts::failed};
 
 /// `AssumeRole` of STS.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl AssumeRole {
                 Err(error) => error,
             };
             // The source may have another one since. Asking once more is enough: who renews this comes back.
-            let again = if error.disowns_the_credential() { self.source.refused(&credential, now) } else { None };
+            let again = if error.is_credential_error() { self.source.refused(&credential, now) } else { None };
             match again {
                 Some(wait) if !doubted => {
                     doubted = true;
@@ -49,7 +49,7 @@ impl AssumeRole {
     }
 }
 
-impl Issuer for AssumeRole {
+impl CredentialProvider for AssumeRole {
     fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
         Box::pin(self.assume(now))
     }

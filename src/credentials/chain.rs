@@ -69,7 +69,7 @@ impl Chain {
             match source.fetch(now).await {
                 Ok(fetched) => {
                     if self.choose(Some(place)) {
-                        info!(source = name, "the credential comes from the first source that has one");
+                        info!(source = name, "using the first credential source that has a credential");
                     }
                     return Ok(fetched);
                 }

@@ -10,7 +10,7 @@ use tencentcloud_api::{
     metadata::{self, Metadata, RoleName},
 };
 
-use super::{Error, Issuer, Told};
+use super::{CredentialProvider, Error, Told};
 use crate::environment::Environment;
 
 /// Where the metadata service is instead. For tests: the exporter takes whatever it says.
@@ -39,7 +39,7 @@ impl CvmRole {
     }
 }
 
-impl Issuer for CvmRole {
+impl CredentialProvider for CvmRole {
     fn issue(&self, _: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
         Box::pin(async {
             let metadata = self.metadata.as_ref().map_err(Clone::clone)?;

@@ -27,7 +27,7 @@ use tokio::{
 use super::{Error, Fault, Fetched, Place, secret};
 
 /// How long a look at the files may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a refused credential may be one whose successor is being written.
 const GRACE: Duration = Duration::from_secs(3);
@@ -157,7 +157,7 @@ impl<C: Content> File<C> {
             // A mounted file may hang: not on a thread that serves scrapes.
             spawn_blocking(move || this.note(look(&this, &mut files))).await
         };
-        match timeout(PATIENCE, looked).await {
+        match timeout(TIMEOUT, looked).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) | Err(_) => self.note(Err(Error::Hanging)),
         }
@@ -438,7 +438,7 @@ mod tests {
         }));
         tokio::task::yield_now().await;
         mount.brings("good").await;
-        advance(PATIENCE).await;
+        advance(TIMEOUT).await;
         assert_eq!(hangs.await.unwrap().unwrap().problem, Some(Error::Hanging));
         assert_eq!(mount.fetch().await, Ok(("good".to_owned(), Some(Error::Hanging))));
         drop(end);

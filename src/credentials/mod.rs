@@ -40,8 +40,8 @@ pub use file::{Content, File, Paths};
 pub use identity::{Identity, Key};
 pub use profile::Profile;
 pub use profile_source::{Issued, MakeIssuer, ProfileKey, ProfileSource};
-pub use renewed::Renewed;
-pub use search::Search;
+pub use renewed::RefreshingProvider;
+pub use search::ProfileLookup;
 pub use sts::Sts;
 pub use tke_oidc::TkeOidc;
 
@@ -61,9 +61,9 @@ pub enum Source {
     /// The key in such a file, to assume the role with that the file names.
     ProfileKey(ProfileKey),
     /// The credentials file of the official tools, wherever it is.
-    Search(Search),
+    ProfileLookup(ProfileLookup),
     /// Somebody who issues temporary ones.
-    Renewed(Renewed),
+    RefreshingProvider(RefreshingProvider),
     /// The first of several that has one.
     Chain(Chain),
 }
@@ -78,7 +78,7 @@ pub struct Fetched {
 }
 
 /// Issues temporary credentials.
-pub trait Issuer: fmt::Debug + Send + Sync {
+pub trait CredentialProvider: fmt::Debug + Send + Sync {
     /// A credential, now.
     fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>>;
 }
@@ -97,8 +97,8 @@ impl Source {
                 Self::File(file) => Arc::clone(file).fetch().await,
                 Self::Profile(profile) => profile.fetch(now).await,
                 Self::ProfileKey(key) => key.fetch(now).await,
-                Self::Search(search) => search.fetch(now).await,
-                Self::Renewed(renewed) => renewed.fetch(now).await,
+                Self::ProfileLookup(search) => search.fetch(now).await,
+                Self::RefreshingProvider(renewed) => renewed.fetch(now).await,
                 Self::Chain(chain) => chain.fetch(now).await,
             }
         })
@@ -107,10 +107,10 @@ impl Source {
     /// Renews the credential where it is time to. Waits for nothing.
     pub fn keep(&self, now: Timestamp) {
         match self {
-            Self::Renewed(renewed) => renewed.keep(now),
+            Self::RefreshingProvider(renewed) => renewed.keep(now),
             Self::Chain(chain) => chain.chosen(|source| source.keep(now)).unwrap_or_default(),
             Self::Profile(profile) => profile.keep(now),
-            Self::Search(search) => search.found().map(|profile| profile.keep(now)).unwrap_or_default(),
+            Self::ProfileLookup(search) => search.found().map(|profile| profile.keep(now)).unwrap_or_default(),
             Self::Env(_) | Self::File(_) | Self::ProfileKey(_) => {}
         }
     }
@@ -123,8 +123,8 @@ impl Source {
             Self::File(file) => file.refused(credential),
             Self::Profile(profile) => profile.refused(credential, now),
             Self::ProfileKey(key) => key.refused(credential),
-            Self::Search(search) => search.found()?.refused(credential, now),
-            Self::Renewed(renewed) => renewed.refused(credential, now),
+            Self::ProfileLookup(search) => search.found()?.refused(credential, now),
+            Self::RefreshingProvider(renewed) => renewed.refused(credential, now),
             Self::Chain(chain) => chain.chosen(|source| source.refused(credential, now))?,
         }
     }
@@ -133,10 +133,10 @@ impl Source {
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         match self {
-            Self::Renewed(renewed) => renewed.expires(),
+            Self::RefreshingProvider(renewed) => renewed.expires(),
             Self::Chain(chain) => chain.chosen(Self::expires)?,
             Self::Profile(profile) => profile.expires(),
-            Self::Search(search) => search.found()?.expires(),
+            Self::ProfileLookup(search) => search.found()?.expires(),
             Self::Env(_) | Self::File(_) | Self::ProfileKey(_) => None,
         }
     }
@@ -150,8 +150,8 @@ impl Source {
             Self::Profile(profile) => profile.failures(),
             // Who assumes the role counts them.
             Self::ProfileKey(_) => 0,
-            Self::Search(search) => search.failures(),
-            Self::Renewed(renewed) => renewed.failures(),
+            Self::ProfileLookup(search) => search.failures(),
+            Self::RefreshingProvider(renewed) => renewed.failures(),
             Self::Chain(chain) => chain.failures(),
         }
     }

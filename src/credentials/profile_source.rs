@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tencentcloud_api::{Clock, Credential, sts::AssumeRole};
 
-use super::{Error, Fetched, File, Profile, ProfileFault, Renewed, Source, file::Found, identity::Identity};
+use super::{Error, Fetched, File, Profile, ProfileFault, RefreshingProvider, Source, file::Found, identity::Identity};
 
 /// A profile, whose file may name another identity at any time.
 pub struct ProfileSource {
@@ -39,12 +39,12 @@ pub enum Issued {
 }
 
 /// Makes what renews the credential of an identity.
-pub type MakeIssuer = Box<dyn Fn(Issued) -> Renewed + Send + Sync>;
+pub type MakeIssuer = Box<dyn Fn(Issued) -> RefreshingProvider + Send + Sync>;
 
 /// What renews the credential at present.
 #[derive(Default)]
 struct Issuing {
-    current: Option<(Role, Arc<Renewed>)>,
+    current: Option<(Role, Arc<RefreshingProvider>)>,
     /// The failures of those before.
     failures: u64,
 }
@@ -89,7 +89,7 @@ impl ProfileSource {
     }
 
     /// What renews the credential of that role. It goes on while the file names the same one.
-    fn renewed_for(&self, role: Role) -> Arc<Renewed> {
+    fn renewed_for(&self, role: Role) -> Arc<RefreshingProvider> {
         let mut issuing = self.issuing.lock();
         if let Some((current, renewed)) = &issuing.current
             && *current == role
@@ -109,7 +109,7 @@ impl ProfileSource {
         renewed
     }
 
-    fn renewed(&self) -> Option<Arc<Renewed>> {
+    fn renewed(&self) -> Option<Arc<RefreshingProvider>> {
         self.issuing.lock().current.as_ref().map(|(_, renewed)| Arc::clone(renewed))
     }
 

@@ -16,11 +16,11 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Error, Fetched, Issuer};
+use super::{CredentialProvider, Error, Fetched};
 use crate::backoff;
 
 /// How long a poll waits for a credential where there is none.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The part of a credential's life after which it is renewed, and the jitter of that: those who started together do not
 /// come back together.
@@ -42,14 +42,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TRUSTED: Duration = Duration::from_mins(1);
 
 /// A temporary credential, renewed.
-pub struct Renewed {
+pub struct RefreshingProvider {
     shared: Arc<Shared>,
     /// The renewal under way. It ends with us.
     renewal: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 struct Shared {
-    issuer: Box<dyn Issuer>,
+    issuer: Box<dyn CredentialProvider>,
     state: Mutex<State>,
     /// Told of each renewal that has ended.
     ended: watch::Sender<()>,
@@ -82,31 +82,31 @@ struct Held {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trust {
-    Good,
+    Valid,
     /// It was refused, and another is on its way.
-    Doubted,
+    Suspect,
     /// It was refused, and there is no other.
-    Refused,
+    Rejected,
 }
 
 /// What there is for a poll.
-enum Look {
-    Good(Fetched),
+enum Lookup {
+    Ready(Fetched),
     /// Something when the renewal under way has ended.
-    Soon,
+    Pending,
     /// Nothing before that time.
-    Later(Instant, Error),
+    RetryAt(Instant, Error),
 }
 
 /// Tells that a renewal has ended, even if it died.
 struct End<'a>(&'a Shared);
 
-// === impl Renewed ===
+// === impl RefreshingProvider ===
 
-impl Renewed {
+impl RefreshingProvider {
     /// What `issuer` gives. Asks for nothing yet.
     #[must_use]
-    pub fn new(issuer: Box<dyn Issuer>, random: fastrand::Rng) -> Self {
+    pub fn new(issuer: Box<dyn CredentialProvider>, random: fastrand::Rng) -> Self {
         let state = State {
             held: None,
             renewing: false,
@@ -122,18 +122,18 @@ impl Renewed {
 
     pub(super) async fn fetch(&self, now: Timestamp) -> Result<Fetched, Error> {
         let arrived = Instant::now();
-        let deadline = arrived + PATIENCE;
+        let deadline = arrived + TIMEOUT;
         loop {
             let mut ended = self.shared.ended.subscribe();
             match self.look(later(now, arrived.elapsed())) {
-                Look::Good(fetched) => return Ok(fetched),
-                Look::Soon => {
+                Lookup::Ready(fetched) => return Ok(fetched),
+                Lookup::Pending => {
                     if timeout_at(deadline, ended.changed()).await.is_err() {
                         return self.give_up(Error::Hanging);
                     }
                 }
-                Look::Later(at, error) if error.is_transient() && at < deadline => sleep_until(at).await,
-                Look::Later(_, error) => return self.give_up(error),
+                Lookup::RetryAt(at, error) if error.is_transient() && at < deadline => sleep_until(at).await,
+                Lookup::RetryAt(_, error) => return self.give_up(error),
             }
         }
     }
@@ -151,14 +151,14 @@ impl Renewed {
         let mut state = self.shared.state.lock();
         match &mut state.held {
             Some(held) if held.credential.is(credential) => match held.trust {
-                Trust::Good if held.forced && held.since.elapsed() < TRUSTED => {
-                    held.trust = Trust::Refused;
+                Trust::Valid if held.forced && held.since.elapsed() < TRUSTED => {
+                    held.trust = Trust::Rejected;
                     state.not_before = Instant::now() + TRUSTED;
                     return None;
                 }
-                Trust::Good => held.trust = Trust::Doubted,
-                Trust::Doubted => {}
-                Trust::Refused => return None,
+                Trust::Valid => held.trust = Trust::Suspect,
+                Trust::Suspect => {}
+                Trust::Rejected => return None,
             },
             _ => return Some(Duration::ZERO),
         }
@@ -175,28 +175,28 @@ impl Renewed {
     }
 
     /// What there is, and begins a renewal where it is time to.
-    fn look(&self, now: Timestamp) -> Look {
+    fn look(&self, now: Timestamp) -> Lookup {
         let at = Instant::now();
         let mut state = self.shared.state.lock();
         let may_renew = !state.renewing && state.not_before <= at;
         let problem = state.problem.clone();
-        if let Some(held) = state.held.as_ref().filter(|held| held.trust != Trust::Doubted) {
+        if let Some(held) = state.held.as_ref().filter(|held| held.trust != Trust::Suspect) {
             let fetched = Fetched { credential: held.credential.clone(), problem: problem.clone() };
-            let due = held.renew_at <= at || held.trust == Trust::Refused;
+            let due = held.renew_at <= at || held.trust == Trust::Rejected;
             if !held.has_ended(at) {
                 if due && may_renew {
                     self.renew(&mut state, now);
                 }
-                return Look::Good(fetched);
+                return Lookup::Ready(fetched);
             }
         }
         if may_renew {
             self.renew(&mut state, now);
         }
         if state.renewing {
-            return Look::Soon;
+            return Lookup::Pending;
         }
-        Look::Later(state.not_before, problem.unwrap_or(Error::Hanging))
+        Lookup::RetryAt(state.not_before, problem.unwrap_or(Error::Hanging))
     }
 
     fn renew(&self, state: &mut State, now: Timestamp) {
@@ -211,7 +211,7 @@ impl Renewed {
         let mut state = self.shared.state.lock();
         match &mut state.held {
             Some(held) if !held.has_ended(Instant::now()) => {
-                held.trust = Trust::Refused;
+                held.trust = Trust::Rejected;
                 Ok(Fetched { credential: held.credential.clone(), problem: Some(error) })
             }
             _ => Err(error),
@@ -230,9 +230,9 @@ async fn renewal(shared: Arc<Shared>, began: Timestamp) {
     }
 }
 
-impl fmt::Debug for Renewed {
+impl fmt::Debug for RefreshingProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Renewed").field(&self.shared.issuer).finish()
+        f.debug_tuple("RefreshingProvider").field(&self.shared.issuer).finish()
     }
 }
 
@@ -253,10 +253,10 @@ impl State {
         let left = Some(life.unwrap_or_else(by_our_clock).min(LONGEST_LIFE)).filter(|left| !left.is_zero());
         let part = left.map_or(SAME_AGAIN.1, |left| left.mul_f64(RENEW_AFTER + JITTER * self.random.f64()));
         let same = self.held.as_ref().is_some_and(|held| held.credential.is(&credential));
-        let doubted = self.held.as_ref().is_some_and(|held| held.trust != Trust::Good);
+        let doubted = self.held.as_ref().is_some_and(|held| held.trust != Trust::Valid);
         let (shortest, longest) = SAME_AGAIN;
         let wait = if same { part.clamp(shortest, longest) } else { part };
-        let trust = if same && doubted { Trust::Refused } else { Trust::Good };
+        let trust = if same && doubted { Trust::Rejected } else { Trust::Valid };
         let since = Instant::now();
         self.held = Some(Held {
             credential,
@@ -270,16 +270,16 @@ impl State {
         self.problem = None;
         self.failures_in_a_row = 0;
         self.not_before = Instant::now() + PAUSE;
-        if trust == Trust::Refused {
+        if trust == Trust::Rejected {
             self.not_before += wait;
         }
     }
 
     fn note(&mut self, problem: Error) {
         if !problem.is_transient()
-            && let Some(held) = self.held.as_mut().filter(|held| held.trust == Trust::Doubted)
+            && let Some(held) = self.held.as_mut().filter(|held| held.trust == Trust::Suspect)
         {
-            held.trust = Trust::Refused;
+            held.trust = Trust::Rejected;
         }
         self.problem = Some(problem);
         self.failures += 1;
@@ -319,7 +319,7 @@ mod tests {
         refuses: Option<Error>,
     }
 
-    impl Issuer for Script {
+    impl CredentialProvider for Script {
         fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
             Box::pin(async move {
                 sleep(Duration::from_millis(100)).await;
@@ -340,13 +340,13 @@ mod tests {
     struct Scene {
         start: Instant,
         script: Script,
-        renewed: Renewed,
+        renewed: RefreshingProvider,
     }
 
     impl Scene {
         fn new() -> Self {
             let script = Script::default();
-            let renewed = Renewed::new(Box::new(script.clone()), fastrand::Rng::with_seed(1));
+            let renewed = RefreshingProvider::new(Box::new(script.clone()), fastrand::Rng::with_seed(1));
             Self { start: Instant::now(), script, renewed }
         }
 
@@ -417,7 +417,7 @@ mod tests {
         let before = Instant::now();
         let fetched = scene.fetch().await.unwrap();
         assert!(fetched.credential.is(&credential(0)) && fetched.problem == Some(unreachable()));
-        assert!((Duration::from_secs(5)..=PATIENCE).contains(&before.elapsed()));
+        assert!((Duration::from_secs(5)..=TIMEOUT).contains(&before.elapsed()));
         assert_eq!(scene.renewed.refused(&credential(0), scene.now()), None, "it is doubted once");
 
         scene.refuses(None);

@@ -28,7 +28,7 @@ const OF_THE_USER: &str = "~/.tencentcloud/credentials";
 
 /// A profile in the first file that is there.
 #[derive(Debug)]
-pub struct Search {
+pub struct ProfileLookup {
     candidates: Vec<Arc<ProfileSource>>,
     /// Whether a variable names the file: then it must be there.
     is_named: bool,
@@ -44,9 +44,9 @@ struct Found {
     failures: u64,
 }
 
-// === impl Search ===
+// === impl ProfileLookup ===
 
-impl Search {
+impl ProfileLookup {
     /// The profile `name`, in the file that a variable of `environment` names; without that, in the one of its home or of
     /// the machine. `make` makes its source.
     #[must_use]

@@ -14,7 +14,7 @@ use tencentcloud_api::{
 };
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::{Error, Fault, Issuer, Place, Sts, secret, sts::failed};
+use super::{CredentialProvider, Error, Fault, Place, Sts, secret, sts::failed};
 use crate::{PROGRAM, environment::Environment};
 
 const REGION: &str = "TKE_REGION";
@@ -23,7 +23,7 @@ const TOKEN_FILE: &str = "TKE_WEB_IDENTITY_TOKEN_FILE";
 const ROLE_ARN: &str = "TKE_ROLE_ARN";
 
 /// How long a look at the file may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than any token has.
 const MAX_BYTES: u64 = 64 << 10;
@@ -81,7 +81,7 @@ impl TkeOidc {
     }
 }
 
-impl Issuer for TkeOidc {
+impl CredentialProvider for TkeOidc {
     fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>> {
         Box::pin(self.assume(now))
     }
@@ -99,7 +99,7 @@ async fn token(path: PathBuf, now: Timestamp) -> Result<SecretString, Error> {
             Ok(SecretString::from(secret(text, place)?))
         })
     });
-    match timeout(PATIENCE, read).await {
+    match timeout(TIMEOUT, read).await {
         Ok(Ok(token)) => token,
         Ok(Err(_)) | Err(_) => Err(Error::Hanging),
     }

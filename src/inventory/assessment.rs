@@ -13,7 +13,7 @@ use tokio::time::Instant;
 pub use findings::{AUTO_DISABLE_ANNOUNCEMENT, AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
 use tencentcloud_api::KeyStatus;
 
-use super::{Account, Facts, Listing, Policy, Snapshot, User};
+use super::{Account, AccountSettings, Listing, Policy, Snapshot, User};
 
 /// An answer about a user is late once it is older than this many effective poll intervals.
 pub const LATE_INTERVALS: u32 = 3;
@@ -340,7 +340,7 @@ impl AccountProblem {
 impl User {
     /// What is true of the user, polled once every `effective_interval`, where it is `now` by the account's clock.
     #[must_use]
-    pub fn assess(&self, facts: &Facts, effective_interval: Duration, now: Timestamp) -> UserAssessment {
+    pub fn assess(&self, facts: &AccountSettings, effective_interval: Duration, now: Timestamp) -> UserAssessment {
         let (state, longest) = (self.state(), effective_interval.saturating_mul(LATE_INTERVALS));
         let policy = self.policy(facts);
         UserAssessment {

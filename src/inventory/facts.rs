@@ -6,7 +6,7 @@ use super::{ConfiguredListings, IdLabel, Override, Policy};
 
 /// What is configured of an account and exposed beside its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct AccountSettings {
     /// What is expected of the keys of users without overrides.
     pub policy: Arc<Policy>,
     /// What is expected of others, in order.
@@ -19,9 +19,9 @@ pub struct Facts {
     pub listings: ConfiguredListings,
 }
 
-// === impl Facts ===
+// === impl AccountSettings ===
 
-impl Default for Facts {
+impl Default for AccountSettings {
     /// As where nothing is configured.
     fn default() -> Self {
         Self {

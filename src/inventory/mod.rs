@@ -33,7 +33,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 
 pub use coverage::Covered;
-pub use facts::Facts;
+pub use facts::AccountSettings;
 pub use failure::Failure;
 pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};
 pub use names::{AccountName, IdLabel, NotAnAccountName, NotAnIdLabel};
@@ -55,7 +55,7 @@ use self::{
 #[derive(Debug)]
 pub struct Inventory {
     accounts: RwLock<Vec<Arc<Account>>>,
-    /// Which of the exporters that share the work this is, counted from 0.
+    /// Zero-based ordinal of this shard.
     shard: AtomicU32,
     changed: Changed,
 }
@@ -64,7 +64,7 @@ pub struct Inventory {
 #[derive(Debug)]
 pub struct Account {
     name: AccountName,
-    facts: RwLock<Facts>,
+    facts: RwLock<AccountSettings>,
     users: RwLock<Users>,
     /// Those of the users, which a change of the users' sources replaces.
     uins: Mutex<Arc<[Uin]>>,
@@ -107,7 +107,7 @@ impl Inventory {
         Self { accounts: RwLock::new(accounts), shard: AtomicU32::new(0), changed: Changed::now() }
     }
 
-    /// Which of the exporters that share the work this is, counted from 0.
+    /// Zero-based ordinal of this shard.
     #[must_use]
     pub fn shard(&self) -> u32 {
         self.shard.load(Ordering::Relaxed)
@@ -143,7 +143,7 @@ impl Inventory {
 impl Account {
     /// An account of whose users nothing is known yet.
     #[must_use]
-    pub fn new(name: AccountName, facts: Facts, uins: impl IntoIterator<Item = Uin>) -> Self {
+    pub fn new(name: AccountName, facts: AccountSettings, uins: impl IntoIterator<Item = Uin>) -> Self {
         let account = Self {
             name,
             facts: RwLock::new(facts),
@@ -169,13 +169,13 @@ impl Account {
 
     /// What is configured.
     #[must_use]
-    pub fn facts(&self) -> Facts {
+    pub fn facts(&self) -> AccountSettings {
         self.facts.read().clone()
     }
 
     /// Something else is configured. Keys that are labelled in another way than before are forgotten: their ids are not
     /// kept, and the old labels may show what must no longer be shown.
-    pub fn set_facts(&self, facts: Facts) {
+    pub fn set_facts(&self, facts: AccountSettings) {
         let mut users = self.users.write();
         self.look();
         let before = self.facts();
@@ -555,7 +555,7 @@ mod tests {
     use super::*;
 
     fn account() -> (Account, Uin) {
-        let facts = Facts { poll_interval: Duration::from_secs(1), ..Facts::default() };
+        let facts = AccountSettings { poll_interval: Duration::from_secs(1), ..AccountSettings::default() };
         let uin = "100013065917".parse().unwrap();
         (Account::new("prod".parse().unwrap(), facts, [uin]), uin)
     }
@@ -694,9 +694,9 @@ mod tests {
         let (account, uin) = account();
         account.listed(uin, &[key("a")], second(1));
         let policy = Policy { limit: 3, ..Policy::default() }.into();
-        account.set_facts(Facts { policy, ..account.facts() });
+        account.set_facts(AccountSettings { policy, ..account.facts() });
         assert!(account.users()[&uin].keys.is_some());
-        account.set_facts(Facts { id_label: IdLabel::Hashed, ..account.facts() });
+        account.set_facts(AccountSettings { id_label: IdLabel::Hashed, ..account.facts() });
         assert_eq!(*account.users()[&uin], User::default());
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::family::{Family, Kind};
 use crate::inventory::{
-    Account, Facts, Listing, Listings, Progress, Snapshot,
+    Account, AccountSettings, Listing, Listings, Progress, Snapshot,
     assessment::{Assessment, KeyCounts, Moment},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct AccountFamily {
 /// An account at one moment.
 #[derive(Debug)]
 pub(super) struct View {
-    facts: Facts,
+    facts: AccountSettings,
     progress: Progress,
     listings: Listings,
     skew: Option<SignedDuration>,
@@ -50,7 +50,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_access_keys_limit",
-            help: "Access keys a user may have, as configured.",
+            help: "Configured maximum number of access keys of a user.",
             kind: Kind::Gauge,
         },
         value: |view| Some(view.facts.policy.limit.into()),
@@ -58,7 +58,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_access_key_max_age_seconds",
-            help: "Age from which an access key is called stale, as configured.",
+            help: "Configured age from which an access key is stale.",
             kind: Kind::Gauge,
         },
         value: |view| Some(view.facts.policy.max_age.as_secs_f64()),
@@ -66,19 +66,19 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_up",
-            help: "Whether the last poll of at least one of the account's users succeeded.",
+            help: "Whether the last poll of at least one user of the account succeeded (1) or not (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.assessment.state.up().map(truth),
     },
     AccountFamily {
-        family: Family { name: "tencentcloud_cam_account_users", help: "Users polled.", kind: Kind::Gauge },
+        family: Family { name: "tencentcloud_cam_account_users", help: "Number of users polled.", kind: Kind::Gauge },
         value: |view| Some(count(view.assessment.users.total)),
     },
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_users_unanswered",
-            help: "Users polled that the API has not answered about yet.",
+            help: "Number of users without a successful poll.",
             kind: Kind::Gauge,
         },
         value: |view| Some(count(view.assessment.users.unanswered)),
@@ -86,7 +86,8 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_outage",
-            help: "Whether the API has not answered about any user for two intervals, or not yet about each user again.",
+            help: "Whether no poll of the account succeeded for two intervals, and not every user has been polled since \
+                   (1) or not (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.assessment.outage.map(truth),
@@ -94,7 +95,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_poll_interval_seconds",
-            help: "Interval at which each user is polled, as configured.",
+            help: "Configured interval between polls of a user.",
             kind: Kind::Gauge,
         },
         value: |view| Some(view.facts.poll_interval.as_secs_f64()),
@@ -110,7 +111,8 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_rate_limit_requests_per_second",
-            help: "Requests a second that the account makes at most; less than configured after the API has throttled it.",
+            help: "Current rate limit of the account's requests. It is below the configured limit after the API \
+                   throttled requests.",
             kind: Kind::Gauge,
         },
         value: |view| view.progress.rate,
@@ -118,7 +120,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_schedule_lag_seconds",
-            help: "Time that the poll which goes next is overdue at the scrape.",
+            help: "Time by which polling is behind schedule.",
             kind: Kind::Gauge,
         },
         value: View::lag,
@@ -126,7 +128,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_last_sweep_duration_seconds",
-            help: "Time that the last whole sweep over the users took, first poll to last.",
+            help: "Duration of the last complete sweep over all users, from the first poll to the last.",
             kind: Kind::Gauge,
         },
         value: |view| view.progress.last_sweep.map(|sweep| sweep.as_secs_f64()),
@@ -134,7 +136,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_uins_file_up",
-            help: "Whether the file of the account's users was good when it was last looked at.",
+            help: "Whether the last load of uins_file succeeded (1) or failed (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.up(Listing::UinsFile),
@@ -142,7 +144,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_caller_up",
-            help: "Whether the API named the user that asks, whose keys are included, when it was last asked.",
+            help: "Whether the last lookup of the calling user succeeded (1) or failed (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.up(Listing::Caller),
@@ -150,7 +152,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_user_discovery_up",
-            help: "Whether the last listing of the account's users succeeded and was believed.",
+            help: "Whether the last listing of the account's users succeeded and was accepted (1) or not (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.up(Listing::Users),
@@ -158,7 +160,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_user_discovery_last_success_timestamp_seconds",
-            help: "Unix time at which the account's users were last listed.",
+            help: "Unix time of the last successful listing of the account's users.",
             kind: Kind::Gauge,
         },
         value: |view| view.succeeded(Listing::Users),
@@ -166,7 +168,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_organization_up",
-            help: "Whether the last listing of the organization's members succeeded and was believed.",
+            help: "Whether the last listing of the organization's members succeeded and was accepted (1) or not (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.up(Listing::Members),
@@ -174,7 +176,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_organization_last_success_timestamp_seconds",
-            help: "Unix time at which the organization's members were last listed.",
+            help: "Unix time of the last successful listing of the organization's members.",
             kind: Kind::Gauge,
         },
         value: |view| view.succeeded(Listing::Members),
@@ -182,7 +184,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_organization_members",
-            help: "Members of the organization that are to be polled, here or by another shard.",
+            help: "Number of members of the organization that are polled by any shard.",
             kind: Kind::Gauge,
         },
         value: |view| view.members.map(count),
@@ -190,7 +192,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_last_used_up",
-            help: "Whether the last request for the last uses of access keys succeeded.",
+            help: "Whether the last request for the last use of access keys succeeded (1) or failed (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.up(Listing::LastUses),
@@ -198,7 +200,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_account_last_used_complete",
-            help: "Whether it is known of each access key shown when it was last used, or that it never was.",
+            help: "Whether the last use of every exposed access key is known (1) or not (0).",
             kind: Kind::Gauge,
         },
         value: |view| view.assessment.last_uses_known.map(truth),
@@ -206,7 +208,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_credential_expiry_timestamp_seconds",
-            help: "Unix time at which the temporary credential in use ends.",
+            help: "Unix time at which the current temporary credential expires.",
             kind: Kind::Gauge,
         },
         value: |view| view.progress.credential_expires.map(seconds),
@@ -214,7 +216,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
     AccountFamily {
         family: Family {
             name: "tencentcloud_cam_clock_skew_seconds",
-            help: "The API's clock less the exporter's, by the Date header of the last answer, to the second.",
+            help: "API clock minus exporter clock, from the Date header of the last response.",
             kind: Kind::Gauge,
         },
         // The header is exact to the second, and half a second late on average. Nothing is added to a negative zero.
@@ -232,12 +234,13 @@ impl LabelledFamily {
         match self {
             Self::InventoryComplete => &Family {
                 name: "tencentcloud_cam_account_inventory_complete",
-                help: "Whether each listing of users has been good, and each user polled, once since the start.",
+                help: "Whether every listing of users has succeeded and every user has been polled at least once (1) or \
+                       not (0).",
                 kind: Kind::Gauge,
             },
             Self::AccessKeys => &Family {
                 name: "tencentcloud_cam_account_access_keys",
-                help: "Access keys of all users by status, as last answered by the API.",
+                help: "Number of access keys of all users by status, as of their last successful polls.",
                 kind: Kind::Gauge,
             },
         }

@@ -95,27 +95,28 @@ impl CounterFamily {
         match self {
             Self::ApiErrors => &Family {
                 name: "tencentcloud_cam_api_errors_total",
-                help: "Error answers of the API, by action and error code.",
+                help: "Total number of error responses of the API, by action and error code.",
                 kind: Kind::Counter,
             },
             Self::ApiRequests => &Family {
                 name: "tencentcloud_cam_api_requests_total",
-                help: "Requests sent to the API, by action.",
+                help: "Total number of requests to the API, by action.",
                 kind: Kind::Counter,
             },
             Self::CredentialRefreshFailures => &Family {
                 name: "tencentcloud_cam_credential_refresh_failures_total",
-                help: "Times that an account's credential could not be read or renewed; the last good one is used on.",
+                help: "Total number of failed reads or renewals of the account's credential. The last valid credential \
+                       stays in use.",
                 kind: Kind::Counter,
             },
             Self::PollFailures => &Family {
                 name: "tencentcloud_cam_poll_failures_total",
-                help: "Polls of users that did not bring the user's access keys, by reason.",
+                help: "Total number of failed polls, by reason.",
                 kind: Kind::Counter,
             },
             Self::Polls => &Family {
                 name: "tencentcloud_cam_polls_total",
-                help: "Polls of users that ended, well or not; each retry is one.",
+                help: "Total number of completed polls, successful or not. Retries are counted.",
                 kind: Kind::Counter,
             },
         }

@@ -74,27 +74,24 @@ impl Own {
             api_request_duration: HistogramVec::new(
                 HistogramOpts::new(
                     "tencentcloud_cam_api_request_duration_seconds",
-                    "Time from sending a request to the API to the last byte of its answer, or to giving up.",
+                    "Duration of requests to the API, from sending to the last byte of the response or the failure.",
                 )
                 .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
                 &["action"],
             )?,
-            shard_ordinal: Gauge::new(
-                "tencentcloud_cam_exporter_shard_ordinal",
-                "Which of the exporters that share the work this is, counted from 0.",
-            )?,
-            total_shards: Gauge::new("tencentcloud_cam_exporter_total_shards", "How many exporters share the work.")?,
+            shard_ordinal: Gauge::new("tencentcloud_cam_exporter_shard_ordinal", "Zero-based ordinal of this shard.")?,
+            total_shards: Gauge::new("tencentcloud_cam_exporter_total_shards", "Total number of shards.")?,
             build_info: IntGaugeVec::new(
-                Opts::new("tencentcloud_cam_exporter_build_info", "What the exporter was built from; always 1."),
+                Opts::new("tencentcloud_cam_exporter_build_info", "Build information about the exporter. Always 1."),
                 &["version", "revision", "rustc_version", "target"],
             )?,
             config_last_reload_successful: Gauge::new(
                 "tencentcloud_cam_exporter_config_last_reload_successful",
-                "Whether the last attempt to load the configuration succeeded.",
+                "Whether the last configuration reload attempt was successful (1) or not (0).",
             )?,
             config_last_reload_success: Gauge::new(
                 "tencentcloud_cam_exporter_config_last_reload_success_timestamp_seconds",
-                "Unix time at which the configuration was last loaded successfully.",
+                "Unix time of the last successful configuration reload.",
             )?,
             http_refused: IntCounterVec::new(
                 Opts::new(

@@ -18,7 +18,7 @@ use super::{
     protobuf,
     users::UserFamily,
 };
-use crate::inventory::{AccountName, Facts, Inventory, Snapshot as UsersSnapshot, assessment::Moment};
+use crate::inventory::{AccountName, AccountSettings, Inventory, Snapshot as UsersSnapshot, assessment::Moment};
 
 /// The inventory and the counters at one moment.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Snapshot {
 #[derive(Debug)]
 struct AccountSnapshot {
     name: AccountName,
-    facts: Facts,
+    facts: AccountSettings,
     /// The time by the account's clock.
     now: Timestamp,
     users: UsersSnapshot,

@@ -5,7 +5,7 @@ use tencentcloud_api::{KeyStatus, LastUse};
 
 use super::family::{Family, Kind};
 use crate::inventory::{
-    Facts, Key, Policy, User,
+    AccountSettings, Key, Policy, User,
     assessment::{Finding, UserState},
 };
 
@@ -63,8 +63,7 @@ impl UserFamily {
         match self {
             Self::AccessKeys => &Family {
                 name: "tencentcloud_cam_access_keys",
-                help: "Access keys of the user by status, as last answered by the API, which is polled once every poll \
-                       interval.",
+                help: "Number of access keys of the user by status, as of the last successful poll.",
                 kind: Kind::Gauge,
             },
             Self::KeyCreated => &Family {
@@ -79,24 +78,25 @@ impl UserFamily {
             },
             Self::KeyStatus => &Family {
                 name: "tencentcloud_cam_access_key_status",
-                help: "Status of the access key as last polled: 1 for the status it has, 0 for the others.",
+                help: "Status of the access key as of the last successful poll: 1 for the current status, 0 for the \
+                       others.",
                 kind: Kind::Gauge,
             },
             Self::KeyLastUsed => &Family {
                 name: "tencentcloud_cam_access_key_last_used_timestamp_seconds",
-                help: "Unix time at which the access key was last used, or the start of that day in keys.time_zone, told \
-                       about a day late.",
+                help: "Unix time at which the access key was last used, or the start of that day in keys.time_zone. The \
+                       API reports it about a day late.",
                 kind: Kind::Gauge,
             },
             Self::KeyNeverUsed => &Family {
                 name: "tencentcloud_cam_access_key_never_used",
-                help: "Whether the access key was never used, as far as the API knows.",
+                help: "Whether the API reports that the access key was never used (1) or not (0).",
                 kind: Kind::Gauge,
             },
             Self::KeyAutoDisable => &Family {
                 name: "tencentcloud_cam_access_key_auto_disable_timestamp_seconds",
-                help: "Unix time at which Tencent Cloud disables the active access key if it stays unused, as announced; a \
-                       day early.",
+                help: "Unix time at which Tencent Cloud disables the active access key if it stays unused, as announced, \
+                       less a day of margin.",
                 kind: Kind::Gauge,
             },
             Self::KeyFinding => &Family {
@@ -123,28 +123,28 @@ impl UserFamily {
             },
             Self::Info => &Family {
                 name: "tencentcloud_cam_user_info",
-                help: "What the account calls the user that discovery found; always 1.",
+                help: "Information about the discovered user. Always 1.",
                 kind: Kind::Gauge,
             },
             Self::Up => &Family {
                 name: "tencentcloud_cam_user_up",
-                help: "Whether the last poll brought the user's access keys.",
+                help: "Whether the last poll of the user succeeded (1) or failed (0).",
                 kind: Kind::Gauge,
             },
             Self::Missing => &Family {
                 name: "tencentcloud_cam_user_missing",
-                help: "Always 1: the API last answered that there is no such user.",
+                help: "The API reports that the user does not exist. Always 1.",
                 kind: Kind::Gauge,
             },
             Self::FailingSince => &Family {
                 name: "tencentcloud_cam_user_failing_since_timestamp_seconds",
-                help: "Unix time since which polls of the user fail: of its last success, or of the first failed poll if there was \
-                       none.",
+                help: "Unix time since which polls of the user have failed: the last success, or the first failed poll \
+                       if there was no success.",
                 kind: Kind::Gauge,
             },
             Self::LastSuccess => &Family {
                 name: "tencentcloud_cam_user_last_success_timestamp_seconds",
-                help: "Unix time at which the API last answered about the user.",
+                help: "Unix time of the last successful poll of the user.",
                 kind: Kind::Gauge,
             },
         }
@@ -155,7 +155,7 @@ impl UserFamily {
     pub(super) fn samples(
         self,
         user: &User,
-        facts: &Facts,
+        facts: &AccountSettings,
         now: Timestamp,
         mut take: impl FnMut(&[(&'static str, &str)], i64),
     ) {

@@ -40,7 +40,7 @@ const MOST: usize = 20;
 
 /// How much faster than the limit requests may follow each other while the window is nearly full, which then keeps the
 /// limit alone. At just the limit what the window delays, as answers do not come evenly, could never be made up for.
-const HASTE: f64 = 4.0;
+const BURST_FACTOR: f64 = 4.0;
 
 type Governor = governor::RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
 
@@ -128,8 +128,8 @@ impl Budget {
             return Err(Refusal::Until(now + not_until.wait_time_from(self.governor.clock().now())));
         }
         let among = held + 1;
-        let hasty = rate >= self.congestion.limit().get() && among * 4 >= places * 3;
-        self.space(Duration::from_secs_f64(1.0 / if hasty { HASTE * rate } else { rate }));
+        let near_full = rate >= self.congestion.limit().get() && among * 4 >= places * 3;
+        self.space(Duration::from_secs_f64(1.0 / if near_full { BURST_FACTOR * rate } else { rate }));
         self.spaced = now + self.spacing;
         self.under_way += 1;
         Ok(Permit(Sent { at: now, among }))

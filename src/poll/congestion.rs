@@ -57,7 +57,7 @@ struct Cut {
 // === impl Congestion ===
 
 impl Congestion {
-    /// Nobody takes anything of `limit`, as far as is known.
+    /// Idle takes anything of `limit`, as far as is known.
     pub(super) fn new(limit: Rate) -> Self {
         Self { limit, latest: None }
     }

@@ -19,7 +19,7 @@ pub struct Discovery {
 
 /// A list, of users or of members, as it was last good, whoever of it is wanted.
 #[derive(Debug, Default)]
-pub(super) struct LastList {
+pub(super) struct LastListing {
     users: Option<Found>,
     /// Whether the answer before was refused for being empty.
     emptied: bool,
@@ -29,7 +29,7 @@ pub(super) struct LastList {
 /// the end of everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the answer lists nobody, where there was somebody: they stay, unless the next one says so too")]
-pub(super) struct Emptied;
+pub(super) struct EmptyListing;
 
 // === impl Discovery ===
 
@@ -50,14 +50,14 @@ impl Default for Discovery {
     }
 }
 
-// === impl LastList ===
+// === impl LastListing ===
 
-impl LastList {
+impl LastListing {
     /// Takes an answer. `known` is how many users came from the list before, if this is the first.
-    pub(super) fn take(&mut self, answer: Found, known: usize) -> Result<(), Emptied> {
+    pub(super) fn take(&mut self, answer: Found, known: usize) -> Result<(), EmptyListing> {
         let before = self.users.as_ref().map_or(known, Found::len);
         if answer.is_empty() && before > 0 && !std::mem::replace(&mut self.emptied, true) {
-            return Err(Emptied);
+            return Err(EmptyListing);
         }
         self.emptied = false;
         self.users = Some(answer);
@@ -89,7 +89,7 @@ mod tests {
         numbers.iter().map(|number| (uin(*number), format!("user-{number}").into())).collect()
     }
 
-    fn everybody(list: &LastList) -> Vec<u64> {
+    fn everybody(list: &LastListing) -> Vec<u64> {
         list.wanted(Found::new(), |_, _| true).keys().map(|uin| uin.get()).collect()
     }
 
@@ -111,12 +111,12 @@ mod tests {
 
     #[test]
     fn an_empty_answer_where_users_were_is_believed_the_second_time() {
-        let mut last = LastList::default();
+        let mut last = LastListing::default();
         assert_eq!(last.take(list(&[1, 2]), 0), Ok(()));
-        assert_eq!(last.take(list(&[]), 0), Err(Emptied));
+        assert_eq!(last.take(list(&[]), 0), Err(EmptyListing));
         assert_eq!(everybody(&last), [1, 2]);
         assert_eq!(last.take(list(&[2]), 0), Ok(()));
-        assert_eq!(last.take(list(&[]), 0), Err(Emptied), "what came between counts");
+        assert_eq!(last.take(list(&[]), 0), Err(EmptyListing), "what came between counts");
         assert_eq!(last.take(list(&[]), 0), Ok(()));
         assert!(everybody(&last).is_empty());
         assert_eq!(last.take(list(&[]), 0), Ok(()), "nobody was there");
@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn whoever_was_known_before_the_first_list_counts() {
-        let mut last = LastList::default();
+        let mut last = LastListing::default();
         let before = Found::from([(uin(1), "a".into()), (uin(2), "b".into())]);
         assert_eq!(last.wanted(before.clone(), |uin, _| uin.get() == 2).len(), 1);
-        assert_eq!(last.take(list(&[]), before.len()), Err(Emptied));
+        assert_eq!(last.take(list(&[]), before.len()), Err(EmptyListing));
         assert_eq!(last.wanted(before.clone(), |_, _| true), before);
         assert_eq!(last.take(list(&[3]), before.len()), Ok(()));
         assert_eq!(last.wanted(before, |_, _| true).keys().map(|uin| uin.get()).collect::<Vec<_>>(), [3]);

@@ -28,16 +28,16 @@ pub(super) struct Pages {
 
 /// What a page brings.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turned {
+pub(super) enum Page {
     /// There is another.
-    Next,
+    More,
     /// It is the last one. These are all.
-    Whole(Found),
+    Complete(Found),
 }
 
 /// Pages that are no whole list: who would believe them would take members that are there for gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum NotWhole {
+pub(super) enum Inconsistent {
     /// The list changed while it was read, or is not what it says.
     #[error("the pages do not hold the {0} members that they tell of: it may have changed meanwhile")]
     Differ(u64),
@@ -55,13 +55,13 @@ impl Pages {
     }
 
     /// Takes the next page. After the last one, and after one that does not fit, the first is next.
-    pub(super) fn turn(&mut self, MembersPage { members, total }: MembersPage) -> Result<Turned, NotWhole> {
+    pub(super) fn turn(&mut self, MembersPage { members, total }: MembersPage) -> Result<Page, Inconsistent> {
         let mut pages = std::mem::take(self);
         if total > MOST {
-            return Err(NotWhole::TooMany(total));
+            return Err(Inconsistent::TooMany(total));
         }
         if pages.number > 0 && pages.total != total {
-            return Err(NotWhole::Differ(pages.total));
+            return Err(Inconsistent::Differ(pages.total));
         }
         pages.total = total;
         pages.number += 1;
@@ -69,12 +69,12 @@ impl Pages {
         pages.members.extend(members.into_iter().map(|member| (member.uin, member.name.into())));
         if pages.number * DescribeOrganizationMembers::PAGE < total && !was_empty {
             *self = pages;
-            return Ok(Turned::Next);
+            return Ok(Page::More);
         }
         if pages.members.len() as u64 == total {
-            Ok(Turned::Whole(pages.members))
+            Ok(Page::Complete(pages.members))
         } else {
-            Err(NotWhole::Differ(total))
+            Err(Inconsistent::Differ(total))
         }
     }
 }
@@ -94,24 +94,24 @@ mod tests {
     #[test]
     fn pages_are_a_list_once_the_last_is_there() {
         let mut pages = Pages::default();
-        assert_eq!(pages.turn(page(1..=50, 120)), Ok(Turned::Next));
-        assert_eq!(pages.turn(page(51..=100, 120)), Ok(Turned::Next));
+        assert_eq!(pages.turn(page(1..=50, 120)), Ok(Page::More));
+        assert_eq!(pages.turn(page(51..=100, 120)), Ok(Page::More));
         assert_eq!(pages.next(), 2);
-        let Ok(Turned::Whole(all)) = pages.turn(page(101..=120, 120)) else { panic!("not whole") };
+        let Ok(Page::Complete(all)) = pages.turn(page(101..=120, 120)) else { panic!("not whole") };
         assert_eq!((all.len(), pages.next()), (120, 0));
-        assert_eq!(pages.turn(page([], 0)), Ok(Turned::Whole(Found::new())));
-        assert!(matches!(pages.turn(page(1..=50, 50)), Ok(Turned::Whole(all)) if all.len() == 50));
+        assert_eq!(pages.turn(page([], 0)), Ok(Page::Complete(Found::new())));
+        assert!(matches!(pages.turn(page(1..=50, 50)), Ok(Page::Complete(all)) if all.len() == 50));
     }
 
     #[test]
     fn what_changes_while_it_is_read_is_read_anew() {
         let mut pages = Pages::default();
         for (last, total) in [(page(51..=59, 59), 60), (page(50..=59, 60), 60), (page([], 60), 60)] {
-            assert_eq!(pages.turn(page(1..=50, total)), Ok(Turned::Next));
-            assert_eq!(pages.turn(last), Err(NotWhole::Differ(total)));
+            assert_eq!(pages.turn(page(1..=50, total)), Ok(Page::More));
+            assert_eq!(pages.turn(last), Err(Inconsistent::Differ(total)));
             assert_eq!(pages.next(), 0);
         }
-        assert_eq!(pages.turn(page(1..=50, u64::MAX)), Err(NotWhole::TooMany(u64::MAX)));
-        assert_eq!(pages.turn(page([], 3)), Err(NotWhole::Differ(3)));
+        assert_eq!(pages.turn(page(1..=50, u64::MAX)), Err(Inconsistent::TooMany(u64::MAX)));
+        assert_eq!(pages.turn(page([], 3)), Err(Inconsistent::Differ(3)));
     }
 }

@@ -1,32 +1,32 @@
-//! When whom is asked: the schedule, the API budget and retries. Writes what it learns into the inventory.
+//! Decides which user to poll, and when: the schedule, the API budget and retries. Writes the results into the inventory.
 //!
 //! - [`settings`] are the values of the configuration.
-//! - [`schedule`] says whose turn it is: every user once an interval, evenly spread; retries in between.
-//! - [`budget`] says whether the account may ask now: no sliding second ever holds more than its rate.
-//! - `congestion` is how much of that rate the others who share it leave to us.
-//! - [`outages`] logs what fails, and when it is over.
-//! - `errand` is what is asked beside users' keys; [`discovery`] is who there is, of whom [`crate::pattern`]s choose, and
-//!   `last_use` which keys are asked about; [`members`] is which accounts an organisation has.
-//! - `request` is one request, of whatever kind, and `settle` what its end means.
-//! - `time_keeper` is the time that an account goes by and signs with.
-//! - [`poller`] brings them together, one task an account.
+//! - [`schedule`] picks the next user: every user once per interval, evenly spread; retries in between.
+//! - [`budget`] admits requests: no sliding second ever holds more than the account's rate.
+//! - `congestion` estimates how much of that rate other clients leave.
+//! - [`failure_log`] logs failures, and when they end.
+//! - `periodic` schedules the other requests: [`discovery`] lists users, which [`crate::pattern`]s select; `last_use` asks when
+//!   keys were used; [`members`] lists the members of an organization.
+//! - `request` sends one request of any kind, and `completion` handles its result.
+//! - `time_keeper` has the account's time, and the time for signatures.
+//! - [`poller`] combines them in one task for each account.
 
 pub mod budget;
+mod completion;
 mod congestion;
 pub mod discovery;
-mod errand;
+pub mod failure_log;
 mod last_use;
 pub mod members;
-pub mod outages;
+mod periodic;
 pub mod poller;
 mod request;
 pub mod schedule;
 pub mod settings;
-mod settle;
 mod time_keeper;
 
 pub use discovery::Discovery;
 pub use members::Organization;
-pub use poller::{Plan, Poller, Wiring};
+pub use poller::{Plan, Poller, PollerDeps};
 pub use request::Failure;
 pub use settings::{Interval, MaxInFlight, OutOfRange, Rate, RateLimit, Settings, Timeout};

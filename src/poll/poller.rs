@@ -18,12 +18,12 @@ use tracing::warn;
 use super::{
     Discovery, Organization, Rate, Settings,
     budget::{Budget, Permit, Refusal},
-    discovery::LastList,
-    errand::Errand,
+    discovery::LastListing,
+    failure_log::FailureLog,
     last_use::LastUseQueue,
     members::Pages,
-    outages::Outages,
-    request::{Ended, KnownCaller, Request, Subject},
+    periodic::PeriodicRequest,
+    request::{CallerIdentity, Completed, Request, RequestKind},
     schedule::{Next, Schedule},
     time_keeper::TimeKeeper,
 };
@@ -45,7 +45,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const POLLS_BETWEEN: u32 = 9;
 
 /// What a poller works with for as long as it lives.
-pub struct Wiring {
+pub struct PollerDeps {
     /// Where it writes what it learns.
     pub account: Arc<Account>,
     /// Where it counts what it does.
@@ -89,35 +89,35 @@ pub struct Plan {
 
 /// Polls one account. Requests under way are futures of its one task: when that stops, they stop.
 pub struct Poller {
-    pub(super) wiring: Wiring,
+    pub(super) deps: PollerDeps,
     plans: watch::Receiver<Arc<Plan>>,
     pub(super) plan: Arc<Plan>,
     pub(super) schedule: Schedule,
     pub(super) budget: Budget,
-    under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
+    under_way: FuturesUnordered<BoxFuture<'static, Completed>>,
     listing: ActionMetrics,
-    pub(super) outages: Outages,
+    pub(super) outages: FailureLog,
     pub(super) time: TimeKeeper,
     /// How often the credential's source had failed when that was last counted.
     credential_failures: u64,
     /// What is wrong with the credential's source, as it was last logged.
     pub(super) credential_problem: Option<credentials::Error>,
-    pub(super) asks_caller: Errand,
-    pub(super) caller: Option<KnownCaller>,
-    pub(super) asks_users: Errand,
-    pub(super) last_list: LastList,
-    pub(super) asks_members: Errand,
+    pub(super) asks_caller: PeriodicRequest,
+    pub(super) caller: Option<CallerIdentity>,
+    pub(super) asks_users: PeriodicRequest,
+    pub(super) last_list: LastListing,
+    pub(super) asks_members: PeriodicRequest,
     pub(super) pages: Pages,
-    pub(super) last_members: LastList,
-    pub(super) asks_last_use: Errand,
+    pub(super) last_members: LastListing,
+    pub(super) asks_last_use: PeriodicRequest,
     pub(super) last_use: LastUseQueue,
     /// Polls since the last request that was none.
     polls: u32,
 }
 
 /// What goes next.
-enum Up {
-    Now(Subject),
+enum NextAction {
+    Now(RequestKind),
     At(Option<Instant>),
 }
 
@@ -126,29 +126,29 @@ enum Up {
 impl Poller {
     /// A poller of the users that its account has, and of those that it will have with each further plan.
     #[must_use]
-    pub fn new(wiring: Wiring, mut plans: watch::Receiver<Arc<Plan>>) -> Self {
+    pub fn new(deps: PollerDeps, mut plans: watch::Receiver<Arc<Plan>>) -> Self {
         let plan = Arc::clone(&plans.borrow_and_update());
-        let name = wiring.account.name().clone();
-        let errand = |what| Errand::new(name.clone(), what);
+        let name = deps.account.name().clone();
+        let periodic = |what| PeriodicRequest::new(name.clone(), what);
         let mut poller = Self {
-            schedule: Schedule::new(name.clone(), plan.settings.interval.get(), wiring.clock.now()),
-            budget: Budget::starting_after(plan.rate, PAUSE + wiring.delay),
-            listing: wiring.metrics.action::<ListAccessKeys>(),
-            asks_caller: errand("asking who the caller is"),
+            schedule: Schedule::new(name.clone(), plan.settings.interval.get(), deps.clock.now()),
+            budget: Budget::starting_after(plan.rate, PAUSE + deps.delay),
+            listing: deps.metrics.action::<ListAccessKeys>(),
+            asks_caller: periodic("asking who the caller is"),
             caller: None,
-            asks_users: errand("listing users"),
-            last_list: LastList::default(),
-            asks_members: errand("listing the organization's members"),
+            asks_users: periodic("listing users"),
+            last_list: LastListing::default(),
+            asks_members: periodic("listing the organization's members"),
             pages: Pages::default(),
-            last_members: LastList::default(),
-            asks_last_use: errand("asking when keys were last used"),
+            last_members: LastListing::default(),
+            asks_last_use: periodic("asking when keys were last used"),
             last_use: LastUseQueue::default(),
             polls: POLLS_BETWEEN,
-            wiring,
+            deps,
             plans,
             plan,
             under_way: FuturesUnordered::new(),
-            outages: Outages::of(name),
+            outages: FailureLog::of(name),
             time: TimeKeeper::default(),
             credential_failures: 0,
             credential_problem: None,
@@ -158,7 +158,7 @@ impl Poller {
         poller.take_over_features();
         poller.take_over_users();
         poller.warn_if_short();
-        poller.wiring.account.begin();
+        poller.deps.account.begin();
         poller
     }
 
@@ -197,12 +197,12 @@ impl Poller {
         self.take_over_features();
         self.take_over_users();
         self.warn_if_short();
-        self.schedule.forgive();
+        self.schedule.reset_failures();
     }
 
     /// What is switched on is asked for at once, and what is switched off is forgotten.
     fn take_over_features(&mut self) {
-        let (account, metrics) = (Arc::clone(&self.wiring.account), self.wiring.metrics.clone());
+        let (account, metrics) = (Arc::clone(&self.deps.account), self.deps.metrics.clone());
         if self.plan.include_self {
             let _preset = metrics.action::<GetCallerIdentity>();
             // One that is known stays so for as long as it signs.
@@ -221,7 +221,7 @@ impl Poller {
             self.take_over_found();
         } else {
             self.asks_users.stop();
-            self.last_list = LastList::default();
+            self.last_list = LastListing::default();
             account.set_found(Found::new());
             account.forget_listing(Listing::Users);
         }
@@ -231,7 +231,7 @@ impl Poller {
             self.take_over_members();
         } else {
             self.asks_members.stop();
-            (self.pages, self.last_members) = (Pages::default(), LastList::default());
+            (self.pages, self.last_members) = (Pages::default(), LastListing::default());
             account.set_members(None);
             account.forget_listing(Listing::Members);
         }
@@ -251,14 +251,14 @@ impl Poller {
         let Plan { discovery, owns, .. } = &*self.plan;
         let wanted =
             |uin, name: &str| owns(uin) && discovery.as_ref().is_some_and(|discovery| discovery.admits(uin, name));
-        let account = &self.wiring.account;
+        let account = &self.deps.account;
         account.set_found(self.last_list.wanted(account.sources().found, wanted));
     }
 
     /// Whoever of the last list is wanted is a member.
     pub(super) fn take_over_members(&self) {
         let Some(Organization { members, .. }) = &self.plan.organization else { return };
-        let account = &self.wiring.account;
+        let account = &self.deps.account;
         let before = account.members();
         let wanted = self
             .last_members
@@ -266,12 +266,12 @@ impl Poller {
         // As long as there has been no list, nobody is a member, which is not to be believed.
         if before.is_some() || self.last_members.is_known() {
             account.set_members(Some(wanted));
-            (self.wiring.on_members)();
+            (self.deps.on_members)();
         }
     }
 
     pub(super) fn take_over_users(&mut self) {
-        let (now, users) = (self.now(), self.wiring.account.users());
+        let (now, users) = (self.now(), self.deps.account.users());
         self.schedule.set_users(users.iter().map(|(uin, user)| {
             let ago =
                 user.answered.map(|answered| Duration::try_from(now.duration_since(answered)).unwrap_or_default());
@@ -282,12 +282,12 @@ impl Poller {
     }
 
     pub(super) fn warn_if_short(&self) {
-        let (users, interval) = (self.wiring.account.users().len(), self.plan.settings.interval.get());
+        let (users, interval) = (self.deps.account.users().len(), self.plan.settings.interval.get());
         #[expect(clippy::cast_precision_loss, reason = "numbers of users are far below 2^52")]
         let needed = Duration::from_secs_f64((users as f64 / self.plan.rate.get()).ceil());
         if needed > interval {
             warn!(
-                account = %self.wiring.account.name(),
+                account = %self.deps.account.name(),
                 users,
                 interval = %crate::duration::format(interval),
                 would_fit = %crate::duration::format(needed),
@@ -300,11 +300,11 @@ impl Poller {
         let credentials = &self.plan.credentials;
         credentials.keep(self.now());
         let (credential_expires, failures) = (credentials.expires(), credentials.failures());
-        self.wiring.metrics.credential_refresh_failed(failures.saturating_sub(self.credential_failures));
+        self.deps.metrics.credential_refresh_failed(failures.saturating_sub(self.credential_failures));
         self.credential_failures = failures;
         let (next_due, sweep) = (self.schedule.next_due(), self.schedule.sweep());
         let (rate, rate_limit) = (self.budget.rate(), self.plan.rate.get());
-        self.wiring.account.note(|progress| {
+        self.deps.account.note(|progress| {
             progress.heartbeat = Instant::now();
             progress.next_due = next_due;
             progress.sweep = Some(sweep);
@@ -318,9 +318,9 @@ impl Poller {
     /// can bring it.
     fn start_what_may_start(&mut self) -> Option<Instant> {
         while self.under_way.len() < self.plan.settings.max_in_flight.get() {
-            let subject = match self.up_next() {
-                Up::Now(subject) => subject,
-                Up::At(at) => return at,
+            let subject = match self.next_action() {
+                NextAction::Now(subject) => subject,
+                NextAction::At(at) => return at,
             };
             match self.budget.take() {
                 Ok(permit) => self.start(subject, permit),
@@ -332,31 +332,31 @@ impl Poller {
     }
 
     /// What goes next: a poll, or one of the few others when none waits, or when enough have gone.
-    fn up_next(&mut self) -> Up {
+    fn next_action(&mut self) -> NextAction {
         let now = Instant::now();
         let last_use = self.asks_last_use.due().and_then(|due| Some(due.max(self.last_use.due()?)));
         let dues = [self.asks_caller.due(), self.asks_users.due(), self.asks_members.due(), last_use];
         let other = dues.iter().position(|due| due.is_some_and(|due| due <= now));
-        let turn = self.schedule.up_next();
+        let turn = self.schedule.next_action();
         match (other, turn) {
             (Some(which), turn) if self.polls >= POLLS_BETWEEN || !matches!(turn, Next::Now(_)) => {
-                Up::Now(match which {
-                    0 => Subject::Caller,
-                    1 => Subject::Users,
-                    2 => Subject::Members(self.pages.next()),
-                    _ => Subject::LastUse(self.last_use.batch()),
+                NextAction::Now(match which {
+                    0 => RequestKind::Caller,
+                    1 => RequestKind::Users,
+                    2 => RequestKind::Members(self.pages.next()),
+                    _ => RequestKind::LastUse(self.last_use.batch()),
                 })
             }
-            (_, Next::Now(turn)) => Up::Now(Subject::Poll(turn)),
-            (_, Next::At(at)) => Up::At(dues.into_iter().flatten().chain([at]).min()),
-            (_, Next::Nobody) => Up::At(dues.into_iter().flatten().min()),
+            (_, Next::Now(turn)) => NextAction::Now(RequestKind::Poll(turn)),
+            (_, Next::At(at)) => NextAction::At(dues.into_iter().flatten().chain([at]).min()),
+            (_, Next::Idle) => NextAction::At(dues.into_iter().flatten().min()),
         }
     }
 
-    fn start(&mut self, subject: Subject, permit: Permit) {
+    fn start(&mut self, subject: RequestKind, permit: Permit) {
         let (subject, connection) = self.begin(subject);
         let metrics = self.metrics_of(&subject);
-        self.wiring.account.note(|progress| progress.pace.request());
+        self.deps.account.note(|progress| progress.pace.request());
         let (plan, caller) = (Arc::clone(&self.plan), self.caller.clone());
         let now = self.now();
         let signing = self.time.signing(now);
@@ -365,42 +365,42 @@ impl Poller {
     }
 
     /// Where requests of that kind are counted.
-    pub(super) fn metrics_of(&self, subject: &Subject) -> ActionMetrics {
-        let metrics = &self.wiring.metrics;
+    pub(super) fn metrics_of(&self, subject: &RequestKind) -> ActionMetrics {
+        let metrics = &self.deps.metrics;
         match subject {
-            Subject::Poll(_) => self.listing.clone(),
-            Subject::Caller => metrics.action::<GetCallerIdentity>(),
-            Subject::Users => metrics.action::<ListUsers>(),
-            Subject::Members(_) => metrics.action::<DescribeOrganizationMembers>(),
-            Subject::LastUse(_) => metrics.action::<GetSecurityLastUsed>(),
+            RequestKind::Poll(_) => self.listing.clone(),
+            RequestKind::Caller => metrics.action::<GetCallerIdentity>(),
+            RequestKind::Users => metrics.action::<ListUsers>(),
+            RequestKind::Members(_) => metrics.action::<DescribeOrganizationMembers>(),
+            RequestKind::LastUse(_) => metrics.action::<GetSecurityLastUsed>(),
         }
     }
 
-    fn begin(&mut self, subject: Subject) -> (Subject, Connection) {
-        let errand = match &subject {
-            Subject::Poll(turn) => {
+    fn begin(&mut self, subject: RequestKind) -> (RequestKind, Connection) {
+        let periodic = match &subject {
+            RequestKind::Poll(turn) => {
                 self.polls = self.polls.saturating_add(1);
                 let (turn, connection) = self.schedule.begin(*turn);
-                return (Subject::Poll(turn), connection);
+                return (RequestKind::Poll(turn), connection);
             }
-            Subject::Caller => &mut self.asks_caller,
-            Subject::Users => &mut self.asks_users,
-            Subject::Members(_) => &mut self.asks_members,
-            Subject::LastUse(_) => &mut self.asks_last_use,
+            RequestKind::Caller => &mut self.asks_caller,
+            RequestKind::Users => &mut self.asks_users,
+            RequestKind::Members(_) => &mut self.asks_members,
+            RequestKind::LastUse(_) => &mut self.asks_last_use,
         };
         self.polls = 0;
-        let connection = errand.begin();
+        let connection = periodic.begin();
         (subject, connection)
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.wiring.account.correct(self.wiring.clock.now())
+        self.deps.account.correct(self.deps.clock.now())
     }
 }
 
 impl fmt::Debug for Poller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Poller").field("account", &self.wiring.account.name()).finish_non_exhaustive()
+        f.debug_struct("Poller").field("account", &self.deps.account.name()).finish_non_exhaustive()
     }
 }
 

@@ -12,14 +12,14 @@ use tencentcloud_api::{
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::{Plan, budget::Permit, last_use::Batch, schedule::Turn};
+use super::{Plan, budget::Permit, last_use::Batch, schedule::Slot};
 use crate::{credentials, metrics::ActionMetrics};
 
 /// What a request is for.
 #[derive(Clone, Debug)]
-pub(super) enum Subject {
+pub(super) enum RequestKind {
     /// A user's keys.
-    Poll(Turn),
+    Poll(Slot),
     /// Who asks.
     Caller,
     /// Who there is.
@@ -32,7 +32,7 @@ pub(super) enum Subject {
 
 /// What a request was answered with.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum Response {
     Keys(Vec<AccessKey>),
     Caller(Caller),
     Users(Vec<NamedUser>),
@@ -42,41 +42,41 @@ pub(super) enum Said {
 
 /// A user who asks, and what that user signs with.
 #[derive(Clone, Debug)]
-pub(super) struct KnownCaller {
-    /// Nobody who has keys, where it is a role.
+pub(super) struct CallerIdentity {
+    /// Idle who has keys, where it is a role.
     pub(super) uin: Option<Uin>,
     pub(super) secret_id: SecretString,
 }
 
 /// A request to be sent.
 pub(super) struct Request {
-    pub(super) subject: Subject,
+    pub(super) subject: RequestKind,
     pub(super) permit: Permit,
     pub(super) connection: Connection,
     pub(super) plan: Arc<Plan>,
     pub(super) metrics: ActionMetrics,
     /// Whose keys are listed without a name.
-    pub(super) caller: Option<KnownCaller>,
+    pub(super) caller: Option<CallerIdentity>,
     pub(super) now: Timestamp,
     /// What it is signed with: the API may have refused another time.
     pub(super) signing: Timestamp,
 }
 
 /// A request that has ended.
-pub(super) struct Ended {
-    pub(super) subject: Subject,
+pub(super) struct Completed {
+    pub(super) subject: RequestKind,
     pub(super) permit: Permit,
     pub(super) connection: Connection,
     pub(super) signed_at: Timestamp,
     /// What it was signed with, and where that came from.
-    pub(super) signer: Option<Signer>,
+    pub(super) signer: Option<SigningIdentity>,
     /// Why the credential may be an old one.
     pub(super) credential_problem: Result<Option<credentials::Error>, NoCredential>,
-    pub(super) outcome: Result<Answer<Said>, Failure>,
+    pub(super) outcome: Result<Answer<Response>, Failure>,
 }
 
 /// A credential, and where it came from.
-pub(super) struct Signer {
+pub(super) struct SigningIdentity {
     pub(super) credential: Credential,
     pub(super) source: Arc<credentials::Source>,
 }
@@ -95,9 +95,9 @@ pub enum Failure {
     Api(ApiError),
 }
 
-// === impl KnownCaller ===
+// === impl CallerIdentity ===
 
-impl KnownCaller {
+impl CallerIdentity {
     /// Whether it is the one that signs with `credential`.
     pub(super) fn signs_with(&self, secret_id: &SecretString) -> bool {
         self.secret_id.expose_secret() == secret_id.expose_secret()
@@ -107,7 +107,7 @@ impl KnownCaller {
 // === impl Request ===
 
 impl Request {
-    pub(super) async fn send(self) -> Ended {
+    pub(super) async fn send(self) -> Completed {
         let asked = Instant::now();
         let source = Arc::clone(&self.plan.credentials);
         let fetched = source.fetch(self.now).await;
@@ -119,38 +119,38 @@ impl Request {
                 let started = Instant::now();
                 let said = self.ask(&fetched.credential, signed_at).await;
                 self.metrics.request(started.elapsed());
-                (Some(Signer { credential: fetched.credential, source }), said.map_err(Failure::Api))
+                (Some(SigningIdentity { credential: fetched.credential, source }), said.map_err(Failure::Api))
             }
             Err(error) => (None, Err(Failure::Credentials(error))),
         };
         let Self { subject, permit, connection, .. } = self;
-        Ended { subject, permit, connection, signed_at, signer, credential_problem, outcome }
+        Completed { subject, permit, connection, signed_at, signer, credential_problem, outcome }
     }
 
-    async fn ask(&self, credential: &Credential, now: Timestamp) -> Result<Answer<Said>, ApiError> {
+    async fn ask(&self, credential: &Credential, now: Timestamp) -> Result<Answer<Response>, ApiError> {
         let Self { plan, connection, .. } = self;
         let cam = &plan.client;
         Ok(match &self.subject {
-            Subject::Poll(turn) => {
+            RequestKind::Poll(turn) => {
                 let own = self
                     .caller
                     .as_ref()
                     .is_some_and(|caller| caller.uin == Some(turn.uin()) && caller.signs_with(&credential.secret_id));
                 let action = if own { ListAccessKeys::own() } else { ListAccessKeys::of(turn.uin()) };
-                cam.call(credential, &action, *connection, now).await?.map(Said::Keys)
+                cam.call(credential, &action, *connection, now).await?.map(Response::Keys)
             }
-            Subject::Caller => {
-                plan.sts.call(credential, &GetCallerIdentity {}, *connection, now).await?.map(Said::Caller)
+            RequestKind::Caller => {
+                plan.sts.call(credential, &GetCallerIdentity {}, *connection, now).await?.map(Response::Caller)
             }
-            Subject::Users => cam.call(credential, &ListUsers {}, *connection, now).await?.map(Said::Users),
-            Subject::Members(page) => {
+            RequestKind::Users => cam.call(credential, &ListUsers {}, *connection, now).await?.map(Response::Users),
+            RequestKind::Members(page) => {
                 let client = plan.organization.as_ref().map_or(cam, |organization| &organization.client);
                 let action = DescribeOrganizationMembers::page(*page);
-                client.call(credential, &action, *connection, now).await?.map(Said::Members)
+                client.call(credential, &action, *connection, now).await?.map(Response::Members)
             }
-            Subject::LastUse(batch) => {
+            RequestKind::LastUse(batch) => {
                 let action = GetSecurityLastUsed::of(batch.iter().map(|(_, id)| id));
-                cam.call(credential, &action, *connection, now).await?.map(Said::LastUse)
+                cam.call(credential, &action, *connection, now).await?.map(Response::LastUse)
             }
         })
     }

@@ -81,11 +81,11 @@ impl TimeKeeper {
             self.right_since = None;
             if !std::mem::replace(&mut self.wrong_is_logged, true) {
                 let seconds = skew.as_secs();
-                warn!(%account, seconds, "this machine's clock is wrong: requests are signed, and ages told, by the API's");
+                warn!(%account, seconds, "local clock is wrong: using the API's clock for signatures and ages");
             }
         } else if self.wrong_is_logged && self.right_since.get_or_insert_with(Instant::now).elapsed() >= RIGHT_FOR {
             self.wrong_is_logged = false;
-            info!(%account, "this machine's clock is right again");
+            info!(%account, "local clock is right again");
         }
     }
 }

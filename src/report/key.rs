@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::{SignedDuration, Timestamp};
 use tencentcloud_api::{KeyStatus, LastUse, Uin};
 
-use crate::inventory::{AccountName, Exemption, Facts, User, assessment::Findings};
+use crate::inventory::{AccountName, AccountSettings, Exemption, User, assessment::Findings};
 
 /// The order of the keys in a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl KeyReport {
     pub(super) fn of_user<'a>(
         account: &'a AccountName,
         (uin, user): (Uin, &'a User),
-        facts: &'a Facts,
+        facts: &'a AccountSettings,
         now: Timestamp,
     ) -> impl Iterator<Item = Self> + 'a {
         let policy = user.policy(facts);

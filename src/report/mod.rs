@@ -20,7 +20,7 @@ use tencentcloud_api::Uin;
 use crate::{
     app::Swept,
     inventory::{
-        AccountName, Exemption, Facts,
+        AccountName, AccountSettings, Exemption,
         assessment::{AccountProblem, Assessment, Finding, Moment, UserState},
     },
 };
@@ -65,7 +65,7 @@ pub struct AccountReport {
     /// Its name.
     pub name: AccountName,
     /// What is expected of its keys.
-    pub facts: Facts,
+    pub facts: AccountSettings,
     /// What is true of it.
     pub assessment: Assessment,
 }

@@ -175,10 +175,10 @@ mod tests {
     use tencentcloud_api::{KeyStatus, LastUse};
 
     use super::*;
-    use crate::inventory::{Account, Facts, Key, Users};
+    use crate::inventory::{Account, AccountSettings, Key, Users};
 
     fn account(name: &str, id_label: IdLabel, users: &Users) -> Arc<Account> {
-        let facts = Facts { id_label, ..Facts::default() };
+        let facts = AccountSettings { id_label, ..AccountSettings::default() };
         let listed = users.iter().filter(|(_, user)| user.name.is_none()).map(|(uin, _)| *uin);
         let account = Account::new(name.parse().unwrap(), facts, listed);
         let found = users.iter().filter_map(|(uin, user)| {

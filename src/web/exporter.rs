@@ -66,8 +66,8 @@ impl Exporter for CamExporter {
                 response
             }
             Err(error) => {
-                error!(%error, "the status page cannot be made");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "the status page cannot be made: see the log\n")
+                error!(%error, "cannot render the status page");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the status page: see the log\n")
             }
         })
     }
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        inventory::{Account, Facts, Policy},
+        inventory::{Account, AccountSettings, Policy},
         metrics::Own,
     };
     use tencentcloud_api::SystemClock;
@@ -93,7 +93,7 @@ mod tests {
     /// The routes to an account with so many users.
     fn routes(users: u64) -> (Routes, Arc<Account>) {
         let policy = Policy { max_age: Duration::ZERO, ..Policy::default() }.into();
-        let facts = Facts { policy, poll_interval: Duration::from_secs(1), ..Facts::default() };
+        let facts = AccountSettings { policy, poll_interval: Duration::from_secs(1), ..AccountSettings::default() };
         let uins = (1..=users).map(|uin| uin.try_into().unwrap());
         let account = Arc::new(Account::new("prod".parse().unwrap(), facts, uins));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));

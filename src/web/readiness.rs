@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long the first poll attempt may keep the pod waiting.
-const PATIENCE: Duration = Duration::from_secs(10);
+const READY_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether the exporter is ready.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Readiness {
     /// Whether the exporter is ready now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let waited = || self.started.elapsed() >= PATIENCE;
+        let waited = || self.started.elapsed() >= READY_AFTER;
         !self.stopping.is_cancelled() && (self.attempted.load(Ordering::Relaxed) || waited())
     }
 }
@@ -57,7 +57,7 @@ mod tests {
         assert!(!by_poll.is_ready());
         by_poll.poll_attempted();
         assert!(by_poll.is_ready());
-        tokio::time::advance(PATIENCE.checked_sub(Duration::from_millis(1)).unwrap()).await;
+        tokio::time::advance(READY_AFTER.checked_sub(Duration::from_millis(1)).unwrap()).await;
         assert!(!by_time.is_ready());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(by_time.is_ready());

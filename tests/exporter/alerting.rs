@@ -3,6 +3,7 @@
 //! The day is played in minutes: [`Pace`] says how fast. With `CAM_E2E_FACTOR=1` it takes more than an hour, and the rules
 //! are used as they stand. `--nocapture` shows it as it goes.
 
+mod findings;
 mod firings;
 mod pace;
 mod shards;

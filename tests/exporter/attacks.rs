@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tencentcloud_api::{AccessKey, AccessKeyId, KeyStatus, Uin};
 use tencentcloud_cam_exporter::{
-    inventory::{Account, Facts, IdLabel, Inventory, Policy},
+    inventory::{Account, AccountSettings, IdLabel, Inventory, Policy},
     state::{State, StateFile},
 };
 use tokio::time::Instant;
@@ -46,11 +46,11 @@ fn exporter(users: u64, flags: &[&str]) -> (Scene, Exporter) {
     let uins: Vec<Uin> = (1..=users).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap()).collect();
     let day = Duration::from_hours(24);
     let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    let facts = Facts {
+    let facts = AccountSettings {
         policy: Policy { max_age: day, ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: day,
-        ..Facts::default()
+        ..AccountSettings::default()
     };
     let account = Account::new("prod".parse().unwrap(), facts, uins.iter().copied());
     for uin in &uins {

@@ -12,7 +12,7 @@ use std::{
 
 use tencentcloud_api::{AccessKey, AccessKeyId, Clock, KeyStatus, SystemClock, Uin};
 use tencentcloud_cam_exporter::{
-    inventory::{Account, Facts, IdLabel, Inventory, Policy},
+    inventory::{Account, AccountSettings, IdLabel, Inventory, Policy},
     state::{State, StateFile},
 };
 use tencentcloud_simulator::{Key, User};
@@ -48,11 +48,11 @@ fn exporter() -> (World, Exporter) {
         (uin, User::with_keys([0, 1].map(|number| Key::new(id(uin, number), "Active", second(created(uin, number))))))
     });
     let world = World::new(users);
-    let facts = Facts {
+    let facts = AccountSettings {
         policy: Policy { max_age: Duration::from_hours(1), ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: Duration::from_mins(10),
-        ..Facts::default()
+        ..AccountSettings::default()
     };
     let (mut accounts, mut config) = (vec![], String::from("accounts:\n"));
     for index in 0..ACCOUNTS {

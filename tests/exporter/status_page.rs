@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tencentcloud_api::{AccessKey, Clock, KeyStatus, SystemClock, Uin};
 use tencentcloud_cam_exporter::{
-    inventory::{Account, Facts, IdLabel, Inventory, Policy},
+    inventory::{Account, AccountSettings, IdLabel, Inventory, Policy},
     state::{State, StateFile},
 };
 use tencentcloud_simulator::{Behaviour, User};
@@ -162,11 +162,11 @@ fn ten_thousand_users_make_no_long_page() {
 /// Leaves a state file of so many users with two keys each.
 pub(crate) fn remember(users: u64, state: &Path) {
     let day = Duration::from_hours(24);
-    let facts = Facts {
+    let facts = AccountSettings {
         policy: Policy { max_age: 90 * day, ..Policy::default() }.into(),
         id_label: IdLabel::Masked,
         poll_interval: day,
-        ..Facts::default()
+        ..AccountSettings::default()
     };
     let uins = || (0..users).map(|number| Uin::try_from(UIN + number).unwrap());
     let account = Account::new("prod".parse().unwrap(), facts, uins());

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use tencentcloud_api::{Clock, Connection, Error, Transport};
 use tencentcloud_cam_exporter::{
-    app::{App, ConfigSource, Listeners, Options, Surroundings},
+    app::{App, ConfigSource, Dependencies, Listeners, Options},
     config::Config,
     web::Routes,
 };
@@ -94,12 +94,12 @@ impl Transport for Wire {
 }
 
 /// What an exporter is surrounded by whose requests go over `wire`.
-pub(crate) fn surroundings(clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> Surroundings {
+pub(crate) fn dependencies(clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> Dependencies {
     let credential = Population::demo_credential();
     let secrets =
         [("TENCENTCLOUD_SECRET_ID", credential.secret_id), ("TENCENTCLOUD_SECRET_KEY", credential.secret_key)];
     let environment = secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect();
-    Surroundings { clock, environment, transport: wire, random: Mutex::new(fastrand::Rng::new()) }
+    Dependencies { clock, environment, transport: wire, random: Mutex::new(fastrand::Rng::new()) }
 }
 
 // === impl Running ===
@@ -139,8 +139,8 @@ pub(crate) fn exporter(config: &str, clock: Arc<dyn Clock>, wire: Arc<dyn Transp
 
 /// The same, of whatever `config` is at the start, and at each reload.
 pub(crate) fn changing_exporter(config: &Arc<Mutex<String>>, clock: Arc<dyn Clock>, wire: Arc<dyn Transport>) -> App {
-    let surroundings = surroundings(clock, wire);
-    let (config, environment) = (Arc::clone(config), surroundings.environment.clone());
+    let dependencies = dependencies(clock, wire);
+    let (config, environment) = (Arc::clone(config), dependencies.environment.clone());
     let source = ConfigSource::new(move || Config::parse(&config.lock(), &environment));
     let guard = Arc::new(Guard::open());
     let options = Options {
@@ -151,5 +151,5 @@ pub(crate) fn changing_exporter(config: &Arc<Mutex<String>>, clock: Arc<dyn Cloc
         guard,
         log_lines_dropped: None,
     };
-    App::build(source, options, surroundings).unwrap_or_else(|error| panic!("{error}"))
+    App::build(source, options, dependencies).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -16,7 +16,7 @@ use tencentcloud_simulator::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{TestClock, Wire, surroundings};
+use crate::harness::{TestClock, Wire, dependencies};
 
 const FIRST: u64 = 100_013_000_000;
 
@@ -45,7 +45,7 @@ async fn sweep_as(
     let config = Config::parse(&config, &Environment::default()).unwrap();
     let wire = Wire::to(&simulator, Duration::from_millis(20));
     let (started, mut steps) = (Instant::now(), vec![]);
-    let sweep = Sweep::build(config, surroundings(clock, wire)).unwrap();
+    let sweep = Sweep::build(config, dependencies(clock, wire)).unwrap();
     let swept = sweep.run(|step| steps.push(step), CancellationToken::new()).await.unwrap();
     assert!(swept.is_whole);
     (simulator, Report::of(&swept), started.elapsed(), steps)

@@ -114,8 +114,8 @@ impl<E: Exporter> Routes<E> {
                 response
             }
             Err(error) => {
-                error!(%error, cause = error.source().map(tracing::field::display), "the metrics cannot be written down");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written down: see the log\n")
+                error!(%error, cause = error.source().map(tracing::field::display), "cannot encode the metrics");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot encode the metrics: see the log\n")
             }
         }
     }

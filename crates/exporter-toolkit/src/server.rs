@@ -83,7 +83,7 @@ async fn accept_all<S: Handler>(
             stream = acceptor.accept(connections) => stream,
             Some(ended) = tasks.join_next() => {
                 if let Err(error) = ended {
-                    error!(%error, "a connection's task died");
+                    error!(%error, "connection task panicked");
                 }
                 continue;
             }
@@ -114,7 +114,7 @@ async fn serve_connection<S: Handler>(stream: TcpStream, place: Place, context: 
         })
         .await;
     if connection.is_closed() {
-        debug!("closed a connection that took too long, or made room for another");
+        debug!("closed a connection that was too slow or had to make room");
     }
 }
 
@@ -152,7 +152,7 @@ async fn serve_http<T, S>(
         http1::serve(&mut stream, service, shutdown.clone()).await
     };
     if let Err(error) = ended {
-        debug!(%error, "a connection ended early");
+        debug!(%error, "connection ended early");
     }
     connection.on_end();
     shutdown.run_until_cancelled(wait_for_peer(stream)).await;

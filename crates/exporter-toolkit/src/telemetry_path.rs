@@ -1,4 +1,4 @@
-//! Where the metrics are: what `--web.telemetry-path` may say.
+//! Path under which to expose metrics: what `--web.telemetry-path` may say.
 
 use std::{fmt, str::FromStr};
 

@@ -82,7 +82,7 @@ impl Error {
 
     /// Whether the API says that there is no such credential, or that there is no longer.
     #[must_use]
-    pub fn disowns_the_credential(&self) -> bool {
+    pub fn is_credential_error(&self) -> bool {
         let Self::Api { code, .. } = self else { return false };
         let codes = ["AuthFailure.InvalidSecretId", "AuthFailure.SecretIdNotFound", "AuthFailure.TokenFailure"];
         codes.contains(&code.label())

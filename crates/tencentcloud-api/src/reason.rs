@@ -82,7 +82,7 @@ impl Reason {
     /// Whether it lies with the one user, and so with none of the others. Such a failure lasts: it takes somebody to
     /// mend it.
     #[must_use]
-    pub fn is_the_user_s(self) -> bool {
+    pub fn is_user_specific(self) -> bool {
         match self {
             Self::Denied | Self::UserNotFound | Self::Rejected | Self::TooLarge | Self::Malformed | Self::Other => true,
             Self::Throttled

@@ -43,25 +43,25 @@ Exit codes:
 pub(super) struct ListFlags {
     #[command(flatten)]
     config: ConfigFlags,
-    /// Lists the account of an embedded simulator instead: no account needed.
+    /// List the account of an embedded simulator instead; needs no account.
     #[arg(long = "demo", conflicts_with_all = ["file", "shard", "total_shards"])]
     demo: bool,
-    /// The form of the list.
+    /// Output format.
     #[arg(long = "output", value_name = "FORMAT", default_value = "table")]
     output: Format,
-    /// Where the list goes, replacing what is there if nothing failed; to standard output unless given.
+    /// File to write instead of standard output; it is replaced only if nothing failed.
     #[arg(long = "output-file", value_name = "FILE")]
     output_file: Option<PathBuf>,
-    /// Replaces the output file even if something failed and the list lacks keys.
+    /// Replace the output file even if something failed and keys are missing.
     #[arg(long = "allow-incomplete", requires = "output_file")]
     allow_incomplete: bool,
-    /// The order of the keys.
+    /// Order of the keys.
     #[arg(long = "sort", value_name = "ORDER", default_value = "worst")]
     sort: Sort,
-    /// Which keys are listed; all unless given. What failed is always listed.
+    /// Which keys to list; all by default. Failures are always listed.
     #[arg(long = "only", value_name = "KEYS")]
     only: Option<Only>,
-    /// What makes the exit code 1; several may be given, with commas between.
+    /// Findings for which the exit code is 1, separated by commas.
     #[arg(long = "fail-on", value_name = "FINDING", value_delimiter = ',')]
     fail_on: Vec<FailOn>,
     #[command(flatten)]
@@ -200,7 +200,7 @@ async fn of_demo(progress: &Progress) -> Result<Swept> {
 }
 
 async fn sweep(config: Config, shard: Shard, environment: Environment, progress: &Progress) -> Result<Swept> {
-    let sweep = Sweep::build(config, exporter::surroundings(environment)?)?.of_shard(shard.ordinal());
+    let sweep = Sweep::build(config, exporter::dependencies(environment)?)?.of_shard(shard.ordinal());
     let shutdown = exporter::stop_on_signals()?;
     Ok(sweep.run(|step| progress.show(step), shutdown).await?)
 }

@@ -8,8 +8,8 @@ use tencentcloud_api::{AccessKey, AccessKeyId, KeyStatus, LastUse, Reason, Uin};
 use tencentcloud_cam_exporter::{
     app::Swept,
     inventory::{
-        Account, ConfiguredListings, Facts, Failure, Found, IdLabel, Inventory, Listing, ListingFailure, Policy,
-        error_text,
+        Account, AccountSettings, ConfiguredListings, Failure, Found, IdLabel, Inventory, Listing, ListingFailure,
+        Policy, error_text,
     },
     report::{Order, Report},
 };
@@ -34,7 +34,7 @@ fn account(name: &str, id_label: IdLabel) -> Account {
     let listings = ConfiguredListings { users: true, last_uses: true, ..ConfiguredListings::default() };
     let days = |days: u64| Duration::from_hours(24 * days);
     let policy = Policy { max_age: days(1_500), auto_disable_after: None, ..Policy::default() }.into();
-    let facts = Facts { policy, id_label, listings, ..Facts::default() };
+    let facts = AccountSettings { policy, id_label, listings, ..AccountSettings::default() };
     Account::new(name.parse().unwrap(), facts, [])
 }
 

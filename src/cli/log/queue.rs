@@ -135,7 +135,7 @@ impl Queue {
     fn report_dropped(&self) {
         let lines = std::mem::take(&mut self.state.lock().unreported);
         if lines > 0 {
-            warn!(lines, "log lines were dropped because standard error could not take them");
+            warn!(lines, "dropped log lines because standard error was blocked");
         }
     }
 }

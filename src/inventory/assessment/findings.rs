@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tencentcloud_api::{KeyStatus, LastUse};
 
 use super::KeyLimit;
-use crate::inventory::{Facts, Key, Policy, User};
+use crate::inventory::{AccountSettings, Key, Policy, User};
 
 /// How long before Tencent Cloud disables a key that is reported.
 pub const AUTO_DISABLE_NOTICE: SignedDuration = SignedDuration::from_hours(15 * 24);
@@ -190,7 +190,7 @@ impl Verdict {
 impl User {
     /// What is expected of the user's keys.
     #[must_use]
-    pub fn policy<'a>(&'a self, facts: &'a Facts) -> &'a Policy {
+    pub fn policy<'a>(&'a self, facts: &'a AccountSettings) -> &'a Policy {
         self.policy.as_deref().unwrap_or(&facts.policy)
     }
 

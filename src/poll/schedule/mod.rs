@@ -43,7 +43,7 @@ pub struct Schedule {
 
 /// A user's turn to be asked. What becomes of it is told once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Turn {
+pub struct Slot {
     uin: Uin,
     /// Which of all turns it is. A user has one at a time; those it had before count for nothing.
     stamp: u64,
@@ -53,11 +53,11 @@ pub struct Turn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// This one, now.
-    Now(Turn),
-    /// Nobody before this time.
+    Now(Slot),
+    /// Idle before this time.
     At(Instant),
-    /// Nobody until one of those under way is back.
-    Nobody,
+    /// Idle until one of those under way is back.
+    Idle,
 }
 
 #[derive(Debug)]
@@ -85,7 +85,7 @@ struct User {
 /// Turns go before retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    Turn,
+    Slot,
     Retry,
 }
 
@@ -93,7 +93,7 @@ enum Class {
 struct Waiting {
     until: Instant,
     class: Class,
-    turn: Turn,
+    turn: Slot,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +101,7 @@ struct Ready {
     class: Class,
     last: Option<i64>,
     postponed: u32,
-    turn: Turn,
+    turn: Slot,
 }
 
 /// A sweep: every user once, but for those that fail for good.
@@ -167,7 +167,7 @@ impl Schedule {
     }
 
     /// Whoever failed for good is asked again at once.
-    pub fn forgive(&mut self) {
+    pub fn reset_failures(&mut self) {
         let mut back = vec![];
         for (uin, user) in &mut self.users {
             if std::mem::take(&mut user.failures) > 0 && !user.under_way {
@@ -180,7 +180,7 @@ impl Schedule {
     }
 
     /// Who goes next. Stays so until [`Self::begin`].
-    pub fn up_next(&mut self) -> Next {
+    pub fn next_action(&mut self) -> Next {
         let now = Instant::now();
         while let Some(Reverse(first)) = self.waiting.peek() {
             let (turn, class, until) = (first.turn, first.class, first.until);
@@ -200,21 +200,21 @@ impl Schedule {
             }
             self.ready.pop();
         }
-        self.waiting.peek().map_or(Next::Nobody, |Reverse(first)| Next::At(first.until))
+        self.waiting.peek().map_or(Next::Idle, |Reverse(first)| Next::At(first.until))
     }
 
     /// When the turn that goes next was, or will be, due; nothing where only retries are left.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         match self.ready.peek() {
-            Some(Reverse(Ready { class: Class::Turn, turn, .. })) => self.users.get(&turn.uin).map(|user| user.due),
+            Some(Reverse(Ready { class: Class::Slot, turn, .. })) => self.users.get(&turn.uin).map(|user| user.due),
             Some(_) => None,
             None => self.waiting.peek().map(|Reverse(first)| first.until),
         }
     }
 
-    /// The turn that [`Self::up_next`] named is taken. Tells over which connection.
-    pub fn begin(&mut self, turn: Turn) -> (Turn, Connection) {
+    /// The turn that [`Self::next_action`] named is taken. Tells over which connection.
+    pub fn begin(&mut self, turn: Slot) -> (Slot, Connection) {
         let retry = self.ready.pop().is_some_and(|Reverse(first)| first.class == Class::Retry);
         let stamp = self.stamp();
         let Some(user) = self.users.get_mut(&turn.uin) else { return (turn, Connection::Pooled) };
@@ -224,26 +224,26 @@ impl Schedule {
             user.retries = 0;
         }
         let connection = if std::mem::take(&mut user.lost) { Connection::Fresh } else { Connection::Pooled };
-        (Turn { stamp, ..turn }, connection)
+        (Slot { stamp, ..turn }, connection)
     }
 
     /// The user goes once more, at once and over a fresh connection: the one that its request went over was closed.
-    pub fn again(&mut self, turn: Turn) {
+    pub fn again(&mut self, turn: Slot) {
         if let Some(user) = self.current(turn) {
             user.lost = true;
-            self.wait(turn.uin, Class::Turn, Instant::now());
+            self.wait(turn.uin, Class::Slot, Instant::now());
         }
     }
 
     /// The user keeps its turn, and is asked again after `wait`.
-    pub fn later(&mut self, turn: Turn, wait: Duration) {
+    pub fn later(&mut self, turn: Slot, wait: Duration) {
         if self.current(turn).is_some() {
-            self.wait(turn.uin, Class::Turn, Instant::now() + wait);
+            self.wait(turn.uin, Class::Slot, Instant::now() + wait);
         }
     }
 
     /// The user was answered, and need not be asked before its next turn. Returns when that is, here and in the next two.
-    pub fn done(&mut self, turn: Turn) -> Option<Instant> {
+    pub fn done(&mut self, turn: Slot) -> Option<Instant> {
         self.current(turn)?.failures = 0;
         let next = self.had_a_turn(turn.uin, self.interval);
         self.wait_for_turn(turn.uin, next);
@@ -251,7 +251,7 @@ impl Schedule {
     }
 
     /// The user failed, and will do so again: each time it is asked after twice as long, up to an hour.
-    pub fn failed_for_good(&mut self, turn: Turn) -> Option<Instant> {
+    pub fn fail_permanently(&mut self, turn: Slot) -> Option<Instant> {
         let interval = self.interval;
         let user = self.current(turn)?;
         let longer = interval.saturating_mul(2u32.saturating_pow(user.failures));
@@ -263,7 +263,7 @@ impl Schedule {
 
     /// The user failed with something that may pass: it goes again after `wait`, which is told how many retries there
     /// were since its turn, unless its next turn comes first.
-    pub fn retry(&mut self, turn: Turn, wait: impl FnOnce(u32) -> Duration) -> Option<Instant> {
+    pub fn retry(&mut self, turn: Slot, wait: impl FnOnce(u32) -> Duration) -> Option<Instant> {
         let at = Instant::now() + wait(self.current(turn)?.retries);
         let next = self.had_a_turn(turn.uin, self.interval);
         self.wait_for_turn(turn.uin, next);
@@ -271,7 +271,7 @@ impl Schedule {
             && let Some(user) = self.users.get_mut(&turn.uin)
         {
             user.retries += 1;
-            let turn = Turn { uin: turn.uin, stamp: user.stamp };
+            let turn = Slot { uin: turn.uin, stamp: user.stamp };
             self.waiting.push(Reverse(Waiting { until: at, class: Class::Retry, turn }));
         }
         Some(next.min(at))
@@ -279,7 +279,7 @@ impl Schedule {
 
     /// The user was throttled: it keeps its turn, and goes again after `wait`, which gets how often it was postponed
     /// before. Not so if an interval has passed since its turn was due: then this is a failure, and returns `false`.
-    pub fn postpone(&mut self, turn: Turn, wait: impl FnOnce(u32) -> Duration) -> bool {
+    pub fn defer(&mut self, turn: Slot, wait: impl FnOnce(u32) -> Duration) -> bool {
         let interval = self.interval;
         let Some(user) = self.current(turn) else { return true };
         if user.due.elapsed() >= interval {
@@ -287,12 +287,12 @@ impl Schedule {
         }
         let at = Instant::now() + wait(user.postponed);
         user.postponed = user.postponed.saturating_add(1);
-        self.wait(turn.uin, Class::Turn, at);
+        self.wait(turn.uin, Class::Slot, at);
         true
     }
 
     /// Notes that the user has been asked. Tells how long the sweep took when it was the last of one.
-    pub fn swept(&mut self, turn: Turn) -> Option<Duration> {
+    pub fn swept(&mut self, turn: Slot) -> Option<Duration> {
         if self.sweep.awaited == 0 {
             self.start_sweep();
         }
@@ -368,7 +368,7 @@ impl Schedule {
                 self.sweep.last_due = self.sweep.last_due.max(due);
             }
         }
-        self.wait(uin, Class::Turn, due);
+        self.wait(uin, Class::Slot, due);
     }
 
     fn wait(&mut self, uin: Uin, class: Class, until: Instant) {
@@ -376,7 +376,7 @@ impl Schedule {
         if let Some(user) = self.users.get_mut(&uin) {
             user.stamp = stamp;
             user.under_way = false;
-            self.waiting.push(Reverse(Waiting { until, class, turn: Turn { uin, stamp } }));
+            self.waiting.push(Reverse(Waiting { until, class, turn: Slot { uin, stamp } }));
         }
     }
 
@@ -385,11 +385,11 @@ impl Schedule {
         self.stamps
     }
 
-    fn is_current(&self, turn: Turn) -> bool {
+    fn is_current(&self, turn: Slot) -> bool {
         self.users.get(&turn.uin).is_some_and(|user| user.stamp == turn.stamp)
     }
 
-    fn current(&mut self, turn: Turn) -> Option<&mut User> {
+    fn current(&mut self, turn: Slot) -> Option<&mut User> {
         self.users.get_mut(&turn.uin).filter(|user| user.stamp == turn.stamp)
     }
 
@@ -415,9 +415,9 @@ impl Sweep {
     }
 }
 
-// === impl Turn ===
+// === impl Slot ===
 
-impl Turn {
+impl Slot {
     /// Whose turn it is.
     #[must_use]
     pub fn uin(self) -> Uin {

@@ -15,12 +15,12 @@ fn schedule(users: u64) -> Schedule {
 }
 
 /// The next turn, when its time has come, which is told in milliseconds since the start.
-async fn next(schedule: &mut Schedule) -> (u128, Turn) {
+async fn next(schedule: &mut Schedule) -> (u128, Slot) {
     loop {
-        match schedule.up_next() {
+        match schedule.next_action() {
             Next::Now(turn) => return (schedule.start.elapsed().as_millis(), schedule.begin(turn).0),
             Next::At(at) => sleep_until(at).await,
-            Next::Nobody => panic!("nobody left"),
+            Next::Idle => panic!("nobody left"),
         }
     }
 }
@@ -118,18 +118,18 @@ async fn who_fails_for_good_is_asked_after_twice_as_long_up_to_an_hour_and_at_on
     let (mut before, mut turn) = next(&mut schedule).await;
     let mut waits = vec![];
     for _ in 0..10 {
-        schedule.failed_for_good(turn);
+        schedule.fail_permanently(turn);
         let (at, next) = next(&mut schedule).await;
         waits.push((at - before).div_ceil(1_000));
         (before, turn) = (at, next);
     }
     assert!((15..=45).contains(&waits[0]), "{waits:?}");
     assert_eq!(waits[1..], [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
-    schedule.forgive();
-    assert_eq!(schedule.up_next(), Next::Nobody, "it is under way");
-    schedule.failed_for_good(turn);
-    schedule.forgive();
-    assert!(matches!(schedule.up_next(), Next::Now(_)));
+    schedule.reset_failures();
+    assert_eq!(schedule.next_action(), Next::Idle, "it is under way");
+    schedule.fail_permanently(turn);
+    schedule.reset_failures();
+    assert!(matches!(schedule.next_action(), Next::Now(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,10 +137,10 @@ async fn who_is_not_heard_keeps_its_turn_for_an_interval() {
     let mut schedule = schedule(1);
     let (_, mut turn) = next(&mut schedule).await;
     while schedule.start.elapsed() < INTERVAL {
-        assert!(schedule.postpone(turn, |_| Duration::from_secs(7)));
+        assert!(schedule.defer(turn, |_| Duration::from_secs(7)));
         turn = next(&mut schedule).await.1;
     }
-    assert!(!schedule.postpone(turn, |_| Duration::from_secs(7)));
+    assert!(!schedule.defer(turn, |_| Duration::from_secs(7)));
     schedule.done(turn);
 }
 
@@ -148,7 +148,7 @@ async fn who_is_not_heard_keeps_its_turn_for_an_interval() {
 async fn a_throttled_user_waits_ever_longer_and_behind_those_never_asked() {
     let mut schedule = schedule(3);
     let (_, throttled) = next(&mut schedule).await;
-    assert!(schedule.postpone(throttled, |postponed| Duration::from_secs(postponed.into())));
+    assert!(schedule.defer(throttled, |postponed| Duration::from_secs(postponed.into())));
     for _ in 0..2 {
         let (_, turn) = next(&mut schedule).await;
         assert_ne!(turn.uin(), throttled.uin());
@@ -157,7 +157,7 @@ async fn a_throttled_user_waits_ever_longer_and_behind_those_never_asked() {
     let (_, mut turn) = next(&mut schedule).await;
     assert_eq!(turn.uin(), throttled.uin());
     for times in 1..4 {
-        assert!(schedule.postpone(turn, |postponed| {
+        assert!(schedule.defer(turn, |postponed| {
             assert_eq!(postponed, times);
             Duration::from_millis(100)
         }));
@@ -171,7 +171,7 @@ async fn a_throttled_user_waits_ever_longer_and_behind_those_never_asked() {
         }
         schedule.done(turn);
     };
-    schedule.postpone(again, |postponed| {
+    schedule.defer(again, |postponed| {
         assert_eq!(postponed, 0, "counted from its turn on");
         Duration::ZERO
     });
@@ -180,16 +180,16 @@ async fn a_throttled_user_waits_ever_longer_and_behind_those_never_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_request_lost_with_its_connection_goes_again_at_once_over_a_fresh_one() {
     let mut schedule = schedule(1);
-    let Next::Now(turn) = schedule.up_next() else { panic!("nobody is due") };
+    let Next::Now(turn) = schedule.next_action() else { panic!("nobody is due") };
     let (turn, connection) = schedule.begin(turn);
     assert_eq!(connection, Connection::Pooled);
     schedule.again(turn);
-    let Next::Now(turn) = schedule.up_next() else { panic!("it is not due at once") };
+    let Next::Now(turn) = schedule.next_action() else { panic!("it is not due at once") };
     let (turn, connection) = schedule.begin(turn);
     assert_eq!(connection, Connection::Fresh);
     schedule.done(turn);
     sleep_until(schedule.next_due().unwrap()).await;
-    let Next::Now(turn) = schedule.up_next() else { panic!("nobody is due") };
+    let Next::Now(turn) = schedule.next_action() else { panic!("nobody is due") };
     assert_eq!(schedule.begin(turn).1, Connection::Pooled);
 }
 
@@ -206,7 +206,7 @@ async fn users_come_and_go_and_the_others_keep_their_turns() {
     assert_eq!(schedule.next_due(), due);
     schedule.done(second);
     assert_eq!(next(&mut schedule).await.1.uin(), first.uin(), "who is gone has no turn");
-    assert_eq!(schedule.up_next(), Next::Nobody);
+    assert_eq!(schedule.next_action(), Next::Idle);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use super::{
     rows::{KeyRow, UserRow},
 };
 use crate::inventory::{
-    Account, Facts, Inventory, User,
+    Account, AccountSettings, Inventory, User,
     assessment::{Moment, UserAssessment},
 };
 
@@ -115,7 +115,7 @@ fn each_user(
     list: &List,
     accounts: &[Arc<Account>],
     moment: Moment,
-    mut see: impl FnMut(&Account, (tencentcloud_api::Uin, &User), UserAssessment, &Facts, Timestamp),
+    mut see: impl FnMut(&Account, (tencentcloud_api::Uin, &User), UserAssessment, &AccountSettings, Timestamp),
 ) {
     for account in accounts {
         let (facts, interval, now) = (account.facts(), account.effective_interval(), account.correct(moment.local));

@@ -11,7 +11,7 @@ use super::{
     runbook::Runbook,
     table,
     text::{Count, Escaped, Grouped, Prose, Since},
-    worst::Worst,
+    worst::TopN,
 };
 use crate::{
     inventory::assessment::{Finding, UserState},
@@ -183,7 +183,7 @@ fn close(f: &mut fmt::Formatter<'_>) -> fmt::Result {
 // === impl Heading ===
 
 impl<'a> Heading<'a> {
-    fn of<R: Ord, T>(id: &'a str, title: &'a str, list: &Worst<R, T>, all: Of, runbook: Option<Runbook>) -> Self {
+    fn of<R: Ord, T>(id: &'a str, title: &'a str, list: &TopN<R, T>, all: Of, runbook: Option<Runbook>) -> Self {
         Self { id, title, shown: list.shown(), of: list.of(), all, runbook }
     }
 

@@ -8,7 +8,7 @@ use super::{
     frame::{self, Mark},
     lists::Lists,
     note::awaited,
-    problems::{Gravity, Problem, names, problems},
+    problems::{Problem, Severity, names, problems},
     report::Report,
     text::{Count, Escaped, Grouped, Prose, Span, Utc},
 };
@@ -175,9 +175,9 @@ impl fmt::Display for Page<'_> {
     }
 }
 
-// === impl Gravity ===
+// === impl Severity ===
 
-impl Gravity {
+impl Severity {
     /// The class that gives the colour and the shape.
     pub(super) fn class(self) -> &'static str {
         match self {

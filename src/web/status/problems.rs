@@ -16,7 +16,7 @@ use crate::inventory::{
 /// Something that needs attention.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    pub(super) gravity: Gravity,
+    pub(super) gravity: Severity,
     /// What, in plain text.
     pub(super) text: String,
     /// The address of what tells more, as it stands in an attribute.
@@ -35,14 +35,14 @@ const OF_AUTO_DISABLE: &str = "Delete keys that nobody needs, and use or replace
 
 /// How grave it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Gravity {
+pub(super) enum Severity {
     /// What is shown is true, and somebody should act.
     Act,
     /// What is shown may no longer be true.
     Blind,
 }
 
-impl Gravity {
+impl Severity {
     /// Of a problem of an account.
     pub(super) fn of(kind: ProblemKind) -> Self {
         match kind {
@@ -97,9 +97,9 @@ fn of_accounts(kind: ProblemKind) -> (&'static str, &'static str) {
 pub(super) fn problems(report: &Report) -> Vec<Problem> {
     let (users, keys) = (&report.totals.users, &report.totals.keys);
     let of_users = [
-        (Gravity::Blind, users.failing, "user cannot be polled", "users cannot be polled", "#failing", Runbook::POLLS),
+        (Severity::Blind, users.failing, "user cannot be polled", "users cannot be polled", "#failing", Runbook::POLLS),
         (
-            Gravity::Blind,
+            Severity::Blind,
             users.late,
             "user was last answered for over three intervals ago",
             "users were last answered for over three intervals ago",
@@ -107,7 +107,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             Runbook::LATE,
         ),
         (
-            Gravity::Act,
+            Severity::Act,
             keys.with(Finding::AutoDisableSoon),
             "key is not used and will soon be disabled by Tencent Cloud",
             "keys are not used and will soon be disabled by Tencent Cloud",
@@ -115,7 +115,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             Runbook::of_finding(Finding::AutoDisableSoon),
         ),
         (
-            Gravity::Act,
+            Severity::Act,
             keys.with(Finding::Stale),
             "key is older than it may be",
             "keys are older than they may be",
@@ -123,7 +123,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             Runbook::of_finding(Finding::Stale),
         ),
         (
-            Gravity::Act,
+            Severity::Act,
             users.over_limit,
             "user has more keys than allowed",
             "users have more keys than allowed",
@@ -131,20 +131,20 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             Runbook::of_finding(Finding::OverLimit),
         ),
         (
-            Gravity::Act,
+            Severity::Act,
             users.exemption_ended,
             "user has an exemption that has ended",
             "users have exemptions that have ended",
             "?show=users&amp;state=exemption_ended",
             Runbook::EXEMPTION,
         ),
-        (Gravity::Act, users.missing, "user does not exist", "users do not exist", "#absent", Runbook::POLLS),
+        (Severity::Act, users.missing, "user does not exist", "users do not exist", "#absent", Runbook::POLLS),
     ];
     let of_accounts = report.problems.iter().map(|(kind, affected)| {
         let ((one, many), accounts) = (of_accounts(*kind), &affected.accounts);
         let first = accounts.names.first().map(ToString::to_string);
         Problem {
-            gravity: Gravity::of(*kind),
+            gravity: Severity::of(*kind),
             text: format!("{}: {}", Count(accounts.of, one, many), names(accounts)),
             href: "#accounts",
             note: Some((first, affected.note.clone())),
@@ -163,7 +163,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
         },
     );
     let of_config = report.config_refused.then(|| Problem {
-        gravity: Gravity::Act,
+        gravity: Severity::Act,
         text: "the configuration cannot be used: the log and `check-config` tell why".to_owned(),
         href: "#accounts",
         note: None,

@@ -14,10 +14,10 @@ use super::{
     account::{self, AccountReport},
     note::Note,
     rows::{Cause, KeyRow, UserRow},
-    worst::Worst,
+    worst::TopN,
 };
 use crate::inventory::{
-    Account, AccountName, Facts, Inventory, Listing, User,
+    Account, AccountName, AccountSettings, Inventory, Listing, User,
     assessment::{Finding, KeyCounts, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
 };
 
@@ -36,14 +36,14 @@ pub(super) struct Report {
     pub(super) totals: Totals,
     /// The ages from which keys are stale, in one account or another.
     pub(super) max_ages: BTreeSet<Duration>,
-    pub(super) accounts: Worst<account::Rank, AccountReport>,
-    pub(super) keys: Worst<KeyRank, KeyRow>,
+    pub(super) accounts: TopN<account::Rank, AccountReport>,
+    pub(super) keys: TopN<KeyRank, KeyRow>,
     /// Users who have as many keys as they may have, or more.
-    pub(super) at_limit: Worst<LimitRank, UserRow>,
+    pub(super) at_limit: TopN<LimitRank, UserRow>,
     /// Users whose last poll failed.
-    pub(super) failing: Worst<SinceRank, UserRow>,
+    pub(super) failing: TopN<SinceRank, UserRow>,
     /// Users who do not exist.
-    pub(super) absent: Worst<SinceRank, UserRow>,
+    pub(super) absent: TopN<SinceRank, UserRow>,
     /// Why polls failed; what is true of most users first.
     pub(super) causes: Vec<CauseReport>,
     /// What is wrong with accounts, by kind, the gravest first.
@@ -112,11 +112,11 @@ impl Report {
             config_refused: false,
             totals: Totals::default(),
             max_ages: BTreeSet::new(),
-            accounts: Worst::default(),
-            keys: Worst::default(),
-            at_limit: Worst::default(),
-            failing: Worst::default(),
-            absent: Worst::default(),
+            accounts: TopN::default(),
+            keys: TopN::default(),
+            at_limit: TopN::default(),
+            failing: TopN::default(),
+            absent: TopN::default(),
             causes: vec![],
             problems: BTreeMap::new(),
             awaited: BTreeMap::new(),
@@ -190,7 +190,7 @@ impl Report {
     }
 
     /// Offers the keys of a user to their list.
-    fn keys(&mut self, (place, uin): Place, user: &User, account: &Account, facts: &Facts, now: Timestamp) {
+    fn keys(&mut self, (place, uin): Place, user: &User, account: &Account, facts: &AccountSettings, now: Timestamp) {
         let policy = user.policy(facts);
         for (number, (key, verdict)) in user.judged_keys(policy, now).enumerate() {
             let is_stale = verdict.findings.contains(Finding::Stale);

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     advice::beside_the_error,
     inventory::{
-        Account, AccountName, Exemption, Facts, Failure, Key, Policy, User,
+        Account, AccountName, AccountSettings, Exemption, Failure, Key, Policy, User,
         assessment::{Finding, Findings, UserAssessment, UserState, Verdict},
     },
 };
@@ -81,7 +81,7 @@ impl UserRow {
         account: &Account,
         (uin, user): (Uin, &User),
         assessed: UserAssessment,
-        facts: &Facts,
+        facts: &AccountSettings,
         now: Timestamp,
     ) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     account::{AccountReport, BudgetReport, SweepReport},
     note::{Note, awaited},
-    problems::Gravity,
+    problems::Severity,
     query::{List, Of, UserFilter},
     text::{Count, Escaped, Grouped, PerSecond, Prose, Span},
 };
@@ -58,7 +58,7 @@ impl AccountReport {
         let said = |problem: &AccountProblem| !matches!(problem, AccountProblem::Silent | AccountProblem::Down);
         for (number, problem) in self.assessment.problems.iter().copied().filter(said).enumerate() {
             let note = Note::of(problem, self);
-            let class = Gravity::of(problem.kind()).class();
+            let class = Severity::of(problem.kind()).class();
             write!(f, r#"<p class="{class}">{}</p>"#, note.html(ERRORS[number.min(1)]))?;
         }
         for listing in &self.assessment.awaited {

@@ -16,7 +16,8 @@ use super::{
     worst::SHOWN,
 };
 use crate::inventory::{
-    Account, ConfiguredListings, Facts, Failure, IdLabel, Inventory, Listing, ListingFailure, Policy, SILENCE, Sweep,
+    Account, AccountSettings, ConfiguredListings, Failure, IdLabel, Inventory, Listing, ListingFailure, Policy,
+    SILENCE, Sweep,
     assessment::{AccountProblem, Finding, ProblemKind, UserCounts},
 };
 
@@ -42,7 +43,8 @@ fn uin(number: u64) -> Uin {
 fn account(name: &str, users: u64) -> Arc<Account> {
     let max_age = Duration::from_hours(90 * 24);
     let policy = Policy { max_age, ..Policy::default() }.into();
-    let facts = Facts { policy, id_label: IdLabel::Full, poll_interval: MINUTE, ..Facts::default() };
+    let facts =
+        AccountSettings { policy, id_label: IdLabel::Full, poll_interval: MINUTE, ..AccountSettings::default() };
     Arc::new(Account::new(name.parse().unwrap(), facts, (1..=users).map(uin)))
 }
 
@@ -161,7 +163,7 @@ fn everything_wrong() -> Vec<Arc<Account>> {
     let accounts: Vec<Arc<Account>> = (0..60).map(|number| account(&long(number), 200)).collect();
     for account in &accounts {
         let all = ConfiguredListings { uins_file: true, caller: true, users: true, members: true, last_uses: true };
-        account.set_facts(Facts { listings: all, ..account.facts() });
+        account.set_facts(AccountSettings { listings: all, ..account.facts() });
         // Five bytes of the page each, and as many names.
         let text: Arc<str> = "'".repeat(400).into();
         account.set_found((1..=200).map(|number| (uin(number), "'".repeat(128).into())).collect());
@@ -241,7 +243,7 @@ async fn an_account_tells_what_is_wrong_with_it_as_a_whole() {
         progress.api_clock = Some(ApiClock::reads(ago(2)));
     });
     let listings = ConfiguredListings { uins_file: true, ..ConfiguredListings::default() };
-    account.set_facts(Facts { listings, ..account.facts() });
+    account.set_facts(AccountSettings { listings, ..account.facts() });
     account.listing_failed(Listing::UinsFile, listing_failure());
     let skew = AccountProblem::ClockSkew(SignedDuration::from_mins(-2));
     assert_eq!(problems(&account), [AccountProblem::ListingFailed(Listing::UinsFile), skew]);
@@ -295,7 +297,7 @@ fn the_title_tells_the_state() {
 fn what_is_awaited_is_told_until_nothing_is() {
     let account = account("prod", 0);
     let listings = ConfiguredListings { users: true, ..ConfiguredListings::default() };
-    account.set_facts(Facts { listings, ..account.facts() });
+    account.set_facts(AccountSettings { listings, ..account.facts() });
     let awaited = || {
         let report = report(&[&account]);
         let page = page(&report);

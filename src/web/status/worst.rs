@@ -7,14 +7,14 @@ pub(super) const SHOWN: usize = 50;
 
 /// The entries of the highest ranks, and how many there were in all. No two entries have one rank.
 #[derive(Debug)]
-pub(super) struct Worst<R, T> {
+pub(super) struct TopN<R, T> {
     kept: BTreeMap<R, T>,
     of: usize,
 }
 
-// === impl Worst ===
+// === impl TopN ===
 
-impl<R: Ord, T> Worst<R, T> {
+impl<R: Ord, T> TopN<R, T> {
     /// Here is another. It is made only if it is kept.
     pub(super) fn offer(&mut self, rank: R, entry: impl FnOnce() -> T) {
         self.of += 1;
@@ -43,7 +43,7 @@ impl<R: Ord, T> Worst<R, T> {
     }
 }
 
-impl<R, T> Default for Worst<R, T> {
+impl<R, T> Default for TopN<R, T> {
     /// None yet.
     fn default() -> Self {
         Self { kept: BTreeMap::new(), of: 0 }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_highest_ranks_are_kept_and_all_are_counted() {
-        let mut worst = Worst::default();
+        let mut worst = TopN::default();
         // Every rank below 1,000 once, in no order.
         for n in 0..1_000_u32 {
             let rank = n * 617 % 1_000;
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn few_are_all_kept() {
-        let mut worst = Worst::default();
+        let mut worst = TopN::default();
         for rank in [2, 3, 1] {
             worst.offer(rank, || rank);
         }

@@ -49,7 +49,7 @@ fn documents_show_what_the_binary_says() {
             shown += 1;
         }
     }
-    assert!(shown >= 6, "{shown} outputs: those of the README at least");
+    assert!(shown >= 6, "{shown} outputs");
 }
 
 /// `text` with every request id the same: the demo makes up others each time.
@@ -87,8 +87,8 @@ fn in_one_day<T>(run: impl Fn() -> T) -> T {
 }
 
 #[test]
-fn the_readme_shows_what_list_shows_on_a_terminal() {
-    let page = Page::read("README.md");
+fn the_documents_show_what_list_shows_on_a_terminal() {
+    let page = Page::read("docs/list.md");
     let shown = page.commands().into_iter().find(|shown| shown.command.ends_with(LIST)).unwrap();
     let list = format!("{} {LIST}", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
     let (now, _) = in_one_day(|| terminal::shown(120, &list, &[]));

@@ -28,7 +28,7 @@ fn a_file_that_breaks_answers_nobody_until_it_is_mended() {
     assert_eq!(get_as(&exporter, "alice", "b", "/metrics").status, 200);
     let (_, log) = exporter.stop();
     assert_eq!(log.matches("the web configuration cannot be used").count(), 4, "{log}");
-    assert_eq!(log.matches("the web configuration is mended").count(), 4, "{log}");
+    assert_eq!(log.matches("web configuration is valid again").count(), 4, "{log}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) fn firing(rules: &str, day: &Day) -> Firing {
         .output()
         .unwrap_or_else(|error| panic!("promtool is needed, which Debian's package prometheus has: {error}"));
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(stderr.contains("FAILED") || stdout.contains("SUCCESS"), "{stdout}{stderr}");
+    assert!(stderr.contains("FAILED") || stdout.contains("SUCCESS"), "{}\n{stdout}{stderr}", output.status);
     parsed(&stderr)
 }
 

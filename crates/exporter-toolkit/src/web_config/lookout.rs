@@ -174,9 +174,9 @@ impl Said {
         let wrong = wrong.map(ToString::to_string);
         match (&self.wrong, &wrong) {
             (before, Some(faults)) if before.as_ref() != Some(faults) => {
-                error!(faults, "the web configuration cannot be used: no request is answered until it is mended");
+                error!(faults, "invalid web configuration: all requests are refused until it is fixed");
             }
-            (Some(_), None) => info!("the web configuration is mended"),
+            (Some(_), None) => info!("web configuration is valid again"),
             _ => {}
         }
         self.wrong = wrong;
@@ -186,9 +186,9 @@ impl Said {
         let was_unfit = std::mem::replace(&mut self.unfit, unfit.is_some());
         match unfit {
             Some(faults) if !was_unfit => {
-                warn!(%faults, "the certificates cannot be used as they are: the last good ones are served");
+                warn!(%faults, "invalid certificates, keeping the last valid ones");
             }
-            None if was_unfit => info!("the certificates are mended"),
+            None if was_unfit => info!("certificates are valid again"),
             _ => {}
         }
     }

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use proptest::{collection::vec, prelude::*, sample::select};
 use tencentcloud_api::{AccessKey, KeyStatus, LastUse, Reason, Uin};
 use tencentcloud_cam_exporter::inventory::{
-    Account, ConfiguredListings, Facts, Failure, FoundUser, IdLabel, Inventory, Listing, ListingFailure, Override,
-    assessment::Finding,
+    Account, AccountSettings, ConfiguredListings, Failure, FoundUser, IdLabel, Inventory, Listing, ListingFailure,
+    Override, assessment::Finding,
 };
 
 use super::now;
@@ -95,7 +95,12 @@ fn account(name: &str, case: &Case) -> Arc<Account> {
         reason: Some("why it is so".into()),
         ..Override::default()
     });
-    let facts = Facts { id_label: IdLabel::Full, listings, overrides: overrides.collect(), ..Facts::default() };
+    let facts = AccountSettings {
+        id_label: IdLabel::Full,
+        listings,
+        overrides: overrides.collect(),
+        ..AccountSettings::default()
+    };
     let account = Account::new(name.parse().unwrap(), facts.clone(), (0..case.users.len()).map(uin));
     let found = case.console_login.iter().enumerate().take(case.users.len()).filter(|(_, may)| may.is_some());
     account.set_found(

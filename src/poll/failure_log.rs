@@ -12,15 +12,15 @@ use crate::inventory::AccountName;
 
 /// The users of an account whose last poll failed.
 #[derive(Debug)]
-pub struct Outages {
+pub struct FailureLog {
     account: AccountName,
     down: HashMap<Uin, Reason>,
     users: HashMap<Reason, usize>,
 }
 
-// === impl Outages ===
+// === impl FailureLog ===
 
-impl Outages {
+impl FailureLog {
     /// Of an account where nothing has failed yet.
     #[must_use]
     pub fn of(account: AccountName) -> Self {
@@ -31,7 +31,7 @@ impl Outages {
     pub fn began(&mut self, uin: Uin, reason: Reason, error: &impl fmt::Display) {
         let before = self.down.insert(uin, reason);
         if before == Some(reason) {
-            debug!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user still fails");
+            debug!(account = %self.account, %uin, reason = reason.label(), %error, "poll still fails");
             return;
         }
         if let Some(before) = before {
@@ -39,17 +39,17 @@ impl Outages {
         }
         let users = self.users.entry(reason).or_default();
         *users += 1;
-        if reason.is_the_user_s() {
-            warn!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed");
+        if reason.is_user_specific() {
+            warn!(account = %self.account, %uin, reason = reason.label(), %error, "poll failed");
         } else {
             match *users {
-                1 => warn!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed"),
+                1 => warn!(account = %self.account, %uin, reason = reason.label(), %error, "poll failed"),
                 2 => warn!(
                     account = %self.account, %uin, reason = reason.label(), %error,
-                    "polling more users of the account fails for the same reason: further ones are logged at level debug"
+                    "more polls of the account fail for the same reason: logging further ones at level debug"
                 ),
                 _ => {
-                    debug!(account = %self.account, %uin, reason = reason.label(), %error, "polling the user failed too");
+                    debug!(account = %self.account, %uin, reason = reason.label(), %error, "poll failed too");
                 }
             }
         }
@@ -59,10 +59,10 @@ impl Outages {
     pub fn over(&mut self, uin: Uin) {
         let Some(reason) = self.down.remove(&uin) else { return };
         let left = self.one_less(reason);
-        if reason.is_the_user_s() {
-            info!(account = %self.account, %uin, reason = reason.label(), "polling the user succeeds again");
+        if reason.is_user_specific() {
+            info!(account = %self.account, %uin, reason = reason.label(), "poll succeeds again");
         } else if left == 0 {
-            info!(account = %self.account, %uin, reason = reason.label(), "no poll of the account fails for the reason any more");
+            info!(account = %self.account, %uin, reason = reason.label(), "no poll of the account fails for this reason any more");
         }
     }
 
@@ -112,7 +112,7 @@ mod tests {
         let log = Log::default();
         let writer = log.clone();
         with_default(fmt().with_ansi(false).with_writer(move || writer.clone()).finish(), || {
-            let mut outages = Outages::of("prod".parse().unwrap());
+            let mut outages = FailureLog::of("prod".parse().unwrap());
             let uins: Vec<Uin> = (1..=users).map(|uin| uin.to_string().parse().unwrap()).collect();
             for uin in &uins {
                 outages.began(*uin, Reason::Timeout, &"no answer");
@@ -128,13 +128,13 @@ mod tests {
     #[test]
     fn failure_of_one_user_is_not_the_account_s() {
         let log = logged(1);
-        assert!(log.contains("polling the user failed") && !log.contains("more users"), "{log}");
+        assert!(log.contains("poll failed") && !log.contains("more polls"), "{log}");
     }
 
     #[test]
     fn failure_of_many_users_is_logged_for_two() {
         let log = logged(50);
         assert_eq!((log.matches("WARN").count(), log.matches("INFO").count()), (2, 1), "{log}");
-        assert_eq!(log.matches("polling more users of the account fails").count(), 1, "{log}");
+        assert_eq!(log.matches("more polls of the account fail").count(), 1, "{log}");
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option
             state.drop_impossible();
             if state.skipped() > 0 {
                 let rows = state.skipped();
-                warn!(path = %path.display(), rows, "rows of the state file cannot be used and are skipped: their keys appear as they are polled");
+                warn!(path = %path.display(), rows, "skipped invalid rows of the state file: their keys appear after the next poll");
             }
             return Ok(Some(state));
         }
@@ -55,12 +55,12 @@ pub(super) fn load(path: &Path, configured: &[config::Account]) -> Result<Option
 
 /// Fills `inventory` with what `state` knows of its users, and of those that the accounts admit as `configured` now. It is
 /// `now`.
-pub(super) fn recall(state: State, inventory: &Inventory, configured: &[config::Account], now: Timestamp) {
+pub(super) fn restore(state: State, inventory: &Inventory, configured: &[config::Account], now: Timestamp) {
     let accounts = by_name(configured);
     let users = state
         .restore(inventory, |name, uin, origin| accounts.get(name).is_some_and(|account| admits(account, uin, origin)));
     inventory.accounts().iter().for_each(|account| account.recalled(now));
-    info!(users, "took up what was known before the restart");
+    info!(users, "state restored");
 }
 
 fn by_name(configured: &[config::Account]) -> BTreeMap<&AccountName, &config::Account> {
@@ -122,7 +122,7 @@ async fn save(inventory: &Arc<Inventory>, file: Option<&Arc<StateFile>>, saved: 
     match outcome.map_err(std::io::Error::other).flatten() {
         Ok(()) => *saved = Some(changes),
         Err(error) => {
-            error!(path = %file.path().display(), %error, "cannot save the state: check that its folder can be written");
+            error!(path = %file.path().display(), %error, "cannot save the state file: check that its directory is writable");
         }
     }
 }

@@ -16,35 +16,37 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    Surroundings,
-    sources::Sources,
+    Dependencies,
+    credential_cache::CredentialCache,
     tasks::Tasks,
-    users_file::{FileListing, Followed, News},
+    uins_file_watcher::{FileListing, UinsFileChange, UinsFileWatcher},
 };
 use crate::{
     PROGRAM, config,
     credentials::Source,
-    inventory::{Account, AccountName, ConfiguredListings, Facts, Inventory, Listing, ListingFailure, error_text},
+    inventory::{
+        Account, AccountName, AccountSettings, ConfiguredListings, Inventory, Listing, ListingFailure, error_text,
+    },
     metrics::Own,
-    poll::{Interval, Organization, Plan, Poller, Rate, Wiring},
+    poll::{Interval, Organization, Plan, Poller, PollerDeps, Rate},
     web::Readiness,
 };
 
 /// How long after one member of an organisation the next begins: their first requests go to STS, which all share.
 const BETWEEN_MEMBERS: Duration = Duration::from_millis(50);
 
-pub(super) struct Fleet {
-    surroundings: Surroundings,
+pub(super) struct Supervisor {
+    dependencies: Dependencies,
     inventory: Arc<Inventory>,
     own: Arc<Own>,
     readiness: Arc<Readiness>,
     stopping: CancellationToken,
-    news: mpsc::Sender<News>,
+    changes: mpsc::Sender<UinsFileChange>,
     /// Told when an organisation has other members.
     joined: Arc<Notify>,
     /// The configured accounts, in their order.
     order: Vec<AccountName>,
-    sources: Sources,
+    sources: CredentialCache,
     members: BTreeMap<AccountName, Member>,
     polls_once: bool,
 }
@@ -57,12 +59,12 @@ struct Member {
     from_file: Arc<BTreeSet<Uin>>,
     account: Arc<Account>,
     /// Once it is polled.
-    polled: Option<Polled>,
+    polled: Option<PollerHandle>,
     /// The task that follows the file, where there is one.
     follower: Option<(Id, CancellationToken)>,
 }
 
-struct Polled {
+struct PollerHandle {
     /// Who it is polled as.
     credentials: Arc<Source>,
     plans: watch::Sender<Arc<Plan>>,
@@ -70,26 +72,26 @@ struct Polled {
     task: Id,
 }
 
-// === impl Fleet ===
+// === impl Supervisor ===
 
-impl Fleet {
+impl Supervisor {
     pub(super) fn new(
-        surroundings: Surroundings,
+        dependencies: Dependencies,
         inventory: Arc<Inventory>,
         own: Arc<Own>,
         readiness: Arc<Readiness>,
         stopping: CancellationToken,
-        news: mpsc::Sender<News>,
+        changes: mpsc::Sender<UinsFileChange>,
         joined: Arc<Notify>,
     ) -> Self {
-        let (order, sources, members) = (vec![], Sources::default(), BTreeMap::new());
+        let (order, sources, members) = (vec![], CredentialCache::default(), BTreeMap::new());
         Self {
-            surroundings,
+            dependencies,
             inventory,
             own,
             readiness,
             stopping,
-            news,
+            changes,
             joined,
             order,
             sources,
@@ -128,12 +130,12 @@ impl Fleet {
         }
         self.show();
         for (name, member) in before {
-            self.leave(&name, member, tasks);
+            self.remove(&name, member, tasks);
         }
     }
 
     /// Takes up whoever has joined an organisation, and lets go who has left. The others go on undisturbed.
-    pub(super) fn take_over_members(&mut self, tasks: &mut Tasks) {
+    pub(super) fn sync_members(&mut self, tasks: &mut Tasks) {
         let configured = self.order.iter().filter_map(|name| self.members.get(name));
         let configured = configured.map(|member| member.configured.clone()).collect();
         let wanted = joined(configured, |name| self.members.get(name).map(|member| Arc::clone(&member.account)));
@@ -160,7 +162,7 @@ impl Fleet {
         }
         self.show();
         for (name, member) in before {
-            self.leave(&name, member, tasks);
+            self.remove(&name, member, tasks);
         }
     }
 
@@ -176,8 +178,8 @@ impl Fleet {
         self.inventory.set_accounts(self.order.iter().filter_map(|name| of.remove(name)).flatten().collect());
     }
 
-    fn leave(&self, name: &AccountName, member: Member, tasks: &mut Tasks) {
-        info!(account = %name, "polling no longer");
+    fn remove(&self, name: &AccountName, member: Member, tasks: &mut Tasks) {
+        info!(account = %name, "stopped polling account");
         member.stop(tasks);
         self.own.forget(name);
     }
@@ -202,18 +204,18 @@ impl Fleet {
     }
 
     /// A file has come to list other users, or has become unusable.
-    pub(super) fn heard(&mut self, News { account, listing }: News) {
+    pub(super) fn apply_uins_file(&mut self, UinsFileChange { account, listing }: UinsFileChange) {
         let Some(mut member) = self.members.remove(&account) else { return };
-        member.listed(listing, self.surroundings.clock.now());
+        member.listed(listing, self.dependencies.clock.now());
         member.account.set_users(&member.users());
         member.polled = member.polled.take().map(|polled| self.change(&member, polled));
         self.members.insert(account, member);
     }
 
     /// Begins to poll. `turn` counts the members of organisations that begin with it.
-    fn start(&mut self, member: &Member, turn: &mut u32, tasks: &mut Tasks) -> Polled {
+    fn start(&mut self, member: &Member, turn: &mut u32, tasks: &mut Tasks) -> PollerHandle {
         let configured = &member.configured;
-        let credentials = self.sources.of(configured, &self.surroundings);
+        let credentials = self.sources.of(configured, &self.dependencies);
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
         let (readiness, joined) = (Arc::clone(&self.readiness), Arc::clone(&self.joined));
         let mut delay = Duration::ZERO;
@@ -221,18 +223,18 @@ impl Fleet {
             delay = BETWEEN_MEMBERS * *turn;
             *turn += 1;
         }
-        let wiring = Wiring {
+        let deps = PollerDeps {
             account: Arc::clone(&member.account),
             metrics: self.own.account(&configured.name),
-            clock: Arc::clone(&self.surroundings.clock),
-            random: self.surroundings.random(),
+            clock: Arc::clone(&self.dependencies.clock),
+            random: self.dependencies.random(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
             on_members: Box::new(move || joined.notify_one()),
             polls_once: self.polls_once,
             delay,
         };
         let stop = self.stopping.child_token();
-        let poller = Poller::new(wiring, plan).run(stop.clone());
+        let poller = Poller::new(deps, plan).run(stop.clone());
         let task = tasks.spawn(format!("the poller of account {}", configured.name), poller);
         info!(
             account = %configured.name,
@@ -241,12 +243,12 @@ impl Fleet {
             interval = %crate::duration::format(configured.poll.interval.get()),
             "polling"
         );
-        Polled { credentials, plans, stop, task }
+        PollerHandle { credentials, plans, stop, task }
     }
 
-    fn change(&mut self, member: &Member, mut polled: Polled) -> Polled {
+    fn change(&mut self, member: &Member, mut polled: PollerHandle) -> PollerHandle {
         // The same source goes on: it may hold the last good credential of files that are gone.
-        polled.credentials = self.sources.of(&member.configured, &self.surroundings);
+        polled.credentials = self.sources.of(&member.configured, &self.dependencies);
         polled.plans.send_replace(Arc::new(self.plan(&member.configured, &polled.credentials)));
         polled
     }
@@ -254,7 +256,7 @@ impl Fleet {
     /// Follows the member's file instead of the one before.
     async fn follow(&self, member: &mut Member, tasks: &mut Tasks) {
         if let Some((task, stop)) = member.follower.take() {
-            tasks.retire(task);
+            tasks.expect_end(task);
             stop.cancel();
         }
         member.account.forget_listing(Listing::UinsFile);
@@ -262,11 +264,11 @@ impl Fleet {
             member.from_file = Arc::default();
             return;
         };
-        let clock = &self.surroundings.clock;
+        let clock = &self.dependencies.clock;
         let name = format!("the reader of {}", path.display());
-        let (followed, listing) = Followed::first(path, clock).await;
+        let (followed, listing) = UinsFileWatcher::first(path, clock).await;
         member.listed(listing, clock.now());
-        let follow = followed.follow(member.configured.name.clone(), Arc::clone(clock), self.news.clone());
+        let follow = followed.follow(member.configured.name.clone(), Arc::clone(clock), self.changes.clone());
         let stop = self.stopping.child_token();
         let stopped = stop.clone();
         let task = tasks.spawn(name, async move {
@@ -277,13 +279,13 @@ impl Fleet {
 
     /// How the account is polled, by whoever does it once.
     pub(super) fn plan_of(&mut self, configured: &config::Account) -> Plan {
-        let source = self.sources.of(configured, &self.surroundings);
+        let source = self.sources.of(configured, &self.dependencies);
         self.plan(configured, &source)
     }
 
     fn plan(&self, configured: &config::Account, credentials: &Arc<Source>) -> Plan {
         let client = |endpoint: &Endpoint, region: Option<Region>| {
-            Client::new(endpoint.clone(), Arc::clone(&self.surroundings.transport))
+            Client::new(endpoint.clone(), Arc::clone(&self.dependencies.transport))
                 .with_program(PROGRAM)
                 .with_region(region)
                 .with_zone(configured.keys.time_zone)
@@ -329,7 +331,7 @@ impl Member {
         let now = self.account.correct(now);
         match listing {
             Ok(users) => {
-                info!(account = %self.configured.name, users = users.len(), "the users' file has been read");
+                info!(account = %self.configured.name, users = users.len(), "uins_file loaded");
                 self.from_file = users;
                 // The users first: once the file is known to be good, they are all users there are.
                 self.account.set_users(&self.users());
@@ -338,7 +340,7 @@ impl Member {
             Err(error) => {
                 let failure = ListingFailure { reason: None, code: None, error: error_text(&error), since: now };
                 self.account.listing_failed(Listing::UinsFile, failure);
-                error!(account = %self.configured.name, %error, "the users' file cannot be used: the last good list stays");
+                error!(account = %self.configured.name, %error, "cannot load uins_file, keeping the last valid list");
             }
         }
     }
@@ -346,7 +348,7 @@ impl Member {
     fn stop(self, tasks: &mut Tasks) {
         let follower = self.follower.into_iter();
         for (task, stop) in follower.chain(self.polled.map(|polled| (polled.task, polled.stop))) {
-            tasks.retire(task);
+            tasks.expect_end(task);
             stop.cancel();
         }
     }
@@ -368,15 +370,15 @@ fn joined(
             if names.insert(member.name.clone()) {
                 members.push((Some(entry.name.clone()), member));
             } else {
-                warn!(account = %entry.name, member = %member.name, "another account has the member's name: it is not polled for this one");
+                warn!(account = %entry.name, member = %member.name, "skipping member: another account has its name");
             }
         }
     }
     configured.into_iter().map(|configured| (None, configured)).chain(members).collect()
 }
 
-fn facts(configured: &config::Account) -> Facts {
-    Facts {
+fn facts(configured: &config::Account) -> AccountSettings {
+    AccountSettings {
         policy: Arc::clone(&configured.keys.policy),
         overrides: Arc::clone(&configured.keys.overrides),
         id_label: configured.keys.id_label,

@@ -9,49 +9,49 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::LOOK;
+use super::CHECK_INTERVAL;
 use crate::{config::UinsFile, inventory::AccountName};
 
 /// How long a start or a reload waits for a file. A mount that hangs is waited for in the background.
-const PATIENCE: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a file lists now, or what is wrong with it.
 pub(super) type FileListing = Result<Arc<BTreeSet<Uin>>, String>;
 
 /// A file that has been read once.
-pub(super) struct Followed {
+pub(super) struct UinsFileWatcher {
     file: UinsFile,
     last: FileListing,
 }
 
 /// What an account's file has come to list.
-pub(super) struct News {
+pub(super) struct UinsFileChange {
     pub(super) account: AccountName,
     pub(super) listing: FileListing,
 }
 
-// === impl Followed ===
+// === impl UinsFileWatcher ===
 
-impl Followed {
+impl UinsFileWatcher {
     /// The file at `path`, read for the first time.
     pub(super) async fn first(path: PathBuf, clock: &Arc<dyn Clock>) -> (Self, FileListing) {
         let hanging = || Err(format!("{}: reading it takes too long: check the mount", path.display()));
-        let first = timeout(PATIENCE, read(UinsFile::new(path.clone()), Arc::clone(clock))).await;
+        let first = timeout(READ_TIMEOUT, read(UinsFile::new(path.clone()), Arc::clone(clock))).await;
         let (file, last) = first.ok().flatten().unwrap_or_else(|| (UinsFile::new(path.clone()), hanging()));
         (Self { file, last: last.clone() }, last)
     }
 
     /// Tells of every change, for ever.
-    pub(super) async fn follow(self, account: AccountName, clock: Arc<dyn Clock>, tell: mpsc::Sender<News>) {
+    pub(super) async fn follow(self, account: AccountName, clock: Arc<dyn Clock>, tell: mpsc::Sender<UinsFileChange>) {
         let Self { mut file, mut last } = self;
         loop {
-            sleep(LOOK).await;
-            // Whatever panicked took the file with it; the look-out ends, and with it the process, which says so.
+            sleep(CHECK_INTERVAL).await;
+            // A panic took the file with it: this task ends, and with it the process, which reports it.
             let Some((read, listing)) = read(file, Arc::clone(&clock)).await else { return };
             file = read;
             if listing != last {
                 last = listing.clone();
-                if tell.send(News { account: account.clone(), listing }).await.is_err() {
+                if tell.send(UinsFileChange { account: account.clone(), listing }).await.is_err() {
                     return;
                 }
             }

@@ -9,13 +9,13 @@ use jiff::tz::Offset;
 use parking_lot::Mutex;
 use tencentcloud_api::{Client, Endpoint, Region, Transport};
 
-use super::Surroundings;
+use super::Dependencies;
 use crate::{
     PROGRAM,
     config::{self, Credentials},
     credentials::{
-        AssumeRole, Chain, CvmRole, Env, File, Issued, Issuer, Profile, ProfileSource, Renewed, Search, Source, Sts,
-        TkeOidc,
+        AssumeRole, Chain, CredentialProvider, CvmRole, Env, File, Issued, Profile, ProfileLookup, ProfileSource,
+        RefreshingProvider, Source, Sts, TkeOidc,
     },
 };
 
@@ -27,7 +27,7 @@ const DEFAULT_PROFILE: &str = "default";
 
 /// The sources in use.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Vec<(Spec, Weak<Source>)>);
+pub(super) struct CredentialCache(Vec<(Spec, Weak<Source>)>);
 
 /// All that a source is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +37,11 @@ struct Spec {
     region: Option<Region>,
 }
 
-// === impl Sources ===
+// === impl CredentialCache ===
 
-impl Sources {
+impl CredentialCache {
     /// The source of the account.
-    pub(super) fn of(&mut self, account: &config::Account, surroundings: &Surroundings) -> Arc<Source> {
+    pub(super) fn of(&mut self, account: &config::Account, dependencies: &Dependencies) -> Arc<Source> {
         self.0.retain(|(_, source)| source.strong_count() > 0);
         self.get(
             Spec {
@@ -49,14 +49,14 @@ impl Sources {
                 sts_endpoint: account.sts_endpoint.clone(),
                 region: account.region.clone(),
             },
-            surroundings,
+            dependencies,
         )
     }
 
-    fn get(&mut self, spec: Spec, surroundings: &Surroundings) -> Arc<Source> {
+    fn get(&mut self, spec: Spec, dependencies: &Dependencies) -> Arc<Source> {
         let known = self.0.iter().find(|(known, _)| *known == spec).and_then(|(_, source)| source.upgrade());
         known.unwrap_or_else(|| {
-            let source = spec.make(&spec.credentials, self, surroundings);
+            let source = spec.make(&spec.credentials, self, dependencies);
             self.0.push((spec, Arc::downgrade(&source)));
             source
         })
@@ -66,9 +66,16 @@ impl Sources {
 // === impl Spec ===
 
 impl Spec {
-    fn make(&self, credentials: &Credentials, others: &mut Sources, surroundings: &Surroundings) -> Arc<Source> {
-        let Surroundings { clock, environment, .. } = surroundings;
-        let renewed = |issuer: Box<dyn Issuer>| Source::Renewed(Renewed::new(issuer, surroundings.random()));
+    fn make(
+        &self,
+        credentials: &Credentials,
+        others: &mut CredentialCache,
+        dependencies: &Dependencies,
+    ) -> Arc<Source> {
+        let Dependencies { clock, environment, .. } = dependencies;
+        let renewed = |issuer: Box<dyn CredentialProvider>| {
+            Source::RefreshingProvider(RefreshingProvider::new(issuer, dependencies.random()))
+        };
         Arc::new(match credentials {
             Credentials::Chain => {
                 let chain = [
@@ -77,47 +84,49 @@ impl Spec {
                     ("tke_oidc", Credentials::TkeOidc),
                     ("cvm_role", Credentials::CvmRole(None)),
                 ];
-                let sources = chain.iter().map(|(name, source)| (*name, self.make(source, others, surroundings)));
+                let sources = chain.iter().map(|(name, source)| (*name, self.make(source, others, dependencies)));
                 Source::Chain(Chain::new(sources.collect()))
             }
             Credentials::Env => Source::Env(Env::new(environment.clone())),
             Credentials::File(paths) => Source::File(Arc::new(File::new(paths.clone(), Arc::clone(clock)))),
             Credentials::Profile { path: Some(path), name } => {
-                Source::Profile(self.profile(Profile::new(path, name.clone(), environment), surroundings))
+                Source::Profile(self.profile(Profile::new(path, name.clone(), environment), dependencies))
             }
             Credentials::Profile { path: None, name } => {
-                Source::Search(Search::new(name, environment, |profile| self.profile(profile, surroundings)))
+                Source::ProfileLookup(ProfileLookup::new(name, environment, |profile| {
+                    self.profile(profile, dependencies)
+                }))
             }
             Credentials::CvmRole(role) => {
-                renewed(Box::new(CvmRole::new(role.clone(), environment, &surroundings.transport)))
+                renewed(Box::new(CvmRole::new(role.clone(), environment, &dependencies.transport)))
             }
             Credentials::TkeOidc => {
                 let region = self.region.clone().or_else(|| TkeOidc::region(environment));
-                renewed(Box::new(TkeOidc::new(environment.clone(), self.sts(region, &surroundings.transport))))
+                renewed(Box::new(TkeOidc::new(environment.clone(), self.sts(region, &dependencies.transport))))
             }
             Credentials::AssumeRole { request, source } => {
                 // Many roles may be taken on with it.
-                let source = others.get(Self { credentials: (**source).clone(), ..self.clone() }, surroundings);
-                let sts = self.sts(self.region.clone(), &surroundings.transport);
+                let source = others.get(Self { credentials: (**source).clone(), ..self.clone() }, dependencies);
+                let sts = self.sts(self.region.clone(), &dependencies.transport);
                 renewed(Box::new(AssumeRole::new((**request).clone(), source, sts)))
             }
         })
     }
 
     /// The source of a profile, whose file may name a role.
-    fn profile(&self, profile: Profile, surroundings: &Surroundings) -> ProfileSource {
-        let (spec, environment) = (self.clone(), surroundings.environment.clone());
-        let (transport, random) = (Arc::clone(&surroundings.transport), Mutex::new(surroundings.random()));
+    fn profile(&self, profile: Profile, dependencies: &Dependencies) -> ProfileSource {
+        let (spec, environment) = (self.clone(), dependencies.environment.clone());
+        let (transport, random) = (Arc::clone(&dependencies.transport), Mutex::new(dependencies.random()));
         let make_issuer = move |issued: Issued| {
-            let issuer: Box<dyn Issuer> = match issued {
+            let issuer: Box<dyn CredentialProvider> = match issued {
                 Issued::CvmRole => Box::new(CvmRole::new(None, &environment, &transport)),
                 Issued::Role(request, key) => {
                     Box::new(AssumeRole::new(*request, key, spec.sts(spec.region.clone(), &transport)))
                 }
             };
-            Renewed::new(issuer, random.lock().fork())
+            RefreshingProvider::new(issuer, random.lock().fork())
         };
-        ProfileSource::new(profile, Arc::clone(&surroundings.clock), Box::new(make_issuer))
+        ProfileSource::new(profile, Arc::clone(&dependencies.clock), Box::new(make_issuer))
     }
 
     fn sts(&self, region: Option<Region>, transport: &Arc<dyn Transport>) -> Sts {

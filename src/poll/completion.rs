@@ -12,9 +12,9 @@ use tracing::{debug, info, warn};
 use super::{
     Poller,
     last_use::Batch,
-    members::{Pages, Turned},
-    request::{Ended, Failure, KnownCaller, Said, Signer, Subject},
-    schedule::Turn,
+    members::{Page, Pages},
+    request::{CallerIdentity, Completed, Failure, RequestKind, Response, SigningIdentity},
+    schedule::Slot,
     time_keeper::Noted,
 };
 use crate::{
@@ -34,14 +34,14 @@ const A_ROLE: &str = "the caller is a role, which has no keys of its own: leave 
 // === impl Poller ===
 
 impl Poller {
-    pub(super) fn settle(&mut self, ended: Ended) {
-        let Ended { subject, permit, connection, signed_at, signer, credential_problem, outcome } = ended;
+    pub(super) fn settle(&mut self, ended: Completed) {
+        let Completed { subject, permit, connection, signed_at, signer, credential_problem, outcome } = ended;
         self.budget.give_back(permit);
         if let Ok(problem) = credential_problem {
             self.note_credential(problem);
         }
         self.note_signer(signer.as_ref());
-        let is_poll = matches!(subject, Subject::Poll(_));
+        let is_poll = matches!(subject, RequestKind::Poll(_));
         match outcome {
             Ok(answer) => {
                 let plausible = |time: &Timestamp| time.duration_since(signed_at).abs() < PLAUSIBLE;
@@ -51,7 +51,7 @@ impl Poller {
                 self.answered(subject, answer.value, signer);
             }
             Err(Failure::Api(ApiError::StaleConnection(cause))) if connection == Connection::Pooled => {
-                debug!(account = %self.wiring.account.name(), %cause, "the API closed a kept connection: asking once more");
+                debug!(account = %self.deps.account.name(), %cause, "the API closed a kept connection: retrying");
                 return self.again(&subject);
             }
             Err(failure) => {
@@ -62,12 +62,12 @@ impl Poller {
                 }
                 if let Failure::Api(ApiError::Api { server_time: Some(time), .. }) = &failure
                     && failure.reason() == Reason::ClockSkew
-                    && self.time.refused(*time, signed_at, self.wiring.clock.now(), self.now())
+                    && self.time.refused(*time, signed_at, self.deps.clock.now(), self.now())
                 {
                     return self.again(&subject);
                 }
                 if let Some(wait) = self.another_credential(&failure, signer) {
-                    debug!(account = %self.wiring.account.name(), error = %failure, "the credential is no longer good: asking with the next");
+                    debug!(account = %self.deps.account.name(), error = %failure, "credential rejected: retrying with the next one");
                     return self.later(&subject, wait);
                 }
                 if failure.reason() == Reason::Throttled {
@@ -79,63 +79,63 @@ impl Poller {
             }
         }
         if is_poll {
-            (self.wiring.on_attempt)();
+            (self.deps.on_attempt)();
         }
     }
 
     /// The same request, at once.
-    fn again(&mut self, subject: &Subject) {
+    fn again(&mut self, subject: &RequestKind) {
         match subject {
-            Subject::Poll(turn) => self.schedule.again(*turn),
-            Subject::Caller => self.asks_caller.again(),
-            Subject::Users => self.asks_users.again(),
-            Subject::Members(_) => self.asks_members.again(),
-            Subject::LastUse(_) => self.asks_last_use.again(),
+            RequestKind::Poll(turn) => self.schedule.again(*turn),
+            RequestKind::Caller => self.asks_caller.again(),
+            RequestKind::Users => self.asks_users.again(),
+            RequestKind::Members(_) => self.asks_members.again(),
+            RequestKind::LastUse(_) => self.asks_last_use.again(),
         }
     }
 
     /// The same request, after `wait`.
-    fn later(&mut self, subject: &Subject, wait: Duration) {
+    fn later(&mut self, subject: &RequestKind, wait: Duration) {
         match subject {
-            Subject::Poll(turn) => self.schedule.later(*turn, wait),
-            Subject::Caller => self.asks_caller.later(wait),
-            Subject::Users => self.asks_users.later(wait),
-            Subject::Members(_) => self.asks_members.later(wait),
-            Subject::LastUse(_) => self.asks_last_use.later(wait),
+            RequestKind::Poll(turn) => self.schedule.later(*turn, wait),
+            RequestKind::Caller => self.asks_caller.later(wait),
+            RequestKind::Users => self.asks_users.later(wait),
+            RequestKind::Members(_) => self.asks_members.later(wait),
+            RequestKind::LastUse(_) => self.asks_last_use.later(wait),
         }
     }
 
-    fn answered(&mut self, subject: Subject, said: Said, signer: Option<Signer>) {
+    fn answered(&mut self, subject: RequestKind, said: Response, signer: Option<SigningIdentity>) {
         match (subject, said) {
-            (Subject::Poll(turn), Said::Keys(keys)) => self.succeeded(turn, keys),
-            (Subject::LastUse(batch), Said::LastUse(uses)) => {
+            (RequestKind::Poll(turn), Response::Keys(keys)) => self.succeeded(turn, keys),
+            (RequestKind::LastUse(batch), Response::LastUse(uses)) => {
                 self.used(&batch, |id| uses.get(id).copied());
             }
-            (_, Said::Users(users)) => self.listed(users),
-            (Subject::Members(number), Said::Members(page)) => self.turned(number, page),
-            (_, Said::Caller(caller)) => self.called(caller, signer),
+            (_, Response::Users(users)) => self.listed(users),
+            (RequestKind::Members(number), Response::Members(page)) => self.turned(number, page),
+            (_, Response::Caller(caller)) => self.called(caller, signer),
             // No request is answered with what another asks for.
-            (_, Said::Keys(_) | Said::LastUse(_) | Said::Members(_)) => {}
+            (_, Response::Keys(_) | Response::LastUse(_) | Response::Members(_)) => {}
         }
     }
 
     /// Tells whether the request has ended with that.
-    fn failed(&mut self, subject: Subject, failure: &Failure) -> bool {
+    fn failed(&mut self, subject: RequestKind, failure: &Failure) -> bool {
         let text = self.text_of(&subject, failure);
-        let (account, reason, now) = (&self.wiring.account, failure.reason(), self.now());
+        let (account, reason, now) = (&self.deps.account, failure.reason(), self.now());
         let interval = self.plan.settings.interval.get();
-        let (errand, wait) = match subject {
-            Subject::Poll(turn) => return self.poll_failed(turn, failure, &text),
+        let (periodic, wait) = match subject {
+            RequestKind::Poll(turn) => return self.poll_failed(turn, failure, &text),
             // What has been switched off meanwhile has not failed.
-            Subject::Caller if !self.plan.include_self => {
+            RequestKind::Caller if !self.plan.include_self => {
                 self.asks_caller.done(None);
                 return true;
             }
-            Subject::Caller => {
+            RequestKind::Caller => {
                 account.listing_failed(Listing::Caller, listing_failure(failure, &text, now));
                 (&mut self.asks_caller, interval)
             }
-            Subject::Users => {
+            RequestKind::Users => {
                 let Some(discovery) = &self.plan.discovery else {
                     self.asks_users.done(None);
                     return true;
@@ -143,7 +143,7 @@ impl Poller {
                 account.listing_failed(Listing::Users, listing_failure(failure, &text, now));
                 (&mut self.asks_users, discovery.interval.get())
             }
-            Subject::Members(_) => {
+            RequestKind::Members(_) => {
                 // Whatever changed while it failed is not told by pages from before.
                 self.pages = Pages::default();
                 let Some(organization) = &self.plan.organization else {
@@ -153,7 +153,7 @@ impl Poller {
                 account.listing_failed(Listing::Members, listing_failure(failure, &text, now));
                 (&mut self.asks_members, organization.members.interval.get())
             }
-            Subject::LastUse(batch) => {
+            RequestKind::LastUse(batch) => {
                 let Some(every) = self.plan.settings.last_used else {
                     self.asks_last_use.done(None);
                     return true;
@@ -161,7 +161,7 @@ impl Poller {
                 account.listing_failed(Listing::LastUses, listing_failure(failure, &text, now));
                 let wait = if reason == Reason::Denied {
                     every.get()
-                } else if reason.is_the_user_s() {
+                } else if reason.is_user_specific() {
                     self.last_use.refused(&batch, every.get());
                     Duration::ZERO
                 } else {
@@ -171,19 +171,19 @@ impl Poller {
             }
         };
         if failure.is_transient() {
-            errand.failed_for_now(reason, &text, wait, &mut self.wiring.random);
+            periodic.failed_for_now(reason, &text, wait, &mut self.deps.random);
         } else {
-            errand.failed(reason, &text, wait);
+            periodic.failed(reason, &text, wait);
         }
         true
     }
 
     /// The failure in words, with the endpoint where the API itself did not answer.
-    fn text_of(&self, subject: &Subject, failure: &Failure) -> String {
+    fn text_of(&self, subject: &RequestKind, failure: &Failure) -> String {
         let client = match subject {
-            Subject::Poll(_) | Subject::Users | Subject::LastUse(_) => Some(&self.plan.client),
-            Subject::Caller => Some(&self.plan.sts),
-            Subject::Members(_) => self.plan.organization.as_ref().map(|organization| &organization.client),
+            RequestKind::Poll(_) | RequestKind::Users | RequestKind::LastUse(_) => Some(&self.plan.client),
+            RequestKind::Caller => Some(&self.plan.sts),
+            RequestKind::Members(_) => self.plan.organization.as_ref().map(|organization| &organization.client),
         };
         match (failure, client) {
             (Failure::Api(ApiError::Api { .. }) | Failure::Credentials(_), _) | (_, None) => failure.to_string(),
@@ -191,53 +191,53 @@ impl Poller {
         }
     }
 
-    fn succeeded(&mut self, turn: Turn, keys: Vec<AccessKey>) {
+    fn succeeded(&mut self, turn: Slot, keys: Vec<AccessKey>) {
         self.note_sweep(turn);
-        let is_first = self.wiring.account.listed(turn.uin(), &keys, self.now());
-        self.wiring.metrics.poll_succeeded();
+        let is_first = self.deps.account.listed(turn.uin(), &keys, self.now());
+        self.deps.metrics.poll_succeeded();
         self.outages.over(turn.uin());
         self.schedule.done(turn);
         if is_first {
             // Users that were refused during the outage would wait up to an hour more, and the outage with them.
-            self.schedule.forgive();
+            self.schedule.reset_failures();
         }
         // Whoever has gone meanwhile has no keys to ask about.
-        if self.plan.settings.last_used.is_some() && self.wiring.account.users().contains_key(&turn.uin()) {
+        if self.plan.settings.last_used.is_some() && self.deps.account.users().contains_key(&turn.uin()) {
             self.last_use.listed(turn.uin(), keys.into_iter().map(|key| key.id).collect());
         }
     }
 
-    fn poll_failed(&mut self, turn: Turn, failure: &Failure, text: &str) -> bool {
+    fn poll_failed(&mut self, turn: Slot, failure: &Failure, text: &str) -> bool {
         let (uin, reason) = (turn.uin(), failure.reason());
-        let random = &mut self.wiring.random;
+        let random = &mut self.deps.random;
         if reason == Reason::Throttled
-            && !self.wiring.polls_once
-            && self.schedule.postpone(turn, |postponed| backoff::wait(postponed, random))
+            && !self.deps.polls_once
+            && self.schedule.defer(turn, |postponed| backoff::wait(postponed, random))
         {
-            debug!(account = %self.wiring.account.name(), %uin, error = %failure, "throttled");
+            debug!(account = %self.deps.account.name(), %uin, error = %failure, "throttled");
             return false;
         }
         if reason == Reason::UserNotFound {
             self.last_use.listed(uin, vec![]);
         }
-        self.wiring.metrics.poll_failed(reason);
+        self.deps.metrics.poll_failed(reason);
         self.outages.began(uin, reason, &text);
         self.note_sweep(turn);
         let next = if failure.is_transient() {
-            let random = &mut self.wiring.random;
+            let random = &mut self.deps.random;
             self.schedule.retry(turn, |retry| backoff::wait(retry, random))
-        } else if reason.is_the_user_s() {
-            self.schedule.failed_for_good(turn)
+        } else if reason.is_user_specific() {
+            self.schedule.fail_permanently(turn)
         } else {
             self.schedule.done(turn)
         };
         let now = self.now();
         let next_poll = next.map(|next| later(now, next.saturating_duration_since(Instant::now())));
-        if !reason.is_the_user_s() {
-            self.wiring.account.note(|progress| progress.failed_polls += 1);
+        if !reason.is_user_specific() {
+            self.deps.account.note(|progress| progress.failed_polls += 1);
         }
         let failed = UserFailure { next_poll, ..UserFailure::new(reason, failure.code(), &text, now) };
-        self.wiring.account.failed(uin, failed);
+        self.deps.account.failed(uin, failed);
         true
     }
 
@@ -246,11 +246,11 @@ impl Poller {
         // It may have been switched off meanwhile.
         let Some(every) = self.plan.settings.last_used else { return self.asks_last_use.done(None) };
         for uin in batch.iter().map(|(uin, _)| *uin).collect::<HashSet<Uin>>() {
-            self.wiring.account.used(uin, self.last_use.ids(uin), &last_use);
+            self.deps.account.used(uin, self.last_use.ids(uin), &last_use);
         }
         self.last_use.asked(batch, every.get());
         self.asks_last_use.done(Some(Duration::ZERO));
-        self.wiring.account.listing_succeeded(Listing::LastUses, self.now());
+        self.deps.account.listing_succeeded(Listing::LastUses, self.now());
     }
 
     /// The API listed the account's users.
@@ -258,7 +258,7 @@ impl Poller {
         let Some(every) = self.plan.discovery.as_ref().map(|discovery| discovery.interval.get()) else {
             return self.asks_users.done(None);
         };
-        let account = Arc::clone(&self.wiring.account);
+        let account = Arc::clone(&self.deps.account);
         let before = account.sources().found;
         let users = users
             .into_iter()
@@ -275,7 +275,7 @@ impl Poller {
         let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
         let (new, gone) = (of_one_only(&found, &before), of_one_only(&before, &found));
         if new + gone > 0 {
-            info!(account = %account.name(), new, gone, users = found.len(), "users have been listed");
+            info!(account = %account.name(), new, gone, users = found.len(), "users listed");
             self.warn_if_short();
         }
     }
@@ -290,13 +290,13 @@ impl Poller {
         if number != self.pages.next() {
             return self.asks_members.done(Some(BETWEEN_PAGES));
         }
-        let account = Arc::clone(&self.wiring.account);
+        let account = Arc::clone(&self.deps.account);
         let members = match self.pages.turn(page) {
-            Ok(Turned::Next) => return self.asks_members.done(Some(BETWEEN_PAGES)),
-            Ok(Turned::Whole(members)) => members,
+            Ok(Page::More) => return self.asks_members.done(Some(BETWEEN_PAGES)),
+            Ok(Page::Complete(members)) => members,
             Err(error) => {
                 account.listing_failed(Listing::Members, not_believed(&error, self.now()));
-                return self.asks_members.failed_for_now(Reason::Malformed, &error, every, &mut self.wiring.random);
+                return self.asks_members.failed_for_now(Reason::Malformed, &error, every, &mut self.deps.random);
             }
         };
         let before = account.members().unwrap_or_default();
@@ -311,13 +311,13 @@ impl Poller {
         let of_one_only = |one: &Found, other: &Found| one.keys().filter(|uin| !other.contains_key(uin)).count();
         let (new, gone) = (of_one_only(&members, &before), of_one_only(&before, &members));
         if new + gone > 0 {
-            info!(account = %account.name(), new, gone, members = members.len(), "members of the organization have been listed");
+            info!(account = %account.name(), new, gone, members = members.len(), "organization members listed");
         }
     }
 
     /// The API told who asks.
-    fn called(&mut self, caller: Caller, signer: Option<Signer>) {
-        let account = Arc::clone(&self.wiring.account);
+    fn called(&mut self, caller: Caller, signer: Option<SigningIdentity>) {
+        let account = Arc::clone(&self.deps.account);
         if !self.plan.include_self {
             return self.asks_caller.done(None);
         }
@@ -325,7 +325,7 @@ impl Poller {
             Caller::User(uin) => Some(uin),
             Caller::Role => None,
         };
-        self.caller = signer.map(|signer| KnownCaller { uin, secret_id: signer.credential.secret_id });
+        self.caller = signer.map(|signer| CallerIdentity { uin, secret_id: signer.credential.secret_id });
         account.set_caller(uin.filter(|uin| (self.plan.owns)(*uin)));
         self.take_over_users();
         if uin.is_some() {
@@ -340,14 +340,14 @@ impl Poller {
     }
 
     /// After how long there may be another credential, where that of a request was refused.
-    fn another_credential(&self, failure: &Failure, signer: Option<Signer>) -> Option<Duration> {
+    fn another_credential(&self, failure: &Failure, signer: Option<SigningIdentity>) -> Option<Duration> {
         let Failure::Api(error) = failure else { return None };
-        let Signer { credential, source } = signer.filter(|_| error.disowns_the_credential())?;
+        let SigningIdentity { credential, source } = signer.filter(|_| error.is_credential_error())?;
         source.refused(&credential, self.now())
     }
 
     /// Whoever signs with something new may be somebody else.
-    fn note_signer(&mut self, signer: Option<&Signer>) {
+    fn note_signer(&mut self, signer: Option<&SigningIdentity>) {
         let (Some(known), Some(signer)) = (&self.caller, signer) else { return };
         if !known.signs_with(&signer.credential.secret_id) {
             self.asks_caller.now();
@@ -358,30 +358,30 @@ impl Poller {
         if problem == self.credential_problem {
             return;
         }
-        self.wiring.account.set_credential_problem(problem.as_ref().map(error_text), self.now());
-        let account = self.wiring.account.name();
+        self.deps.account.set_credential_problem(problem.as_ref().map(error_text), self.now());
+        let account = self.deps.account.name();
         if let Some(error) = &problem {
-            warn!(%account, %error, "the credential cannot be had anew: the last good one is used on");
+            warn!(%account, %error, "credential refresh failed, keeping the current credential");
         } else {
-            info!(%account, "the credential can be had anew again");
+            info!(%account, "credential refresh succeeds again");
         }
         self.credential_problem = problem;
     }
 
-    fn note_sweep(&mut self, turn: Turn) {
+    fn note_sweep(&mut self, turn: Slot) {
         if let Some(took) = self.schedule.swept(turn) {
-            self.wiring.account.note(|progress| progress.last_sweep = Some(took));
+            self.deps.account.note(|progress| progress.last_sweep = Some(took));
         }
     }
 
     /// An accepted answer says that it is `time`.
-    fn note_time(&mut self, subject: &Subject, time: Timestamp) {
-        let account = Arc::clone(&self.wiring.account);
+    fn note_time(&mut self, subject: &RequestKind, time: Timestamp) {
+        let account = Arc::clone(&self.deps.account);
         let polled = match subject {
-            Subject::Poll(turn) => Some(turn.uin()),
-            Subject::Caller | Subject::Users | Subject::Members(_) | Subject::LastUse(_) => None,
+            RequestKind::Poll(turn) => Some(turn.uin()),
+            RequestKind::Caller | RequestKind::Users | RequestKind::Members(_) | RequestKind::LastUse(_) => None,
         };
-        let Noted { believed, corrected } = self.time.accepted(time, self.wiring.clock.now(), polled, account.name());
+        let Noted { believed, corrected } = self.time.accepted(time, self.deps.clock.now(), polled, account.name());
         account.note(|progress| progress.api_clock = believed);
         if let Some((uin, by)) = corrected {
             account.correct_answered(uin, by);

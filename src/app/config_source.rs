@@ -40,7 +40,7 @@ struct ConfigFile {
 
 /// What a look at the file finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum FileChange {
     /// What was loaded, or what is not to be loaded yet, as somebody is writing it.
     Unchanged,
     /// Something else than what was loaded.
@@ -95,10 +95,10 @@ impl ConfigSource {
     }
 
     /// Compares the file with what it held when it was last loaded. Blocks for as long as the file does.
-    pub(super) fn look(&self, now: Timestamp) -> Look {
+    pub(super) fn look(&self, now: Timestamp) -> FileChange {
         match &self.0 {
             Kind::File(file) => file.look(now),
-            Kind::Made(_) => Look::Unchanged,
+            Kind::Made(_) => FileChange::Unchanged,
         }
     }
 
@@ -136,9 +136,9 @@ impl ConfigFile {
         Config::decode(content.bytes, folder, &self.environment).map(|config| config.shard(self.shard))
     }
 
-    fn look(&self, now: Timestamp) -> Look {
+    fn look(&self, now: Timestamp) -> FileChange {
         if self.is_used_up.load(Ordering::Relaxed) {
-            return Look::Unchanged;
+            return FileChange::Unchanged;
         }
         let hash = self.watched.lock().look(now, |contents| {
             let hash = contents.iter().fold(Sha256::new(), |hash, content| hash.chain_update(content.expose_secret()));
@@ -146,11 +146,11 @@ impl ConfigFile {
         });
         let loaded = *self.loaded.lock();
         match hash {
-            Ok(hash) if loaded == Some(hash) => Look::Unchanged,
-            Ok(_) => Look::Changed,
+            Ok(hash) if loaded == Some(hash) => FileChange::Unchanged,
+            Ok(_) => FileChange::Changed,
             // It is being written again and again.
-            Err(files::Error::Unsettled { .. }) => Look::Unchanged,
-            Err(error) => Look::Lost(error.to_string()),
+            Err(files::Error::Unsettled { .. }) => FileChange::Unchanged,
+            Err(error) => FileChange::Lost(error.to_string()),
         }
     }
 }

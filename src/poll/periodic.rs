@@ -12,7 +12,7 @@ use crate::{backoff, inventory::AccountName};
 
 /// One kind of request.
 #[derive(Debug)]
-pub(super) struct Errand {
+pub(super) struct PeriodicRequest {
     account: AccountName,
     what: &'static str,
     /// Nothing while it is under way, or is not to be asked.
@@ -25,9 +25,9 @@ pub(super) struct Errand {
     problem: Option<Reason>,
 }
 
-// === impl Errand ===
+// === impl PeriodicRequest ===
 
-impl Errand {
+impl PeriodicRequest {
     /// One that nobody has asked for yet. `what` is asked for, in words.
     pub(super) fn new(account: AccountName, what: &'static str) -> Self {
         Self { account, what, due: None, under_way: false, retries: 0, lost: false, problem: None }
