@@ -65,7 +65,7 @@ const HANGS: &str = "reading the file takes longer than 5 s: check the mount";
 /// How often files are looked at for a change.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// UinsFileChange of users' files that may wait for their turn.
+/// Changes of users' files that may wait for their turn.
 const MAX_PENDING_CHANGES: usize = 16;
 
 /// What the exporter takes from its dependencies. Tests hand in their own.
