@@ -34,3 +34,8 @@ pub mod replacement;
 pub mod report;
 pub mod state;
 pub mod web;
+
+use tencentcloud_api::Program;
+
+/// The name of the exporter in requests, and in the sessions of roles.
+pub const PROGRAM: Program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };

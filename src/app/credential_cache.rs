@@ -9,8 +9,9 @@ use jiff::tz::Offset;
 use parking_lot::Mutex;
 use tencentcloud_api::{Client, Endpoint, Region, Transport};
 
-use super::{Dependencies, PROGRAM};
+use super::Dependencies;
 use crate::{
+    PROGRAM,
     config::{self, Credentials},
     credentials::{
         AssumeRole, Chain, CredentialProvider, CvmRole, Env, File, Issued, Profile, ProfileLookup, ProfileSource,

@@ -38,7 +38,7 @@ use tracing::{error, info};
 
 pub use config_source::ConfigSource;
 pub use sweep::{Sweep, Swept};
-use tencentcloud_api::{Clock, Program, Transport};
+use tencentcloud_api::{Clock, Transport};
 
 use self::{config_source::FileChange, supervisor::Supervisor, tasks::Tasks, uins_file_watcher::UinsFileChange};
 use crate::{
@@ -50,9 +50,6 @@ use crate::{
     state::{Refused, State},
     web::{CamExporter, Readiness, Routes, Status},
 };
-
-/// How requests name the exporter.
-pub const PROGRAM: Program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// How long a reload or a look waits for the configuration file. A mount that hangs must not hang the exporter.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,7 +65,7 @@ const HANGS: &str = "reading the file takes longer than 5 s: check the mount";
 /// How often files are looked at for a change.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// UinsFileChange of users' files that may wait for their turn.
+/// Changes of users' files that may wait for their turn.
 const MAX_PENDING_CHANGES: usize = 16;
 
 /// What the exporter takes from its dependencies. Tests hand in their own.

@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    Dependencies, PROGRAM,
+    Dependencies,
     credential_cache::CredentialCache,
     tasks::Tasks,
     uins_file_watcher::{FileListing, UinsFileChange, UinsFileWatcher},
 };
 use crate::{
-    config,
+    PROGRAM, config,
     credentials::Source,
     inventory::{
         Account, AccountName, AccountSettings, ConfiguredListings, Inventory, Listing, ListingFailure, error_text,

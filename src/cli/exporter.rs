@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use prometheus::IntCounter;
 use tencentcloud_api::{Clock as _, HttpTransport, Proxies, SystemClock};
 use tencentcloud_cam_exporter::{
-    app::{App, ConfigSource, Dependencies, Error, Listeners, Options, PROGRAM},
+    PROGRAM,
+    app::{App, ConfigSource, Dependencies, Error, Listeners, Options},
     config::Faults,
     environment::Environment,
 };

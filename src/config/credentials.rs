@@ -9,7 +9,7 @@ use tencentcloud_api::{
 };
 
 use super::scalar::duration;
-use crate::{credentials::Paths, poll::OutOfRange};
+use crate::{PROGRAM, credentials::Paths, poll::OutOfRange};
 
 /// The fields of `credentials`.
 pub(super) const SOURCES: &[&str] = &["env", "file", "profile", "cvm_role", "tke_oidc", "assume_role"];
@@ -146,7 +146,7 @@ fn assume_role(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refuse
     });
     let request = AssumeRole {
         role_arn: role_arn?,
-        role_session_name: session_name.transpose()?.unwrap_or_default(),
+        role_session_name: session_name.transpose()?.unwrap_or_else(|| PROGRAM.into()),
         duration_seconds: lasts.transpose()?.unwrap_or_default(),
         external_id: external_id.transpose()?,
     };

@@ -4,11 +4,12 @@ use exporter_toolkit::yaml::{Node, Notes, Refused};
 use tencentcloud_api::{
     Endpoint, Uin,
     metadata::RoleName,
-    sts::{AssumeRole, RoleArn, SessionDuration, SessionName},
+    sts::{AssumeRole, RoleArn, SessionDuration},
 };
 
 use super::{Account, Credentials, Shard, ShardBy, discover::patterns, scalar::duration};
 use crate::{
+    PROGRAM,
     inventory::AccountName,
     poll::{Discovery, Interval},
 };
@@ -47,7 +48,7 @@ impl Account {
         };
         let request = AssumeRole {
             role_arn: RoleArn::named(uin, &organization.role_name),
-            role_session_name: SessionName::default(),
+            role_session_name: PROGRAM.into(),
             duration_seconds: SessionDuration::default(),
             external_id: None,
         };

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tencentcloud_api::{
     Region, Temporary,
-    sts::{AssumeRoleWithWebIdentity, RoleArn, SessionDuration, SessionName},
+    sts::{AssumeRoleWithWebIdentity, RoleArn, SessionDuration},
 };
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{CredentialProvider, Error, Fault, Place, Sts, secret, sts::failed};
-use crate::environment::Environment;
+use crate::{PROGRAM, environment::Environment};
 
 const REGION: &str = "TKE_REGION";
 const PROVIDER_ID: &str = "TKE_PROVIDER_ID";
@@ -58,7 +58,7 @@ impl TkeOidc {
             provider_id,
             web_identity_token: token(self.variable(TOKEN_FILE)?.into(), now).await?,
             role_arn,
-            role_session_name: SessionName::default(),
+            role_session_name: PROGRAM.into(),
             duration_seconds: SessionDuration::default(),
         };
         let answer = self.sts.ask(None, &request, request.duration_seconds, now).await;

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::{Action, Context, Credential, Temporary, Uin, credential::scrub, metadata::RoleName};
+use crate::{Action, Context, Credential, Program, Temporary, Uin, credential::scrub, metadata::RoleName};
 
 const SERVICE: &str = "sts";
 const VERSION: &str = "2018-08-13";
@@ -204,10 +204,10 @@ impl FromStr for SessionName {
     }
 }
 
-impl Default for SessionName {
-    /// The name of this program.
-    fn default() -> Self {
-        Self(env!("CARGO_PKG_NAME").to_owned())
+impl From<Program> for SessionName {
+    /// The program's name, or `session` where that cannot be one.
+    fn from(program: Program) -> Self {
+        program.name.parse().unwrap_or_else(|NotASessionName| Self("session".to_owned()))
     }
 }
 
@@ -272,6 +272,13 @@ fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_has_the_name_of_the_program_where_it_may() {
+        let name = |name| SessionName::from(Program { name, version: "1" });
+        assert_eq!(Ok(name("tencentcloud-cam-exporter")), "tencentcloud-cam-exporter".parse());
+        assert_eq!(Ok(name("an exporter")), "session".parse());
+    }
 
     #[test]
     fn roles_are_named_or_numbered() {
