@@ -59,7 +59,7 @@ fn an_interval_that_is_too_short_is_told_with_one_that_would_fit() {
 #[test]
 fn a_request_under_way_goes_on_through_a_reload() {
     let world = World::with_one_user();
-    let trip = std::time::Duration::from_millis(400);
+    let trip = std::time::Duration::from_secs(4);
     world.simulator.set_latency(trip..trip);
     let config = world.config().replace("interval: 1s", "interval: 1m").replace("timeout: 1s", "timeout: 10s");
     let exporter = world.start_with(&config, &["--web.enable-lifecycle"]);
