@@ -21,15 +21,15 @@ pub const OF_CODES: &[(&str, &str)] = &[
         "AuthFailure.InvalidSecretId",
         "The secret id does not belong to an API key: set the correct one in `TENCENTCLOUD_SECRET_ID` or the credential file.",
     ),
-    (
-        "AuthFailure.MFAFailure",
-        "A policy requires MFA for the calling user: exempt `cam:ListAccessKeys` from it.",
-    ),
+    ("AuthFailure.MFAFailure", "A policy requires MFA for the calling user: exempt `cam:ListAccessKeys` from it."),
     (
         "AuthFailure.SecretIdNotFound",
         "The exporter's own key was deleted or disabled, or was copied with stray whitespace: enable it, or create and configure another one.",
     ),
-    ("AuthFailure.SignatureFailure", "The secret key does not belong to the secret id: copy both again, from the same key."),
+    (
+        "AuthFailure.SignatureFailure",
+        "The secret key does not belong to the secret id: copy both again, from the same key.",
+    ),
     (
         "AuthFailure.TokenFailure",
         "The token of the temporary credential is wrong or has expired: renew all three parts.",

@@ -17,7 +17,7 @@ const IDLE: u64 = UIN + 1;
 
 /// How far into the day it happens.
 const UNTIL_THE_EXEMPTION_ENDS: Duration = Duration::from_mins(40);
-const UNTIL_FIFTEEN_DAYS_ARE_LEFT: Duration = Duration::from_mins(60);
+const UNTIL_FIFTEEN_DAYS_ARE_LEFT: Duration = Duration::from_hours(1);
 
 const STALE: &str = r#"TencentCloudCamAccessKeyStale{access_key_id="AKIDold0****xxxx",account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065917"}"#;
 const DISABLED_SOON: &str = r#"TencentCloudCamAccessKeyAutoDisableSoon{access_key_id="AKIDidle****xxxx",account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065918"}"#;
@@ -68,7 +68,9 @@ fn an_exemption_that_ends_and_a_key_near_its_end_are_told_from_their_time_on() {
     day.until("the exemption is seen", || day.count(&format!("{exempt} == 1")) == 1);
 
     day.until_told("firing", STALE);
-    ENDED.iter().for_each(|ended| day.until_told("firing", ended));
+    for ended in ENDED {
+        day.until_told("firing", ended);
+    }
     day.until_told("firing", DISABLED_SOON);
 
     let keys_of = |uin: u64| {
@@ -83,7 +85,9 @@ fn an_exemption_that_ends_and_a_key_near_its_end_are_told_from_their_time_on() {
     assert_eq!(day.count(&format!("{exempt} == 0")), 1, "an exemption has ended until it is taken out");
     day.world.write("config.yaml", &config(&day.world, pace, ""));
     exporter.signal("HUP");
-    ENDED.iter().for_each(|ended| day.until_told("resolved", ended));
+    for ended in ENDED {
+        day.until_told("resolved", ended);
+    }
     day.until("no alert, and none on its way", || day.count("ALERTS") == 0);
 
     println!("{}", day.table());

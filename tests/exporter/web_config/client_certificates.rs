@@ -121,7 +121,7 @@ fn refused_handshakes_are_logged_by_reason_and_counted() {
         (None, "the client has no certificate"),
         (Some(&expired), "the client certificate has expired"),
         (Some(&future), "the client certificate is not valid yet"),
-        (Some(&stranger), "the client certificate is not from an authority in client_ca_file"),
+        (Some(&stranger), "the client certificate is not from a trusted authority: see client_ca_file"),
         (Some(&server), "the client certificate is not for clients: its extended key usage lacks clientAuth"),
         (
             Some(&authority),

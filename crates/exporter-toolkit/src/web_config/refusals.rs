@@ -112,7 +112,7 @@ impl Reason {
             Self::NoCertificate => "the client has no certificate",
             Self::Expired => "the client certificate has expired",
             Self::NotYetValid => "the client certificate is not valid yet",
-            Self::UnknownAuthority => "the client certificate is not from an authority in client_ca_file",
+            Self::UnknownAuthority => "the client certificate is not from a trusted authority: see client_ca_file",
             Self::Purpose => "the client certificate is not for clients: its extended key usage lacks clientAuth",
             Self::Authority => {
                 "the client certificate is that of an authority (CA:TRUE), and not in client_ca_file itself"
