@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    file::{self, Case, Rule, Suite},
+    file::{self, Case, Rule},
     mutants::{Mutant, mutants},
     promtool,
 };
@@ -26,7 +26,7 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[(
     "if both are equal, it does not matter which one is taken",
 )];
 
-/// A test, how long it takes, and how many mistakes it has noticed in the current rule.
+/// A test, how long it takes, and how many mistakes it has noticed in a rule.
 struct Timed {
     case: Case,
     took: Duration,
@@ -45,11 +45,9 @@ struct Outcome {
 // === impl Timed ===
 
 impl Timed {
-    /// The tests of these rules, which must pass.
-    fn all(suite: Suite, rules: &[Rule], mutated: &[&Rule], tests: &str) -> Vec<Self> {
-        let cases: Vec<Case> = file::cases(suite, rules);
-        let is_needed = |case: &Case| case.name.contains(tests) && mutated.iter().any(|rule| case.needs.contains(&rule.name));
-        let cases: Vec<Case> = cases.into_iter().filter(is_needed).collect();
+    /// The tests of this rule, which must pass.
+    fn all(rule: &Rule, rules: &[Rule], cases: &[Case]) -> Vec<Self> {
+        let cases: Vec<Case> = cases.iter().filter_map(|case| case.only(&rule.name, rules)).collect();
         let timed = Mutex::new(vec![]);
         in_parallel(&cases, |case, folder| {
             let started = Instant::now();
@@ -123,10 +121,10 @@ fn every_mistake_in_a_rule_is_noticed() {
         let rules = suite.rules();
         // The rules that both files have are tested once.
         let is_mutated = |rule: &&Rule| rule.name.contains(&part) && !super::is_in_both(suite, rule);
-        let mutated: Vec<&Rule> = rules.iter().filter(is_mutated).collect();
-        let mut cases = Timed::all(suite, &rules, &mutated, &tests);
-        for rule in mutated {
-            total.add(every_mistake_is_noticed(rule, &rules, &mut cases));
+        let mut cases = file::cases(suite, &rules);
+        cases.retain(|case| case.name.contains(&tests));
+        for rule in rules.iter().filter(is_mutated) {
+            total.add(every_mistake_is_noticed(rule, &rules, &cases));
         }
     }
     let Outcome { mutants, equivalent, survivors } = total;
@@ -136,12 +134,9 @@ fn every_mistake_in_a_rule_is_noticed() {
 }
 
 /// Makes every mistake in this rule.
-fn every_mistake_is_noticed(rule: &Rule, rules: &[Rule], cases: &mut [Timed]) -> Outcome {
+fn every_mistake_is_noticed(rule: &Rule, rules: &[Rule], cases: &[Case]) -> Outcome {
     let started = Instant::now();
-    for case in cases.iter_mut() {
-        case.noticed = AtomicUsize::new(0);
-    }
-    let cases: Vec<&Timed> = cases.iter().filter(|timed| timed.case.needs.contains(&rule.name)).collect();
+    let cases = Timed::all(rule, rules, cases);
     let mutants = mutants(rule);
     let outcome = Mutex::new(Outcome { mutants: mutants.len(), ..Outcome::default() });
     in_parallel(&mutants, |Mutant { rule: mutant, change, equivalent }, folder| {
@@ -150,7 +145,7 @@ fn every_mistake_is_noticed(rule: &Rule, rules: &[Rule], cases: &mut [Timed]) ->
             outcome.lock().equivalent += 1;
             return;
         }
-        let mut cheapest_first = cases.clone();
+        let mut cheapest_first: Vec<&Timed> = cases.iter().collect();
         cheapest_first.sort_by_cached_key(|case| case.cost());
         if !cheapest_first.iter().any(|case| case.notices(mutant, rules, folder)) {
             let survivor = format!("{}\n{change}\n", rule.name);
