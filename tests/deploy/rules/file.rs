@@ -175,6 +175,15 @@ impl Case {
         case.needs.contains(rule).then_some(case)
     }
 
+    /// How much it computes, about: rules, series and evaluations.
+    pub(super) fn weight(&self) -> usize {
+        let test = &items(&self.yaml["tests"])[0];
+        let checks = ["alert_rule_test", "promql_expr_test"].into_iter().flat_map(|kind| items(&test[kind]));
+        let end = checks.map(|check| minutes(check["eval_time"].as_str().unwrap())).max().unwrap_or_default();
+        let evaluations = end / minutes(self.yaml["evaluation_interval"].as_str().unwrap());
+        (self.needs.len() + items(&test["input_series"]).len()) * (evaluations + 1)
+    }
+
     /// Written to a file, whose rules are in `rules.yml` beside it.
     pub(super) fn write(&self, path: &Path) {
         fs::write(path, emit(&self.yaml)).unwrap();
@@ -225,6 +234,20 @@ fn emit(yaml: &Yaml) -> String {
     let mut text = String::new();
     YamlEmitter::new(&mut text).dump(yaml).unwrap();
     text
+}
+
+/// A time such as `90m` or `7d2h`.
+fn minutes(time: &str) -> usize {
+    let parts = time.split_inclusive(char::is_alphabetic).map(|part| part.split_at(part.len() - 1));
+    let minutes = parts.map(|(number, unit)| {
+        number.parse::<usize>().unwrap()
+            * match unit {
+                "d" => 24 * 60,
+                "h" => 60,
+                _ => 1,
+            }
+    });
+    minutes.sum()
 }
 
 /// The alert of whose series an expression asks.

@@ -4,9 +4,11 @@ use std::{
     env,
     io::{self, Write as _},
     path::Path,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
-    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -26,11 +28,14 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[(
     "if both are equal, it does not matter which one is taken",
 )];
 
-/// A test, how long it takes, and how many mistakes it has noticed in a rule.
-struct Timed {
+/// A test, with those of its checks that need the current rule.
+struct Test {
     case: Case,
-    took: Duration,
+    weight: usize,
+    /// How many mistakes in the rule it has noticed.
     noticed: AtomicUsize,
+    /// Set once it has passed with the rule as it is.
+    passed: OnceLock<()>,
 }
 
 /// What became of the mistakes in one or more rules.
@@ -42,32 +47,26 @@ struct Outcome {
     survivors: Vec<String>,
 }
 
-// === impl Timed ===
+// === impl Test ===
 
-impl Timed {
-    /// The tests of this rule, which must pass.
-    fn all(rule: &Rule, rules: &[Rule], cases: &[Case]) -> Vec<Self> {
-        let cases: Vec<Case> = cases.iter().filter_map(|case| case.only(&rule.name, rules)).collect();
-        let timed = Mutex::new(vec![]);
-        in_parallel(&cases, |case, folder| {
-            let started = Instant::now();
-            assert_eq!(judge(case, rules, folder), None, "{}", case.name);
-            timed.lock().push(Self { case: case.clone(), took: started.elapsed(), noticed: AtomicUsize::new(0) });
-        });
-        timed.into_inner()
+impl Test {
+    fn of(case: Case) -> Self {
+        Self { weight: case.weight(), case, noticed: AtomicUsize::new(0), passed: OnceLock::new() }
     }
 
-    /// How long it is expected to take until it notices a mistake.
-    fn cost(&self) -> Duration {
-        self.took / u32::try_from(1 + self.noticed.load(Ordering::Relaxed)).unwrap()
+    /// How much it has to compute until it notices a mistake, by those it has noticed.
+    fn cost(&self) -> usize {
+        self.weight / (1 + self.noticed.load(Ordering::Relaxed))
     }
 
     /// Whether it fails with this rule in the place of that of its name.
     fn notices(&self, mutant: &Rule, rules: &[Rule], folder: &Path) -> bool {
         let with_mutant = rules.iter().map(|rule| if rule.name == mutant.name { mutant } else { rule });
-        let with_mutant: Vec<Rule> = with_mutant.cloned().collect();
-        let notices = judge(&self.case, &with_mutant, folder).is_some();
-        self.noticed.fetch_add(usize::from(notices), Ordering::Relaxed);
+        let notices = judge(&self.case, &with_mutant.cloned().collect::<Vec<_>>(), folder).is_some();
+        if notices {
+            self.passed.get_or_init(|| assert_eq!(judge(&self.case, rules, folder), None, "{}", self.case.name));
+            self.noticed.fetch_add(1, Ordering::Relaxed);
+        }
         notices
     }
 }
@@ -136,7 +135,8 @@ fn every_mistake_in_a_rule_is_noticed() {
 /// Makes every mistake in this rule.
 fn every_mistake_is_noticed(rule: &Rule, rules: &[Rule], cases: &[Case]) -> Outcome {
     let started = Instant::now();
-    let cases = Timed::all(rule, rules, cases);
+    let tests = cases.iter().filter_map(|case| case.only(&rule.name, rules));
+    let tests: Vec<Test> = tests.map(Test::of).collect();
     let mutants = mutants(rule);
     let outcome = Mutex::new(Outcome { mutants: mutants.len(), ..Outcome::default() });
     in_parallel(&mutants, |Mutant { rule: mutant, change, equivalent }, folder| {
@@ -145,9 +145,9 @@ fn every_mistake_is_noticed(rule: &Rule, rules: &[Rule], cases: &[Case]) -> Outc
             outcome.lock().equivalent += 1;
             return;
         }
-        let mut cheapest_first: Vec<&Timed> = cases.iter().collect();
-        cheapest_first.sort_by_cached_key(|case| case.cost());
-        if !cheapest_first.iter().any(|case| case.notices(mutant, rules, folder)) {
+        let mut cheapest_first: Vec<&Test> = tests.iter().collect();
+        cheapest_first.sort_by_cached_key(|test| test.cost());
+        if !cheapest_first.iter().any(|test| test.notices(mutant, rules, folder)) {
             let survivor = format!("{}\n{change}\n", rule.name);
             print(&survivor);
             outcome.lock().survivors.push(survivor);
@@ -159,7 +159,7 @@ fn every_mistake_is_noticed(rule: &Rule, rules: &[Rule], cases: &[Case]) -> Outc
         "{}: {mutants} mutants, {equivalent} equivalent, {} survivors, {} tests, {:.0?}",
         rule.name,
         survivors.len(),
-        cases.len(),
+        tests.len(),
         started.elapsed()
     ));
     outcome
