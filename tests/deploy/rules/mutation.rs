@@ -109,12 +109,12 @@ fn print(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// `MUTATE` selects rules by a part of their names.
+/// `MUTATE` selects rules by a part of their names, and `MUTATE_TESTS` tests.
 #[test]
 #[ignore = "needs promtool"]
 fn every_mistake_in_a_rule_is_noticed() {
-    let part = env::var("MUTATE").unwrap_or_default();
-    let tests = env::var("MUTATE_TESTS").unwrap_or_default();
+    let [part, tests] =
+        ["MUTATE", "MUTATE_TESTS"].map(|name| env::var_os(name).unwrap_or_default().into_string().unwrap());
     let mut total = Outcome::default();
     for suite in [file::KEYS, file::ACCOUNTS] {
         let rules = suite.rules();
