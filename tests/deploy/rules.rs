@@ -149,6 +149,9 @@ fn an_alert_is_tested_firing_and_silent() {
     for suite in [file::KEYS, file::ACCOUNTS] {
         let rules = suite.rules();
         let cases = file::cases(suite, &rules);
+        for case in &cases {
+            assert!(!case.needs.is_empty(), "{} checks no rule", case.name);
+        }
         // The rules that are the same in both files are tested once.
         let keys = rules.iter().filter(|rule| rule.is_alert() && !is_in_both(suite, rule));
         for Rule { name, .. } in keys {
