@@ -133,20 +133,19 @@ impl Rule {
 
 impl Case {
     fn of(file: &str, whole: &Yaml, test: &Yaml, rules: &[Rule]) -> Self {
-        let mut asked = BTreeSet::new();
+        let mut needs = BTreeSet::new();
         let (mut fires, mut silent) = (BTreeSet::new(), BTreeSet::new());
         for check in items(&test["alert_rule_test"]) {
             let alert = check["alertname"].as_str().unwrap().to_owned();
-            if items(&check["exp_alerts"]).is_empty() { &mut silent } else { &mut fires }.insert(alert.clone());
-            asked.insert(alert);
+            if items(&check["exp_alerts"]).is_empty() { &mut silent } else { &mut fires }.insert(alert);
+            needs.extend(asked(check));
         }
         for check in items(&test["promql_expr_test"]) {
             let expression = check["expr"].as_str().unwrap();
-            asked.extend(promql::metrics(expression));
+            needs.extend(asked(check));
             if let Some(alert) = alert_of(expression) {
                 let set = if items(&check["exp_samples"]).is_empty() { &mut silent } else { &mut fires };
                 set.insert(alert.to_owned());
-                asked.insert(alert.to_owned());
             }
         }
         let interval = whole["evaluation_interval"].clone();
@@ -156,13 +155,46 @@ impl Case {
             ("tests", Yaml::Array(vec![test.clone()])),
         ]);
         let name = format!("{file}: {}", test["name"].as_str().unwrap());
-        Self { name, needs: closure(asked, rules), fires, silent, yaml }
+        Self { name, needs: closure(needs, rules), fires, silent, yaml }
+    }
+
+    /// The test with only those of its checks that need this rule, if there are any.
+    pub(super) fn only(&self, rule: &str, rules: &[Rule]) -> Option<Self> {
+        let mut test = items(&self.yaml["tests"])[0].clone();
+        let mut needs = BTreeSet::new();
+        for kind in ["alert_rule_test", "promql_expr_test"] {
+            let Some(checks) = test.as_mut_hash()?.get_mut(&string(kind)) else { continue };
+            let with_needs = items(checks).iter().map(|check| (check.clone(), closure(asked(check), rules)));
+            let with_needs: Vec<_> = with_needs.filter(|(_, needed)| needed.contains(rule)).collect();
+            needs.extend(with_needs.iter().flat_map(|(_, needed)| needed.clone()));
+            *checks = Yaml::Array(with_needs.into_iter().map(|(check, _)| check).collect());
+        }
+        let mut case = self.clone();
+        *case.yaml.as_mut_hash()?.get_mut(&string("tests"))? = Yaml::Array(vec![test]);
+        case.needs = needs;
+        case.needs.contains(rule).then_some(case)
+    }
+
+    /// How much it computes, about: rules, series and evaluations.
+    pub(super) fn weight(&self) -> usize {
+        let test = &items(&self.yaml["tests"])[0];
+        let checks = ["alert_rule_test", "promql_expr_test"].into_iter().flat_map(|kind| items(&test[kind]));
+        let end = checks.map(|check| minutes(check["eval_time"].as_str().unwrap())).max().unwrap_or_default();
+        let evaluations = end / minutes(self.yaml["evaluation_interval"].as_str().unwrap());
+        (self.needs.len() + items(&test["input_series"]).len()) * (evaluations + 1)
     }
 
     /// Written to a file, whose rules are in `rules.yml` beside it.
     pub(super) fn write(&self, path: &Path) {
         fs::write(path, emit(&self.yaml)).unwrap();
     }
+}
+
+/// What a check asks about: alerts, metrics and recording rules.
+fn asked(check: &Yaml) -> BTreeSet<String> {
+    let expression = check["expr"].as_str().unwrap_or_default();
+    let alert = check["alertname"].as_str().or(alert_of(expression));
+    promql::metrics(expression).into_iter().chain(alert.map(str::to_owned)).collect()
 }
 
 /// The rules of these names, and all that they are made from.
@@ -202,6 +234,20 @@ fn emit(yaml: &Yaml) -> String {
     let mut text = String::new();
     YamlEmitter::new(&mut text).dump(yaml).unwrap();
     text
+}
+
+/// A time such as `90m` or `7d2h`.
+fn minutes(time: &str) -> usize {
+    let parts = time.split_inclusive(char::is_alphabetic).map(|part| part.split_at(part.len() - 1));
+    let minutes = parts.map(|(number, unit)| {
+        number.parse::<usize>().unwrap()
+            * match unit {
+                "d" => 24 * 60,
+                "h" => 60,
+                _ => 1,
+            }
+    });
+    minutes.sum()
 }
 
 /// The alert of whose series an expression asks.

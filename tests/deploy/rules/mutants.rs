@@ -13,6 +13,8 @@ pub(super) struct Mutant {
     pub(super) rule: Rule,
     /// The line that is wrong, as it was and as it is.
     pub(super) change: String,
+    /// Why it makes no difference, if it makes none.
+    pub(super) equivalent: Option<&'static str>,
 }
 
 /// What may stand in the place of what.
@@ -62,20 +64,20 @@ pub(super) fn mutants(rule: &Rule) -> Vec<Mutant> {
 
 fn in_field(rule: &Rule, field: &str, other: &str) -> Mutant {
     let change = format!("- {field}: {}\n+ {field}: {other}", rule.field(field));
-    Mutant { rule: rule.with(field, other), change }
+    Mutant { rule: rule.with(field, other), change, equivalent: None }
 }
 
 fn in_expression(rule: &Rule) -> Vec<Mutant> {
     let expression = rule.field("expr");
     let tokens = tokens(expression);
     let mut mutants = vec![];
-    let mut mutant = |at: Range<usize>, other: &str| {
+    let mut mutant = |at: Range<usize>, other: &str, equivalent| {
         let mut changed = expression.to_owned();
         changed.replace_range(at.clone(), other);
         let line = expression[..at.start].matches('\n').count();
         let (was, is) = (expression.lines().nth(line).unwrap(), changed.lines().nth(line).unwrap());
         let change = format!("- {}\n+ {}", was.trim(), is.trim());
-        mutants.push(Mutant { rule: rule.with("expr", &changed), change });
+        mutants.push(Mutant { rule: rule.with("expr", &changed), change, equivalent });
     };
     for (number, token) in tokens.iter().enumerate() {
         let at = token.at.clone();
@@ -89,7 +91,7 @@ fn in_expression(rule: &Rule) -> Vec<Mutant> {
             Kind::String => continue,
         };
         for other in others {
-            mutant(at.clone(), &other);
+            mutant(at.clone(), &other, equivalent(&tokens, number, &other));
         }
     }
     mutants
@@ -98,6 +100,19 @@ fn in_expression(rule: &Rule) -> Vec<Mutant> {
 fn swapped(text: &str) -> Vec<String> {
     let others = SWAPPED.iter().find(|(one, _)| *one == text).map_or(&[][..], |(_, others)| others);
     others.iter().map(|other| (*other).to_owned()).collect()
+}
+
+/// Why a change of this token makes no difference. The value of each series of a `group` is 1.
+fn equivalent(tokens: &[Token], number: usize, other: &str) -> Option<&'static str> {
+    let text = |number: usize| tokens.get(number).map_or("", |token| token.text);
+    match (text(number), other) {
+        ("*", "/") if text(number - 1) == "0" && text(number + 1) == "group" => Some("0 / 1 is 0 * 1"),
+        ("count", "sum") => {
+            let labels_end = number + tokens[number..].iter().position(|token| token.text == ")")?;
+            (text(labels_end + 2) == "group").then_some("a sum of ones is their count")
+        }
+        _ => None,
+    }
 }
 
 /// A number, one less and one more in its last digit that is not 0.
@@ -180,4 +195,17 @@ fn numbers_go_a_step_up_and_down() {
     assert_eq!(steps("0.05"), ["0.04", "0.06"]);
     assert_eq!(steps("0"), ["1"]);
     assert_eq!(steps_of_time("7d").collect::<Vec<_>>(), ["167h", "169h"]);
+}
+
+#[test]
+fn changes_that_make_no_difference_are_known() {
+    let reasons = |expression: &str| {
+        let tokens = tokens(expression);
+        let of = |number: usize| swapped(tokens[number].text).into_iter().map(move |other| (number, other));
+        let all = (0..tokens.len()).flat_map(of);
+        all.filter_map(|(number, other)| equivalent(&tokens, number, &other)).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons("0 * group by (a) (b)"), ["0 / 1 is 0 * 1"]);
+    assert_eq!(reasons("count by (a) (group by (a, b) (c))"), ["a sum of ones is their count"]);
+    assert_eq!(reasons("0 * max by (a) (b) + count by (a) (c) * group by (a) (b)"), Vec::<&str>::new());
 }
