@@ -194,7 +194,7 @@ fn a_secret_that_is_deleted() {
     exporter.until_answered(1);
     std::fs::remove_file(world.folder.path().join("secret-id")).unwrap();
     let shows =
-        ["1 account cannot renew its credential: prod", "The last good one stays in use", "check the path, the mount"];
+        ["1 account cannot renew its credential: prod", "The last valid one stays in use", "check the path, the mount"];
     let runbooks = ["TencentCloudCamCredentialExpiring"];
     tells(&exporter, &Expected { title: "2 problems", runbooks: &runbooks, shows: &shows, account_up: Some(1.0) });
     // At the next start there is no last good one.

@@ -130,7 +130,7 @@ fn each_way_to_fail_is_told_with_what_to_do() {
 fn a_user_who_does_not_exist_is_named() {
     let world = World::new([(UIN, User { behaviour: Behaviour::DoesNotExist, ..user() })]);
     let said = refused(&world, &world.config());
-    assert!(said.contains("user_not_found") && said.contains("Take it out of `uins`"), "{said}");
+    assert!(said.contains("user_not_found") && said.contains("Remove it from `uins`"), "{said}");
 }
 
 #[test]
@@ -147,10 +147,7 @@ fn a_wrong_credential_is_told_apart_from_none() {
         accounts
     };
     let unknown = said("TENCENTCLOUD_SECRET_ID", Some("AKIDsomebodyelse"));
-    assert!(
-        unknown.contains("AuthFailure.SecretIdNotFound") && unknown.contains("enable it or make another"),
-        "{unknown}"
-    );
+    assert!(unknown.contains("AuthFailure.SecretIdNotFound") && unknown.contains("enable it, or create"), "{unknown}");
     let wrong = said("TENCENTCLOUD_SECRET_KEY", Some("anotherkey"));
     assert!(wrong.contains("AuthFailure.SignatureFailure") && wrong.contains("copy both anew"), "{wrong}");
     let absent = said("TENCENTCLOUD_SECRET_ID", None);
