@@ -149,7 +149,7 @@ fn a_wrong_credential_is_told_apart_from_none() {
     let unknown = said("TENCENTCLOUD_SECRET_ID", Some("AKIDsomebodyelse"));
     assert!(unknown.contains("AuthFailure.SecretIdNotFound") && unknown.contains("enable it, or create"), "{unknown}");
     let wrong = said("TENCENTCLOUD_SECRET_KEY", Some("anotherkey"));
-    assert!(wrong.contains("AuthFailure.SignatureFailure") && wrong.contains("copy both anew"), "{wrong}");
+    assert!(wrong.contains("AuthFailure.SignatureFailure") && wrong.contains("copy both again"), "{wrong}");
     let absent = said("TENCENTCLOUD_SECRET_ID", None);
     assert!(
         absent.starts_with("prod: credentials: environment variable TENCENTCLOUD_SECRET_ID is not set: "),
