@@ -146,7 +146,7 @@ pub enum Error {
     #[error("the HTTP client cannot be made")]
     Transport(#[from] tencentcloud_api::Error),
     /// A task that has no end ended.
-    #[error("{0} ended, though nobody told it to")]
+    #[error("{0} exited unexpectedly")]
     Ended(String),
     /// A task panicked.
     #[error("{task} died")]
@@ -387,8 +387,8 @@ impl App {
             Err(refused) => refused,
         };
         self.own.config_refused();
-        let meanwhile = if self.begun { "the last good one stays" } else { "nobody is polled until it can" };
-        error!(faults = %refused, "the configuration cannot be used: {meanwhile}");
+        let meanwhile = if self.begun { "keeping the last valid one" } else { "not polling until it is fixed" };
+        error!(faults = %refused, "invalid configuration, {meanwhile}");
         Err(NotReloaded::Refused(refused))
     }
 }

@@ -47,7 +47,7 @@ fn line(ConnectionCheck { account, endpoint, question, outcome }: &ConnectionChe
 fn good(question: CheckedRequest, CheckResult { number, skew }: &CheckResult) -> String {
     let skew = skew.map(|skew| {
         let (seconds, side) = (skew.as_secs().abs(), if skew > SignedDuration::ZERO { "behind" } else { "ahead of" });
-        format!("; this machine's clock is {seconds} s {side} the API's, which is gone by: mend it")
+        format!("; the local clock is {seconds} s {side} the API's clock, which is used instead: fix it")
     });
     let answer = match question {
         CheckedRequest::Caller => "the caller is known".to_owned(),

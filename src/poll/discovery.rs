@@ -28,7 +28,7 @@ pub(super) struct LastListing {
 /// An answer without users, where there were some: who would believe that at once takes one mistake of the API's for
 /// the end of everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the answer lists nobody, where there was somebody: they stay, unless the next one says so too")]
+#[error("the list of users is empty, and it was not before: the users stay unless the next list is empty too")]
 pub(super) struct EmptyListing;
 
 // === impl Discovery ===

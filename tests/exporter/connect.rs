@@ -160,14 +160,14 @@ fn a_wrong_credential_is_told_apart_from_none() {
 
 #[test]
 fn a_clock_that_is_wrong_is_told_and_gone_by() {
-    for (ahead, said) in [(600, "s behind the API's"), (-90, "s ahead of the API's")] {
+    for (ahead, said) in [(600, "s behind the API's clock"), (-90, "s ahead of the API's clock")] {
         let users = [(UIN, user())].into();
         let off = Arc::new(Off(SignedDuration::from_secs(ahead)));
         let world = World::at(off, Population { callers: vec![caller(None)], users });
         let (code, accounts, error) = told(command(&world, &world.config()));
         assert_eq!(code, Some(0), "{accounts}{error}");
         assert!(accounts.contains("prod: ok: ") && accounts.contains(said), "{accounts}");
-        assert!(accounts.contains("this machine's clock is ") && accounts.contains("mend it"), "{accounts}");
+        assert!(accounts.contains("the local clock is ") && accounts.contains("fix it"), "{accounts}");
     }
 }
 

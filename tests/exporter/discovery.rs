@@ -106,7 +106,7 @@ fn a_list_of_nobody_is_believed_the_second_time() {
     world.simulator.inject_into("ListUsers", nobody(""), Times::UntilCleared);
     exporter.until("nobody", |metrics| listing(metrics) == Some(1.0) && names(metrics).is_empty());
     assert_eq!(users(&exporter.scrape()), BTreeSet::new());
-    exporter.until_logged("lists nobody");
+    exporter.until_logged("the list of users is empty");
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Live {
         // After the client has begun, so that one that waited with that gets no certificate of before.
         let view = self.view().await;
         let (Some(_), Some(tls)) = (view.config, view.tls) else {
-            return Err(io::Error::other("the web configuration is wrong: nobody shakes hands"));
+            return Err(io::Error::other("invalid web configuration: TLS handshakes are refused"));
         };
         Ok(Connection::Secure(Box::new(hello.into_stream(tls).await?)))
     }
