@@ -73,7 +73,7 @@ fn tells_what_is_wrong_and_what_to_do_about_it() {
     shows("accounts", &["prod".into(), "5 users".into(), "1 failing".into(), "of 20 a second".into()]);
     let advice = "Give the calling user a policy that allows <code>cam:ListAccessKeys</code> on the resource";
     shows("failing", &[(UIN + 1).to_string(), "denied".into(), advice.into(), "never answered".into()]);
-    shows("absent", &[(UIN + 2).to_string(), "Take it out of <code>uins</code>".into()]);
+    shows("absent", &[(UIN + 2).to_string(), "Remove it from <code>uins</code>".into()]);
     shows("limit", &[(UIN + 3).to_string(), "3 of 2".into(), "over".into()]);
     shows("keys", &[(UIN + 4).to_string(), "AKIDoldx****xxxx".into(), "Inactive".into(), "stale".into()]);
     let (first, others) = part(&page, "keys").split_once("AKIDoldx").unwrap();

@@ -119,7 +119,7 @@ fn users_who_cannot_be_polled_are_rows_with_their_reason_and_what_to_do() {
         "denied: prod: 2 users, such as 100013065918\n  AuthFailure.UnauthorizedOperation: You are not authorized",
         "allows `cam:ListAccessKeys`",
         "user_not_found: prod: user 100013065920\n  InvalidParameter.UserNotExist:",
-        "Take it out of `uins`",
+        "Remove it from `uins`",
     ] {
         assert!(told.stdout.contains(text), "{text}: {}", told.stdout);
     }
