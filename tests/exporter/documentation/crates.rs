@@ -1,4 +1,4 @@
-//! What depends on what: the drawing of the crates, and the walls between them.
+//! What depends on what: the drawings of the crates and of the modules, and the walls between the crates.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,10 +59,10 @@ impl Members {
     }
 }
 
-/// The drawing: each crate with those that it depends on.
-fn drawn() -> Graph {
+/// The first drawing below a heading: each crate or module with those that it depends on.
+fn drawn(heading: &str) -> Graph {
     let page = Page::read("ARCHITECTURE.md");
-    let (_, drawing) = page.section("Crates").split_once("```\n").unwrap();
+    let (_, drawing) = page.section(heading).split_once("```\n").unwrap();
     let (drawing, _) = drawing.split_once("```").unwrap();
     let line = |line: &str| {
         let (from, to) = line.split_once("──>").unwrap_or_else(|| panic!("not drawn as `a ──> b, c`: {line}"));
@@ -86,7 +86,64 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn the_drawing_of_the_crates_is_true() {
-    assert_eq!(drawn(), Members::read().uses);
+    assert_eq!(drawn("Crates"), Members::read().uses);
+}
+
+/// The names that follow `crate::` in Rust code, in braces or not: of each path the first.
+fn imported(code: &str) -> BTreeSet<String> {
+    let is_of_a_name = |character: char| character.is_alphanumeric() || character == '_';
+    let first = |path: &str| path.trim().split(|character| !is_of_a_name(character)).next().unwrap().to_owned();
+    let mut names = BTreeSet::new();
+    for (at, prefix) in code.match_indices("crate::") {
+        let path = &code[at + prefix.len()..];
+        if !path.starts_with('{') {
+            names.insert(first(path));
+            continue;
+        }
+        let (mut depth, mut start) = (0, 1);
+        for (place, character) in path.char_indices() {
+            match character {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 || (depth == 1 && character == ',') {
+                names.insert(first(&path[start..place]));
+                start = place + 1;
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn the_drawing_of_the_modules_is_true() {
+    let name = EXPORTER.replace('-', "_") + "::";
+    let mut modules = Graph::new();
+    for (file, text) in sources(Path::new("src")) {
+        let module = file.strip_prefix("src").unwrap().components().next().unwrap().as_os_str().to_str().unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let used = imported(&code.replace(&name, "crate::"));
+        modules.entry(module.trim_end_matches(".rs").to_owned()).or_default().extend(used);
+    }
+    let names: BTreeSet<String> = modules.keys().cloned().collect();
+    for (module, used) in &mut modules {
+        used.retain(|name| names.contains(name) && name != module);
+    }
+    modules.retain(|_, used| !used.is_empty());
+    let drawn = drawn("Inside the exporter");
+    assert_eq!(drawn, modules);
+
+    let mut below: BTreeSet<&String> = names.iter().filter(|name| !drawn.contains_key(*name)).collect();
+    for (module, used) in std::iter::repeat_n(&drawn, drawn.len()).flatten() {
+        if used.iter().all(|name| below.contains(name)) {
+            below.insert(module);
+        }
+    }
+    assert_eq!(below.len(), names.len(), "a module imports one above it: {below:?}");
 }
 
 #[test]
