@@ -1,22 +1,23 @@
 //! Exports the access keys of Tencent Cloud CAM users as Prometheus metrics.
 //!
-//! The way of a UIN, from the configuration to the exposition; no arrow runs back up:
+//! From a UIN to a sample; each module imports only those below it (ARCHITECTURE.md has the drawing):
 //!
-//! 1. [`config`] turns a file and the environment into values that cannot be wrong.
-//! 2. [`app`] wires the parts, supervises their tasks, and stops them.
-//! 3. [`credentials`] says who asks: a key pair, or a temporary credential that is renewed in time.
-//! 4. [`poll`] says when whom is asked: the schedule, the API budget, retries.
-//! 5. [`tencentcloud_api`] is the wire: signing, transport, and what answers and errors mean.
-//! 6. [`inventory`] holds what is known of every user, and how fresh it is.
-//! 7. [`state`] keeps that in a file over a restart.
-//! 8. [`metrics`] writes the inventory down, beside the exporter's own counters.
-//! 9. [`web`] answers scrapes and probes, and whoever wants to look.
+//! 1. [`config`] parses the configuration file and environment variables into types that cannot hold an invalid value.
+//! 2. [`app`] starts everything, supervises the tasks, reloads and stops them.
+//! 3. [`credentials`] provides a key pair, or a temporary credential that is renewed in time.
+//! 4. [`poll`] decides which user to poll, and when: schedule, API budget, retries.
+//! 5. [`tencentcloud_api`] is the client of the API: signing, transport, actions, error codes.
+//! 6. [`inventory`] holds the data of every user, and its age.
+//! 7. [`state`] saves the inventory to a file for the next start.
+//! 8. [`metrics`] encodes the inventory and the exporter's own counters.
+//! 9. [`web`] serves scrapes, probes and the status page.
 //!
-//! Or, rather than watch, `app` looks once, and [`report`] says what it has seen.
+//! For `list`, `app` polls every user once, and [`report`] holds the result.
 //!
-//! Beside the way: [`tencentcloud_api::Clock`] and [`environment`] are the only doors to the time of day and to the environment variables,
-//! [`duration`] reads and writes lengths of time, [`pattern`] matches names of users, [`replacement`] writes what somebody may be reading, [`backoff`] says how long a
-//! retry waits, [`advice`] what to do about a poll that failed, and [`tencentcloud_simulator`] is a fake of the API, for the demo and for tests.
+//! Small modules: [`environment`] reads environment variables, [`duration`] parses and prints durations, [`pattern`] matches user
+//! names, [`replacement`] replaces files atomically, [`backoff`] computes retry delays, [`advice`] says what to do about a failed
+//! poll. The time of day comes from [`tencentcloud_api::Clock`] only. [`tencentcloud_simulator`] simulates the API, for `demo` and
+//! for tests.
 
 pub mod advice;
 mod allocator;

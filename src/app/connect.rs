@@ -58,7 +58,7 @@ pub enum CheckedRequest {
 pub struct CheckResult {
     /// How many keys there are, or users, or members.
     pub number: usize,
-    /// How far the API's clock is ahead of the machine's, where that is so far that the API's is gone by.
+    /// The clock skew, if it is so large that the API's clock is used.
     pub skew: Option<SignedDuration>,
 }
 
@@ -140,7 +140,7 @@ async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> 
     all
 }
 
-/// The answer, and how far the API's clock is ahead where that is gone by.
+/// The response, and the clock skew if it is so large that the API's clock is used.
 async fn ask<A: Action>(
     plan: &Plan,
     client: &Client,

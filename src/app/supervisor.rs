@@ -134,7 +134,7 @@ impl Supervisor {
         }
     }
 
-    /// Takes up whoever has joined an organisation, and lets go who has left. The others go on undisturbed.
+    /// Starts polling members that have joined an organization, and stops polling those that have left. The others continue.
     pub(super) fn sync_members(&mut self, tasks: &mut Tasks) {
         let configured = self.order.iter().filter_map(|name| self.members.get(name));
         let configured = configured.map(|member| member.configured.clone()).collect();

@@ -1,4 +1,4 @@
-//! Asks about every user once, and serves nobody: a look at all accounts, rather than a watch over them.
+//! Polls every user once, for `list`. Nothing is served.
 //!
 //! The pollers are those of the exporter, with its budget, its schedule and its retries.
 

@@ -1,4 +1,4 @@
-//! The tasks of an exporter: each has a name, and none ends unless it is told to.
+//! The exporter's tasks: each has a name, and an unexpected end of one ends the process.
 
 use std::collections::HashMap;
 

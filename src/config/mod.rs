@@ -63,7 +63,7 @@ pub struct Account {
     pub uins: BTreeSet<Uin>,
     /// The file that lists more of them.
     pub uins_file: Option<PathBuf>,
-    /// Whether whoever asks is a user too.
+    /// Whether the calling user is polled too.
     pub include_self: bool,
     /// How more of them are found, if they are.
     pub discover: Option<Discovery>,

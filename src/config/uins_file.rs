@@ -15,7 +15,7 @@ use thiserror::Error;
 /// Some million users.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// How many wrong lines are told one by one.
+/// How many invalid lines are reported one by one.
 const MAX_TOLD: usize = 100;
 
 /// The digits of the largest UIN.

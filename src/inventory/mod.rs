@@ -449,8 +449,8 @@ impl Account {
         });
     }
 
-    /// This was known of the user before a restart. Returns whether it is now: of a user of whom anything has been learnt
-    /// since, that stays. Names are told with [`Self::set_found`].
+    /// Restores a user from the state file, unless the user has been polled since. Returns whether it did. [`Self::set_found`]
+    /// restores names.
     pub fn restore(&self, uin: Uin, user: User) -> bool {
         match self.users.write().get_mut(&uin) {
             Some(known) if (known.up, known.answered, &known.keys) == (None, None, &None) => {
@@ -572,12 +572,12 @@ mod tests {
         Failure::new(reason, code, &reason.label(), second(s))
     }
 
-    /// A user of whom the API said at this second that there are no keys.
+    /// The API returned at this second that the user has no keys.
     fn answered(s: i64) -> User {
         User { up: Some(true), answered: Some(second(s)), keys: Some([].into()), ..User::default() }
     }
 
-    /// One of whom it said that there is no such user.
+    /// The API returned that the user does not exist.
     fn absent(s: i64) -> User {
         let failure = failure(Reason::UserNotFound, None, s);
         User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), ..User::default() }

@@ -1,6 +1,6 @@
 //! Decides which user to poll, and when: the schedule, the API budget and retries. Writes the results into the inventory.
 //!
-//! - [`settings`] are the values of the configuration.
+//! - [`settings`] are the types of the configuration's values.
 //! - [`schedule`] picks the next user: every user once per interval, evenly spread; retries in between.
 //! - [`budget`] admits requests: no sliding second ever holds more than the account's rate.
 //! - `congestion` estimates how much of that rate other clients leave.

@@ -77,7 +77,7 @@ pub struct Plan {
     pub settings: Settings,
     /// How many requests a second it may make: the account's rate limit, or a shard's part of it.
     pub rate: Rate,
-    /// Whether whoever asks is a user too.
+    /// Whether the calling user is polled too.
     pub include_self: bool,
     /// How further users are found, if they are.
     pub discovery: Option<Discovery>,

@@ -1,4 +1,4 @@
-//! The time that an account's poller goes by and signs with, and what is logged of it.
+//! The time that an account's poller uses and signs with, and its log messages.
 
 use std::time::Duration;
 

@@ -40,7 +40,7 @@ enum Content {
 // === impl Body ===
 
 impl Body {
-    /// The body of `scrape`, which nobody waits for after the `deadline`.
+    /// The body of `scrape`, which is closed after the `deadline`.
     #[must_use]
     pub fn of(scrape: Scrape, deadline: Option<Instant>) -> Self {
         Self(Content::Scrape { scrape: Box::new(scrape), deadline })

@@ -1,7 +1,7 @@
 //! The probes alone, for a listener of their own: what `--probe.listen-address` is for.
 //!
 //! A kubelet has neither a client certificate nor a password, and what troubles the port of the scrapes is no reason to
-//! restart the container. So this listener speaks plain HTTP, asks nobody who he is, and shares no limit.
+//! restart the container. So this listener speaks plain HTTP, requires no authentication, and shares no limit.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The way from whoever wants a reload to whoever does it.
+//! Requests for a reload, and their results.
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};

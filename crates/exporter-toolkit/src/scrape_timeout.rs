@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 /// The header in which Prometheus says after how many seconds it gives up.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
-/// What is left for the way back, at the most. The blackbox exporter leaves as much.
+/// The most time that is left for the way back. The blackbox exporter leaves as much.
 const WAY_BACK: Duration = Duration::from_millis(500);
 
 /// The most that is believed.

@@ -16,7 +16,7 @@ pub trait Action: Serialize + Sync {
     /// The most bytes that are read of an answer.
     const MAX_RESPONSE_BYTES: usize = MAX_RESPONSE_BYTES;
 
-    /// The body of an answer. Fields that an answer has beside these are nobody's concern.
+    /// The body of a response. Other fields of a response are ignored.
     type Response: DeserializeOwned + Send + 'static;
     /// What an answer says.
     type Output;
@@ -33,7 +33,7 @@ pub trait Action: Serialize + Sync {
         format!("{}:{}", Self::SERVICE, Self::NAME)
     }
 
-    /// `text` without what the request says and nobody else may read: an error answer may quote it.
+    /// `text` without the confidential parts of the request, which an error response may quote.
     #[must_use]
     fn scrub(&self, text: &str) -> String {
         text.to_owned()

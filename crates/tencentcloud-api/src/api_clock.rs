@@ -138,7 +138,7 @@ impl ApiTime {
 // === impl SigningClock ===
 
 impl SigningClock {
-    /// The time to sign with, where `believed` is the time that is gone by otherwise.
+    /// The time to sign with, where `believed` is the time that is used otherwise.
     #[must_use]
     pub fn now(&self, believed: Timestamp) -> Timestamp {
         self.0.map_or(believed, |clock| clock.now())

@@ -23,7 +23,7 @@ use crate::{
 
 const CONTENT_TYPE: &str = "application/json";
 
-/// The `Authorization` of a request that nobody signs.
+/// The `Authorization` header of an unsigned request.
 const UNSIGNED: &str = "SKIP";
 
 /// A longer answer is parsed on another thread: it would hold up all else on this one.
@@ -171,7 +171,7 @@ impl Client {
         self.send(Some(credential), action, connection, now).await
     }
 
-    /// As [`Client::call`], for an action that nobody signs.
+    /// Like [`Client::call`], for an action that is not signed.
     ///
     /// # Errors
     /// As there.
@@ -343,7 +343,7 @@ fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<Result<T, Refusal>, 
     }
 }
 
-/// serde's own messages quote the value they stumble over, which may be a key's id: only the place is told.
+/// serde's own messages quote the invalid value, which may be a key's id: only its position is reported.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice::<Envelope<T>>(body).map(|envelope| envelope.response).map_err(|error| {
         let what = match error.classify() {

@@ -83,7 +83,7 @@ impl ListAccessKeys {
         Self { target_uin: Some(target.get()) }
     }
 
-    /// Of whoever asks.
+    /// Of the calling user.
     #[must_use]
     pub fn own() -> Self {
         Self { target_uin: None }

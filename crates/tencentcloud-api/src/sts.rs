@@ -19,15 +19,15 @@ const VERSION: &str = "2018-08-13";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RoleArn(String);
 
-/// What the account's audit log calls whoever has taken on a role.
+/// The name of a role's session, which the account's audit log shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SessionName(String);
 
-/// What a role may want to be told before it is taken on by somebody of another account.
+/// The external id that a role may require of callers from another account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExternalId(String);
 
-/// How long a role is taken on for: a second to twelve hours.
+/// How long a role's credential is valid: one second to twelve hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionDuration(Duration);
 
@@ -55,16 +55,16 @@ pub struct NotAnExternalId;
 pub struct AssumeRole {
     /// Which.
     pub role_arn: RoleArn,
-    /// As whom.
+    /// The name of the session.
     pub role_session_name: SessionName,
-    /// For how long.
+    /// How long the credential is valid.
     pub duration_seconds: SessionDuration,
-    /// What the role wants to be told.
+    /// The external id that the role requires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
 }
 
-/// Takes on a role that trusts somebody whom an identity provider vouches for. Nobody signs it.
+/// Assumes a role with a token of an identity provider that the role trusts. The request is not signed.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AssumeRoleWithWebIdentity {
@@ -75,9 +75,9 @@ pub struct AssumeRoleWithWebIdentity {
     pub web_identity_token: SecretString,
     /// Which role.
     pub role_arn: RoleArn,
-    /// As whom.
+    /// The name of the session.
     pub role_session_name: SessionName,
-    /// For how long.
+    /// How long the credential is valid.
     pub duration_seconds: SessionDuration,
 }
 

@@ -16,7 +16,7 @@ pub struct Arrival {
     pub at: Instant,
     /// Its `X-TC-Action`; empty where it has none.
     pub action: String,
-    /// Who signed it: a UIN, or the number of a role; nothing where nobody known did.
+    /// The signer: a UIN, or the number of a role; none if the signer is unknown.
     pub caller: Option<u64>,
     /// Its `TargetUin`, where it has a readable one.
     pub target: Option<u64>,

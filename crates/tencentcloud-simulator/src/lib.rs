@@ -2,13 +2,13 @@
 //!
 //! # Map
 //!
-//! It shares no code with what makes our requests: a mistake there must not be made here again.
+//! It shares no signing code with the client, so that it cannot repeat the client's mistakes.
 //!
-//! - [`Simulator`] judges a request and answers it; [`serve`] puts it on a socket.
-//! - [`serve_metadata`] is what a virtual machine asks for its role's credential; it has a socket of its own.
-//! - [`signature`] finds out who has signed a request.
-//! - [`Population`] is who there is, and what is answered about them; [`Role`]s whom they may act as.
-//! - [`Fault`] is what may go wrong on purpose; [`Arrival`] an entry of the log of what arrived.
+//! - [`Simulator`] verifies a request and responds to it; [`serve`] serves it on a socket.
+//! - [`serve_metadata`] serves the metadata service of a virtual machine on a socket of its own.
+//! - [`signature`] verifies signatures and finds the signer.
+//! - [`Population`] holds the users and what the API returns for them; [`Role`]s can be assumed.
+//! - [`Fault`] is an injected failure; [`Arrival`] is an entry of the request log.
 
 mod actions;
 mod answer;
@@ -48,7 +48,7 @@ use self::{
     signature::Signer,
 };
 
-/// The caller that requests count for which nobody has signed.
+/// The caller of unsigned requests.
 const NOBODY: u64 = 0;
 
 /// The fake. Hand it requests, or [`serve`] it.

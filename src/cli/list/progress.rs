@@ -1,4 +1,4 @@
-//! Shows how far the sweep is, to whoever sits at a terminal.
+//! Shows the progress of the sweep on a terminal.
 
 use std::io::{self, Write};
 

@@ -41,7 +41,7 @@ pub struct Schedule {
     sweep: Sweep,
 }
 
-/// A user's turn to be asked. What becomes of it is told once.
+/// A user's slot. Its result is reported once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
     uin: Uin,

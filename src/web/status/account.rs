@@ -1,4 +1,4 @@
-//! What the page tells of one account.
+//! One account on the page.
 
 use std::{cmp::Reverse, time::Duration};
 

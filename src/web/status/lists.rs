@@ -21,7 +21,7 @@ use crate::{
 /// What is said of users who do not exist.
 const ABSENT: Cause = Cause::Known(Reason::UserNotFound, None);
 
-/// The most causes of failures that are told one by one.
+/// The most causes of failures that are listed one by one.
 const CAUSES: usize = 12;
 
 /// The lists of a report.

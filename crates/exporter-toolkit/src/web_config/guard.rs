@@ -113,7 +113,7 @@ impl Guard {
     /// `stream`, which is of `peer`, once it is ready for requests: at once, or after a handshake, which has no end of its own.
     ///
     /// # Errors
-    /// The handshake fails, or the web configuration is wrong and nobody may shake hands.
+    /// The handshake fails, or the web configuration is invalid.
     pub(crate) async fn secure<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: T,
@@ -130,7 +130,7 @@ impl Guard {
     /// Lets a request of `peer` with these `headers` through, or not. Tells the headers to add to its answer.
     ///
     /// # Errors
-    /// In this order: the web configuration is wrong, there are too many requests, or nobody says who asks.
+    /// In this order: the web configuration is invalid, there are too many requests, or the request has no credentials.
     pub(crate) async fn admit(&self, headers: &HeaderMap, peer: &Arc<Peer>) -> Result<HeaderMap, Refusal> {
         let Some(live) = &self.0 else { return Ok(HeaderMap::new()) };
         let Some(config) = live.view().await.config else { return Err(Refusal::broken()) };

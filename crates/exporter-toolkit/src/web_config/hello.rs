@@ -9,7 +9,7 @@ use tokio_rustls::StartHandshake;
 /// The first byte of a handshake.
 const HANDSHAKE: u8 = 0x16;
 
-/// What one is told who speaks HTTP instead.
+/// The response to plain HTTP on a TLS port.
 const IN_THE_CLEAR: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\
     \r\nthis port takes HTTPS\n";

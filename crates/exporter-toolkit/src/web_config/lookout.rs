@@ -1,6 +1,6 @@
 //! Follows the file, and those that it names, as they change.
 //!
-//! The file as it is now is what counts: one that is wrong means that nobody is answered. Certificates are another matter.
+//! The current file counts: with an invalid one, all requests are refused. Certificates are different.
 //! Whoever renews them writes two files, and for a moment the two do not match; so the last that were whole are served
 //! until there are new ones.
 

@@ -11,7 +11,7 @@ use crate::files;
 pub struct Fault {
     /// The way to the value, such as `accounts[1].uins[3]`; empty where it is the whole file.
     pub path: String,
-    /// What was found, what is allowed and how to mend it.
+    /// What was found, what is allowed and how to fix it.
     pub problem: String,
 }
 

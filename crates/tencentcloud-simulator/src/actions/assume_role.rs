@@ -1,4 +1,4 @@
-//! `AssumeRole` of STS: a temporary credential of a role, for a caller whom the role trusts.
+//! `AssumeRole` of STS: a temporary credential of a role, for a caller that the role trusts.
 //!
 //! Source: <https://cloud.tencent.com/document/api/1312/48197>.
 

@@ -61,7 +61,7 @@ pub(super) enum Kind {
 
 /// A request that is to be answered.
 pub(super) struct Call<'a> {
-    /// Who asks; nobody, where the action is not signed.
+    /// The caller; none if the action is not signed.
     pub(super) signer: Option<&'a Signer>,
     /// What is asked, each of its type.
     pub(super) parameters: Parameters,

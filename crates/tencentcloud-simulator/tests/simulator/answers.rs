@@ -1,4 +1,4 @@
-//! What is answered, to whom, and how often.
+//! Responses, callers, and rate limits.
 
 use std::time::Duration;
 
