@@ -6,15 +6,15 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 /// A user's name and password, as a request presents them. Either may be any bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Presented {
+pub(super) struct BasicCredentials {
     /// Both, with a colon between them.
     both: SecretSlice<u8>,
     colon: usize,
 }
 
-// === impl Presented ===
+// === impl BasicCredentials ===
 
-impl Presented {
+impl BasicCredentials {
     /// What `headers` present. Nothing, unless there is exactly one such header, and it is well formed.
     pub(super) fn in_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -44,7 +44,7 @@ mod tests {
 
     fn read(values: &[&str]) -> Option<(Vec<u8>, Vec<u8>)> {
         let headers = values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap())).collect();
-        Presented::in_headers(&headers).map(|found| (found.user().to_vec(), found.password().to_vec()))
+        BasicCredentials::in_headers(&headers).map(|found| (found.user().to_vec(), found.password().to_vec()))
     }
 
     #[test]

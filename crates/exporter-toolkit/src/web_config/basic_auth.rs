@@ -21,12 +21,12 @@ use tokio::{
 };
 
 use super::{
-    authorization::Presented,
+    authorization::BasicCredentials,
     line::Line,
     pacer::Pacer,
+    password_cache::{Digest, PasswordCache},
     peer::Peer,
     users::{PasswordHash, Users},
-    verdicts::{Digest, Verdicts},
 };
 
 /// How long a password may wait for its turn. Clients that want to know sooner hang up, and leave the line.
@@ -48,19 +48,19 @@ pub(super) struct BasicAuth {
     pacers: [Pacer; 2],
 }
 
-/// What is found of a user and a password.
+/// The result of an authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
-    Right,
-    Wrong,
-    /// Too many wait to be told.
-    Busy,
+pub(super) enum AuthResult {
+    Accepted,
+    Rejected,
+    /// Too many checks are waiting.
+    Overloaded,
 }
 
 /// The passwords that wait for a bcrypt, and those that had one.
 #[derive(Debug)]
 struct Checks {
-    verdicts: Verdicts,
+    cache: PasswordCache,
     lanes: [Lane; 2],
 }
 
@@ -75,7 +75,7 @@ struct Lane {
 /// A password that waits for its bcrypt.
 #[derive(Debug)]
 struct Check {
-    presented: Presented,
+    credentials: BasicCredentials,
     hash: PasswordHash,
     /// The name of the user, if there is one.
     user: Option<String>,
@@ -115,28 +115,28 @@ impl BasicAuth {
     }
 
     /// Whether one of `users`, of whom there is at least one, has that name and that password.
-    pub(super) async fn judge(&self, users: &Users, presented: Presented, peer: &Arc<Peer>) -> Finding {
-        let known = str::from_utf8(presented.user()).ok().and_then(|name| users.get_key_value(name));
+    pub(super) async fn judge(&self, users: &Users, credentials: BasicCredentials, peer: &Arc<Peer>) -> AuthResult {
+        let known = str::from_utf8(credentials.user()).ok().and_then(|name| users.get_key_value(name));
         // Whether there is such a user is told neither by the answer nor by how long it takes.
         let hash = match known {
             Some((_, hash)) => hash.clone(),
-            None => match self.decoy(users, presented.user()) {
+            None => match self.decoy(users, credentials.user()) {
                 Some(decoy) => decoy,
-                None => return Finding::Wrong,
+                None => return AuthResult::Rejected,
             },
         };
-        let digest = self.digest(&[presented.user(), hash.text().expose_secret().as_bytes(), presented.password()]);
+        let digest = self.digest(&[credentials.user(), hash.text().expose_secret().as_bytes(), credentials.password()]);
         let lane = usize::from(hash.is_slow());
         let (verdict, told) = oneshot::channel();
         {
             let mut checks = self.checks.lock();
-            checks.verdicts.keep_only(users);
-            if let Some(right) = checks.verdicts.get(&digest) {
-                return Finding::of(right);
+            checks.cache.keep_only(users);
+            if let Some(right) = checks.cache.get(&digest) {
+                return AuthResult::of(right);
             }
             let user = known.map(|(name, _)| name.clone());
             let waiting = &mut checks.lanes[lane];
-            waiting.line.join(peer, Check { presented, hash, user, digest, verdict });
+            waiting.line.join(peer, Check { credentials, hash, user, digest, verdict });
             if !waiting.is_served {
                 waiting.is_served = Worker::start(&self.checks, lane);
                 if !waiting.is_served {
@@ -150,10 +150,10 @@ impl BasicAuth {
                 if !verdict.right {
                     self.pacers[lane].hold(verdict.cost).await;
                 }
-                Finding::of(verdict.right)
+                AuthResult::of(verdict.right)
             }
             // It waited for too long, or had no place.
-            Ok(Err(_)) | Err(_) => Finding::Busy,
+            Ok(Err(_)) | Err(_) => AuthResult::Overloaded,
         }
     }
 
@@ -179,7 +179,7 @@ impl BasicAuth {
 impl Checks {
     fn new() -> Self {
         let lane = |capacity| Lane { line: Line::new(capacity), is_served: false };
-        Self { verdicts: Verdicts::default(), lanes: MAX_WAITING.map(lane) }
+        Self { cache: PasswordCache::default(), lanes: MAX_WAITING.map(lane) }
     }
 }
 
@@ -188,7 +188,7 @@ impl Checks {
 impl Check {
     fn run(&self) -> Verdict {
         let started = Instant::now();
-        let matches = bcrypt::verify(self.presented.password(), self.hash.text().expose_secret()).unwrap_or(false);
+        let matches = bcrypt::verify(self.credentials.password(), self.hash.text().expose_secret()).unwrap_or(false);
         Verdict { right: self.user.is_some() && matches, cost: started.elapsed() }
     }
 }
@@ -213,8 +213,8 @@ impl Worker {
     fn settle(&self, check: Check, verdict: Verdict) {
         let mut checks = self.checks.lock();
         match &check.user {
-            Some(user) if verdict.right => checks.verdicts.remember_right(user, check.digest),
-            _ => checks.verdicts.remember_wrong(check.digest),
+            Some(user) if verdict.right => checks.cache.remember_right(user, check.digest),
+            _ => checks.cache.remember_wrong(check.digest),
         }
         // Others that wait with the same password have waited long enough.
         for same in checks.lanes[self.lane].line.remove_if(|other| other.digest == check.digest) {
@@ -246,11 +246,11 @@ impl Drop for Worker {
     }
 }
 
-// === impl Finding ===
+// === impl AuthResult ===
 
-impl Finding {
+impl AuthResult {
     fn of(right: bool) -> Self {
-        if right { Self::Right } else { Self::Wrong }
+        if right { Self::Accepted } else { Self::Rejected }
     }
 }
 
@@ -273,14 +273,14 @@ mod tests {
         PasswordHash::parse("$2y$17$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi").unwrap()
     }
 
-    fn presented(name: &str, password: &str) -> Presented {
+    fn credentials(name: &str, password: &str) -> BasicCredentials {
         let encoded = BASE64_STANDARD.encode(format!("{name}:{password}"));
         let headers = HeaderMap::from_iter([(AUTHORIZATION, format!("Basic {encoded}").parse().unwrap())]);
-        Presented::in_headers(&headers).unwrap()
+        BasicCredentials::in_headers(&headers).unwrap()
     }
 
-    async fn judge(auth: &BasicAuth, users: &Users, name: &str, password: &str) -> Finding {
-        auth.judge(users, presented(name, password), &Peer::new(Ipv4Addr::LOCALHOST.into())).await
+    async fn judge(auth: &BasicAuth, users: &Users, name: &str, password: &str) -> AuthResult {
+        auth.judge(users, credentials(name, password), &Peer::new(Ipv4Addr::LOCALHOST.into())).await
     }
 
     #[tokio::test]
@@ -288,15 +288,15 @@ mod tests {
         let (auth, users) = (BasicAuth::new().unwrap(), users(&[("alice", "a"), ("bob", "b")]));
         // Each twice: judged, and remembered.
         for _ in 0..2 {
-            for (name, password, finding) in [
-                ("alice", "a", Finding::Right),
-                ("bob", "b", Finding::Right),
-                ("alice", "b", Finding::Wrong),
-                ("alice", "", Finding::Wrong),
-                ("carol", "a", Finding::Wrong),
-                ("", "", Finding::Wrong),
+            for (name, password, result) in [
+                ("alice", "a", AuthResult::Accepted),
+                ("bob", "b", AuthResult::Accepted),
+                ("alice", "b", AuthResult::Rejected),
+                ("alice", "", AuthResult::Rejected),
+                ("carol", "a", AuthResult::Rejected),
+                ("", "", AuthResult::Rejected),
             ] {
-                assert_eq!(judge(&auth, &users, name, password).await, finding, "{name}:{password}");
+                assert_eq!(judge(&auth, &users, name, password).await, result, "{name}:{password}");
             }
         }
     }
@@ -305,10 +305,10 @@ mod tests {
     async fn a_user_who_is_gone_or_has_another_password_is_out_at_once() {
         let auth = BasicAuth::new().unwrap();
         let before = users(&[("alice", "old"), ("bob", "b")]);
-        assert_eq!(judge(&auth, &before, "alice", "old").await, Finding::Right);
+        assert_eq!(judge(&auth, &before, "alice", "old").await, AuthResult::Accepted);
         let changed = users(&[("alice", "new")]);
-        assert_eq!(judge(&auth, &changed, "alice", "old").await, Finding::Wrong);
-        assert_eq!(judge(&auth, &changed, "bob", "b").await, Finding::Wrong);
+        assert_eq!(judge(&auth, &changed, "alice", "old").await, AuthResult::Rejected);
+        assert_eq!(judge(&auth, &changed, "bob", "b").await, AuthResult::Rejected);
     }
 
     /// As if a bcrypt took for ever.
@@ -319,15 +319,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_remembered_password_waits_for_none_and_nobody_waits_for_ever() {
         let (auth, users) = (BasicAuth::new().unwrap(), users(&[("alice", "a")]));
-        auth.checks.lock().verdicts.remember_right("alice", {
+        auth.checks.lock().cache.remember_right("alice", {
             let hash = users["alice"].text().expose_secret().as_bytes();
             auth.digest(&[b"alice", hash, b"a"])
         });
         stall(&auth);
         let started = Instant::now();
-        assert_eq!(judge(&auth, &users, "alice", "a").await, Finding::Right);
+        assert_eq!(judge(&auth, &users, "alice", "a").await, AuthResult::Accepted);
         assert_eq!(started.elapsed(), Duration::ZERO);
-        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Busy);
+        assert_eq!(judge(&auth, &users, "alice", "b").await, AuthResult::Overloaded);
         assert_eq!(started.elapsed(), TIMEOUT);
     }
 
@@ -352,10 +352,10 @@ mod tests {
         assert_eq!(auth.checks.lock().lanes[0].line.len(), 2);
         worker.settle(check, Verdict { right: true, cost: Duration::ZERO });
         for one in same {
-            assert_eq!(one.await.unwrap(), Finding::Right);
+            assert_eq!(one.await.unwrap(), AuthResult::Accepted);
         }
         assert!(worker.next().is_none());
-        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
+        assert_eq!(judge(&auth, &users, "alice", "b").await, AuthResult::Rejected);
     }
 
     #[tokio::test]
@@ -377,8 +377,8 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(auth.checks.lock().lanes[1].line.len(), 16);
-        assert_eq!(judge(&auth, &users, "alice", "a").await, Finding::Right);
-        assert_eq!(judge(&auth, &users, "alice", "b").await, Finding::Wrong);
+        assert_eq!(judge(&auth, &users, "alice", "a").await, AuthResult::Accepted);
+        assert_eq!(judge(&auth, &users, "alice", "b").await, AuthResult::Rejected);
         assert_eq!(auth.checks.lock().lanes[1].line.len(), 16);
         waiting.iter().for_each(tokio::task::JoinHandle::abort);
     }
@@ -397,9 +397,9 @@ mod tests {
         }
         let worker = Worker { checks: Arc::clone(&auth.checks), lane: 1 };
         let check = worker.next().unwrap();
-        assert_eq!(waiting.await.unwrap(), Finding::Busy);
+        assert_eq!(waiting.await.unwrap(), AuthResult::Overloaded);
         worker.settle(check, Verdict { right: true, cost: 2 * TIMEOUT });
-        assert_eq!(judge(&auth, &users, "slow", "s").await, Finding::Right);
+        assert_eq!(judge(&auth, &users, "slow", "s").await, AuthResult::Accepted);
     }
 
     /// What CVE-2022-46146 was: parts joined by a mark that may stand in them.

@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use super::acceptor::HTTP2;
+use super::tls_acceptor::HTTP2;
 
 /// A connection that is ready for requests.
 #[derive(Debug)]

@@ -13,12 +13,12 @@ use tokio::{
 };
 
 use super::{
-    authorization::Presented,
-    basic_auth::{BasicAuth, Finding},
+    authorization::BasicCredentials,
+    basic_auth::{AuthResult, BasicAuth},
+    config_watcher::{ConfigWatcher, WebSnapshot},
     connection::Connection,
-    hello,
-    lookout::{Lookout, View},
     peer::Peer,
+    plain_http,
     rate_limit::Bucket,
     refusals::Refusals,
 };
@@ -40,8 +40,8 @@ pub struct Guard(Option<Live>);
 
 struct Live {
     /// Held by the one who looks.
-    lookout: Arc<AsyncMutex<Lookout>>,
-    view: Arc<Mutex<View>>,
+    watcher: Arc<AsyncMutex<ConfigWatcher>>,
+    view: Arc<Mutex<WebSnapshot>>,
     next_look: Mutex<Instant>,
     basic_auth: BasicAuth,
     bucket: Option<Bucket>,
@@ -72,13 +72,13 @@ impl Guard {
     /// # Errors
     /// All that is wrong with the file, and with those that it names.
     pub fn load(path: &Path, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Result<Self, Faults> {
-        let (lookout, view) = Lookout::new(path, Box::new(now))?;
+        let (watcher, view) = ConfigWatcher::new(path, Box::new(now))?;
         let basic_auth =
             BasicAuth::new().map_err(|_| Faults::of_file("cannot be kept: the system gives no random bytes"))?;
         let tls = view.tls.is_some();
         let limit = view.config.as_ref().and_then(|config| config.rate_limit);
         Ok(Self(Some(Live {
-            lookout: Arc::new(AsyncMutex::new(lookout)),
+            watcher: Arc::new(AsyncMutex::new(watcher)),
             view: Arc::new(Mutex::new(view)),
             next_look: Mutex::new(Instant::now() + LOOK),
             basic_auth,
@@ -141,14 +141,14 @@ impl Guard {
         if config.users.is_empty() {
             return Ok(added);
         }
-        let finding = match Presented::in_headers(headers) {
-            Some(presented) => live.basic_auth.judge(&config.users, presented, peer).await,
-            None => Finding::Wrong,
+        let result = match BasicCredentials::in_headers(headers) {
+            Some(credentials) => live.basic_auth.judge(&config.users, credentials, peer).await,
+            None => AuthResult::Rejected,
         };
-        match finding {
-            Finding::Right => Ok(added),
-            Finding::Wrong => Err(Refusal::unauthorized(added)),
-            Finding::Busy => Err(Refusal::busy(added)),
+        match result {
+            AuthResult::Accepted => Ok(added),
+            AuthResult::Rejected => Err(Refusal::unauthorized(added)),
+            AuthResult::Overloaded => Err(Refusal::busy(added)),
         }
     }
 }
@@ -157,7 +157,7 @@ impl Guard {
 
 impl Live {
     async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T) -> io::Result<Connection<T>> {
-        let hello = hello::read(stream).await?;
+        let hello = plain_http::read(stream).await?;
         // After the client has begun, so that one that waited with that gets no certificate of before.
         let view = self.view().await;
         let (Some(_), Some(tls)) = (view.config, view.tls) else {
@@ -167,12 +167,12 @@ impl Live {
     }
 
     /// What there is to serve by, from a look that is a second old at the most. Who comes while another looks does not wait.
-    async fn view(&self) -> View {
-        if let Ok(mut lookout) = Arc::clone(&self.lookout).try_lock_owned()
+    async fn view(&self) -> WebSnapshot {
+        if let Ok(mut watcher) = Arc::clone(&self.watcher).try_lock_owned()
             && self.is_time_to_look()
         {
             let view = Arc::clone(&self.view);
-            let look = spawn_blocking(move || *view.lock() = lookout.look());
+            let look = spawn_blocking(move || *view.lock() = watcher.look());
             // One that hangs goes on by itself. Nobody else looks meanwhile.
             let _ = timeout(PATIENCE, look).await;
         }

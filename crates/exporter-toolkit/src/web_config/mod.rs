@@ -4,34 +4,34 @@
 //! docs/web-configuration.md says what differs. A request meets, in this order:
 //!
 //! - [`guard`], which the server asks,
-//! - `lookout`, which follows the file and those that it names,
-//! - `rate_limit`, `headers` and `basic_auth`; the latter asks `authorization` who is presented, and remembers `verdicts`.
-//!   Passwords wait in a `line`, of which the order goes by the [`peer`], and answers to wrong ones for the `pacer`.
+//! - `config_watcher`, which watches the file and the files that it names,
+//! - `rate_limit`, `headers` and `basic_auth`; the latter gets the credentials from `authorization` and remembers results in
+//!   `password_cache`. Password checks wait in a `line`, ordered by [`peer`]; responses to wrong passwords wait for the `pacer`.
 //!
-//! A handshake begins with `hello` and ends in a [`connection`]; `acceptor` makes what shakes hands, and `clients` judges
-//! clients' certificates. `refusals` logs the handshakes that fail.
-//! The file is read by `schema`, `tls` and `users`, in the words of `names` and `duration`.
+//! A TLS connection begins with `plain_http` and ends in a [`connection`]; `tls_acceptor` makes the TLS server configuration, and
+//! `clients` verifies client certificates. `refusals` logs failed handshakes.
+//! `schema`, `tls` and `users` read the file, with the words of `names` and `duration`.
 
-mod acceptor;
 mod authorization;
 mod basic_auth;
 mod clients;
+mod config_watcher;
 mod connection;
 mod duration;
 mod guard;
 mod headers;
-mod hello;
 mod line;
-mod lookout;
 mod names;
 mod pacer;
+mod password_cache;
 mod peer;
+mod plain_http;
 mod rate_limit;
 mod refusals;
 mod schema;
 mod tls;
+mod tls_acceptor;
 mod users;
-mod verdicts;
 
 pub use guard::Guard;
 

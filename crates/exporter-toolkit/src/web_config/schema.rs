@@ -5,10 +5,10 @@ use std::{num::NonZeroU32, path::Path};
 use http::HeaderMap;
 
 use super::{
-    acceptor::SECTION,
     duration, headers,
     rate_limit::RateLimit,
     tls::{BLANK_RESTRICTION, TlsSection},
+    tls_acceptor::SECTION,
     users::{self, Users},
 };
 use crate::yaml::{self, Fault, Faults, Node, Notes, Refused, yes};

@@ -13,17 +13,17 @@ const MAX_WRONG: usize = 100;
 /// A keyed hash of a user, a password hash and a password.
 pub(super) type Digest = [u8; 32];
 
-/// The verdicts.
+/// The cache.
 #[derive(Debug, Default)]
-pub(super) struct Verdicts {
+pub(super) struct PasswordCache {
     right: BTreeMap<String, Digest>,
     /// The oldest first.
     wrong: VecDeque<Digest>,
 }
 
-// === impl Verdicts ===
+// === impl PasswordCache ===
 
-impl Verdicts {
+impl PasswordCache {
     /// Whether it was right, if that is remembered.
     pub(super) fn get(&self, digest: &Digest) -> Option<bool> {
         // Nobody can aim at a digest without the key, so how long this takes tells nothing.
@@ -66,28 +66,28 @@ mod tests {
 
     #[test]
     fn wrong_ones_displace_no_right_one_and_all_are_bounded() {
-        let mut verdicts = Verdicts::default();
-        verdicts.remember_right("alice", digest(0));
+        let mut cache = PasswordCache::default();
+        cache.remember_right("alice", digest(0));
         for number in 1..10_000 {
-            verdicts.remember_wrong(digest(number));
+            cache.remember_wrong(digest(number));
         }
-        assert_eq!(verdicts.get(&digest(0)), Some(true));
-        assert_eq!(verdicts.get(&digest(1)), None);
-        assert_eq!(verdicts.get(&digest(9_999)), Some(false));
-        assert_eq!(verdicts.wrong.len(), MAX_WRONG);
+        assert_eq!(cache.get(&digest(0)), Some(true));
+        assert_eq!(cache.get(&digest(1)), None);
+        assert_eq!(cache.get(&digest(9_999)), Some(false));
+        assert_eq!(cache.wrong.len(), MAX_WRONG);
     }
 
     /// bcrypt reads 72 bytes, so a user with a longer password has any number of right ones.
     #[test]
     fn a_user_with_many_right_passwords_displaces_no_other_user() {
-        let mut verdicts = Verdicts::default();
-        verdicts.remember_right("alice", digest(0));
+        let mut cache = PasswordCache::default();
+        cache.remember_right("alice", digest(0));
         for number in 1..10_000 {
-            verdicts.remember_right("mallory", digest(number));
+            cache.remember_right("mallory", digest(number));
         }
-        assert_eq!((verdicts.get(&digest(0)), verdicts.get(&digest(9_999))), (Some(true), Some(true)));
-        assert_eq!(verdicts.right.len(), 2);
-        verdicts.keep_only(&Users::new());
-        assert_eq!(verdicts.right.len(), 0);
+        assert_eq!((cache.get(&digest(0)), cache.get(&digest(9_999))), (Some(true), Some(true)));
+        assert_eq!(cache.right.len(), 2);
+        cache.keep_only(&Users::new());
+        assert_eq!(cache.right.len(), 0);
     }
 }

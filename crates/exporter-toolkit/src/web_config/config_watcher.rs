@@ -15,9 +15,9 @@ use secrecy::{ExposeSecret, SecretSlice};
 use tracing::{error, info, warn};
 
 use super::{
-    acceptor::{self, SECTION},
     schema::WebConfig,
     tls::TlsSection,
+    tls_acceptor::{self, SECTION},
 };
 use crate::{
     files::{self, Watched},
@@ -31,7 +31,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 pub(super) type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The file and those that it names.
-pub(super) struct Lookout {
+pub(super) struct ConfigWatcher {
     file: Watched<Arc<WebConfig>>,
     folder: PathBuf,
     now: Now,
@@ -46,7 +46,7 @@ pub(super) struct Lookout {
 
 /// What there is to serve by.
 #[derive(Clone, Debug)]
-pub(super) struct View {
+pub(super) struct WebSnapshot {
     /// What the file asks for; nothing if it is wrong.
     pub(super) config: Option<Arc<WebConfig>>,
     /// What shakes hands, if TLS is spoken.
@@ -70,14 +70,14 @@ struct Said {
     warnings: Vec<Fault>,
 }
 
-// === impl Lookout ===
+// === impl ConfigWatcher ===
 
-impl Lookout {
+impl ConfigWatcher {
     /// Of the file at `path`. May block.
     ///
     /// # Errors
     /// All that is wrong with it and the files that it names.
-    pub(super) fn new(path: &Path, now: Now) -> Result<(Self, View), Faults> {
+    pub(super) fn new(path: &Path, now: Now) -> Result<(Self, WebSnapshot), Faults> {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let mut file = Watched::new(vec![path.to_owned()], MAX_BYTES);
         let time = now();
@@ -87,7 +87,7 @@ impl Lookout {
             None => None,
         };
         let tls = certificates.as_ref().map(|certificates| Arc::clone(&certificates.served));
-        let view = View { config: Some(Arc::clone(&start)), tls };
+        let view = WebSnapshot { config: Some(Arc::clone(&start)), tls };
         let had_content = !start.is_empty;
         if start.is_empty {
             warn!("the web configuration file is empty: no TLS is used and no password is required");
@@ -98,7 +98,7 @@ impl Lookout {
     }
 
     /// What there is now. May block.
-    pub(super) fn look(&mut self) -> View {
+    pub(super) fn look(&mut self) -> WebSnapshot {
         let now = (self.now)();
         let looked = self.file.look(now, |contents| read(contents, &self.folder, |_, _| {}));
         let looked = looked.and_then(|config| self.not_emptied(config));
@@ -109,7 +109,7 @@ impl Lookout {
             self.said.of_warnings(config);
         }
         let tls = self.certificates.as_ref().map(|certificates| Arc::clone(&certificates.served));
-        View { config: looked.ok(), tls }
+        WebSnapshot { config: looked.ok(), tls }
     }
 
     /// Refuses a file that has lost all that it had: more likely than everybody being let in on purpose is that it was
@@ -147,13 +147,13 @@ impl Lookout {
 impl Certificates {
     fn new(section: TlsSection, http2: bool, now: Timestamp) -> Result<Self, Faults> {
         let mut files = Watched::new(section.files().map(|(_, path)| path.to_owned()).collect(), MAX_BYTES);
-        let served = files.look(now, |contents| acceptor::server_config(&section, http2, contents))?;
+        let served = files.look(now, |contents| tls_acceptor::server_config(&section, http2, contents))?;
         Ok(Self { section, files, served, unfit_since: None })
     }
 
     /// Takes up new ones. Tells what is wrong with them, if that has been so for a while.
     fn follow(&mut self, http2: bool, now: Timestamp) -> Option<Faults> {
-        match self.files.look(now, |contents| acceptor::server_config(&self.section, http2, contents)) {
+        match self.files.look(now, |contents| tls_acceptor::server_config(&self.section, http2, contents)) {
             Ok(served) => {
                 self.served = served;
                 self.unfit_since = None;
@@ -238,7 +238,7 @@ fn check_files(section: &TlsSection, now: Timestamp, notes: &mut Notes) {
             }
         }
     }
-    if !unread && let Err(faults) = acceptor::server_config(section, true, &contents) {
+    if !unread && let Err(faults) = tls_acceptor::server_config(section, true, &contents) {
         notes.extend(faults);
     }
 }
@@ -256,7 +256,7 @@ mod tests {
         folder: TempDir,
         /// A clock that goes when told to.
         clock: Arc<Mutex<Timestamp>>,
-        lookout: Lookout,
+        watcher: ConfigWatcher,
     }
 
     impl Scene {
@@ -272,8 +272,8 @@ mod tests {
                 let clock = Arc::clone(&clock);
                 move || *clock.lock()
             });
-            let (lookout, _) = Lookout::new(&folder.path().join("web.yml"), now).unwrap();
-            let mut scene = Self { folder, clock, lookout };
+            let (watcher, _) = ConfigWatcher::new(&folder.path().join("web.yml"), now).unwrap();
+            let mut scene = Self { folder, clock, watcher };
             scene.look_after(2);
             scene
         }
@@ -285,9 +285,9 @@ mod tests {
             fs::File::open(path).unwrap().set_modified((*self.clock.lock()).try_into().unwrap()).unwrap();
         }
 
-        fn look_after(&mut self, seconds: i64) -> View {
+        fn look_after(&mut self, seconds: i64) -> WebSnapshot {
             *self.clock.lock() += SignedDuration::from_secs(seconds);
-            self.lookout.look()
+            self.watcher.look()
         }
     }
 
@@ -296,7 +296,7 @@ mod tests {
         [pair.cert.pem(), pair.signing_key.serialize_pem()]
     }
 
-    fn same(one: &View, other: &View) -> bool {
+    fn same(one: &WebSnapshot, other: &WebSnapshot) -> bool {
         Arc::ptr_eq(one.tls.as_ref().unwrap(), other.tls.as_ref().unwrap())
     }
 
@@ -307,14 +307,14 @@ mod tests {
         let [certificate, key] = pair();
         scene.write("cert", &certificate);
         for _ in 0..11 {
-            assert!(!scene.lookout.said.unfit);
+            assert!(!scene.watcher.said.unfit);
             let view = scene.look_after(1);
             assert!(same(&view, &before) && view.config.is_some());
         }
-        assert!(scene.lookout.said.unfit);
+        assert!(scene.watcher.said.unfit);
         scene.write("key", &key);
         let view = scene.look_after(1);
-        assert!(!same(&view, &before) && !scene.lookout.said.unfit);
+        assert!(!same(&view, &before) && !scene.watcher.said.unfit);
     }
 
     #[test]
