@@ -26,7 +26,7 @@ const ATTEMPTS: usize = 5;
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long files may change before that is worth a report: a rotation takes a moment, and is no fault.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long a pipe may take until its writer has finished: this many waits of that length.
 const PIPE_WAITS: u32 = 500;
@@ -157,7 +157,7 @@ impl<T: Clone> Watched<T> {
             (Ok(reading), Some(_)) if reading.left_alone(now) => reading,
             (Ok(_) | Err(Error::Unsettled { .. }), Some(taken)) => {
                 let since = *self.changing_since.get_or_insert(now);
-                return if now.duration_since(since) < PATIENCE {
+                return if now.duration_since(since) < GIVE_UP_AFTER {
                     Ok(taken.value.clone())
                 } else {
                     Err(self.unsettled().into())

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long certificates may be unfit before that is worth a word.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+const REFUSE_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 /// Tells the time of day.
 pub(super) type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -161,7 +161,7 @@ impl Certificates {
             }
             Err(faults) => {
                 let since = *self.unfit_since.get_or_insert(now);
-                (now.duration_since(since) >= PATIENCE).then_some(faults)
+                (now.duration_since(since) >= REFUSE_AFTER).then_some(faults)
             }
         }
     }

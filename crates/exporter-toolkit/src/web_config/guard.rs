@@ -32,7 +32,7 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a request waits for a look; a mounted file may hang.
-const PATIENCE: Duration = Duration::from_secs(1);
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What `--web.config.file` asks of the server, as it is now. Without one, all is in the clear and everybody is answered.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl Live {
             let view = Arc::clone(&self.view);
             let look = spawn_blocking(move || *view.lock() = watcher.look());
             // One that hangs goes on by itself. Nobody else looks meanwhile.
-            let _ = timeout(PATIENCE, look).await;
+            let _ = timeout(READ_TIMEOUT, look).await;
         }
         self.view.lock().clone()
     }
