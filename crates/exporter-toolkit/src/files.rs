@@ -25,8 +25,8 @@ const ATTEMPTS: usize = 5;
 /// Whoever wrote a file longer ago than this is done with it.
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(1);
 
-/// How long files may change before that is worth a report: a rotation takes a moment, and is no fault.
-const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// How long files may keep changing before that is reported: a rotation takes a moment, and is not an error.
+const REPORT_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long a pipe may take until its writer has finished: this many waits of that length.
 const PIPE_WAITS: u32 = 500;
@@ -157,7 +157,7 @@ impl<T: Clone> Watched<T> {
             (Ok(reading), Some(_)) if reading.left_alone(now) => reading,
             (Ok(_) | Err(Error::Unsettled { .. }), Some(taken)) => {
                 let since = *self.changing_since.get_or_insert(now);
-                return if now.duration_since(since) < GIVE_UP_AFTER {
+                return if now.duration_since(since) < REPORT_AFTER {
                     Ok(taken.value.clone())
                 } else {
                     Err(self.unsettled().into())

@@ -24,8 +24,8 @@ use crate::{
     yaml::{self, Fault, Faults, MAX_BYTES, Notes},
 };
 
-/// How long certificates may be unfit before that is worth a word.
-const REFUSE_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// How long certificates may be invalid before that is logged.
+const REPORT_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 /// Tells the time of day.
 pub(super) type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -161,7 +161,7 @@ impl Certificates {
             }
             Err(faults) => {
                 let since = *self.unfit_since.get_or_insert(now);
-                (now.duration_since(since) >= REFUSE_AFTER).then_some(faults)
+                (now.duration_since(since) >= REPORT_AFTER).then_some(faults)
             }
         }
     }
