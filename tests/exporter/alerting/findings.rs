@@ -1,4 +1,4 @@
-//! A day on which an exemption ends and a key comes near to being disabled: each is told from its time on, and ends with
+//! A day on which an exemption ends and a key will soon be disabled: each alert fires from its time on, and ends with
 //! its cause.
 
 use std::{sync::Arc, time::Duration};
@@ -92,7 +92,7 @@ fn an_exemption_that_ends_and_a_key_near_its_end_are_told_from_their_time_on() {
 
     println!("{}", day.table());
     let told = day.webhook.told();
-    // The two receivers are told at the same time, so in any order.
+    // The two receivers are notified at the same time, in any order.
     let told_to = |receiver: &str| -> Vec<(&str, &str)> {
         told.iter()
             .filter(|news| news.receiver == receiver)
@@ -111,7 +111,7 @@ fn an_exemption_that_ends_and_a_key_near_its_end_are_told_from_their_time_on() {
     assert_eq!(told.len(), 8, "{told:?}");
     for news in &told {
         let from = if news.alert == DISABLED_SOON { soon_from } else { exempt_until };
-        assert!(news.since >= from, "nothing is told before its time: {news:?}");
+        assert!(news.since >= from, "an alert fired before its time: {news:?}");
     }
     let mut firings = firings(&day.prometheus);
     for news in told.iter().filter(|news| news.status == "firing") {

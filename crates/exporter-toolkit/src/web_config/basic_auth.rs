@@ -372,7 +372,7 @@ mod tests {
                 tokio::spawn(async move { judge(&auth, &users, "slow", "s").await })
             })
             .collect();
-        // Those that have no place in the line are told so.
+        // Those that have no place in the line are refused.
         while waiting.iter().filter(|one| one.is_finished()).count() < 4 {
             tokio::task::yield_now().await;
         }
