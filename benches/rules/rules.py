@@ -4,8 +4,9 @@
     python3 benches/rules/rules.py --users 10000 --minutes 10 --old REVISION
 
 Serves an exposition of so many users with two keys each, with few findings and with many, to a real Prometheus with a real
-Alertmanager (in PATH: prometheus, prometheus-alertmanager), once for each variant. Also says how long the groups took, how many series they recorded, how many notifications were dropped, and
-whether each panel of the dashboard answers over the time range within the default limits. The machine should be idle.
+Alertmanager (in PATH: prometheus, prometheus-alertmanager), once for each variant. Also prints how long the groups took, how many
+series they recorded, how many notifications were dropped, and whether each panel of the dashboard answers over the time range
+within the default limits. The machine should be idle.
 """
 
 import argparse, http.server, json, os, pathlib, shutil, subprocess, tempfile, threading, time, urllib.parse, urllib.request
