@@ -22,7 +22,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use exporter_toolkit::{
     Guard, MAX_CONNECTIONS, MAX_PROBE_CONNECTIONS, NotReloaded, Outcome, Probes, Reloader, Reloads, Scrapes,
-    TelemetryPath, serve,
+    TelemetryPath, serve, systemd,
 };
 use parking_lot::Mutex;
 use prometheus::IntCounter;
@@ -256,6 +256,7 @@ impl App {
         }
         self.serve(listeners.web, &mut tasks);
         info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
+        systemd::ready();
         let watch_config =
             watch_config(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&self.own), self.reloader());
         let stopping = self.stopping.clone();
@@ -265,6 +266,10 @@ impl App {
         let stopping = self.stopping.clone();
         tasks.spawn("the return of freed memory".to_owned(), async move {
             stopping.run_until_cancelled(allocator::keep_trimmed()).await;
+        });
+        let stopping = self.stopping.clone();
+        tasks.spawn("the watchdog of systemd".to_owned(), async move {
+            stopping.run_until_cancelled(systemd::keep_watchdog()).await;
         });
         let keep = persistence::keep(Arc::clone(&self.inventory), self.state_file.subscribe(), self.stopping.clone());
         tasks.spawn("the keeper of the state file".to_owned(), keep);
@@ -277,13 +282,16 @@ impl App {
                 () = self.joined.notified() => self.supervisor.sync_members(&mut tasks),
                 Some(asked) = self.reloads.next() => {
                     // A file may hang; the exporter stops all the same.
+                    systemd::reloading();
                     let reload = shutdown.run_until_cancelled(self.reload(&mut tasks));
                     let outcome = reload.await.unwrap_or(Err(NotReloaded::Stopping));
+                    systemd::ready();
                     // The client may have disconnected.
                     let _ = asked.send(outcome);
                 }
             }
         };
+        systemd::stopping();
         self.stopping.cancel();
         tasks.shut_down().await;
         outcome

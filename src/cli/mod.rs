@@ -5,6 +5,7 @@
 //! - [`check_config`] reads a configuration and says what is wrong with it.
 //! - [`connect`] proves that the accounts of one can be polled.
 //! - [`list`] looks once, and lists the keys.
+//! - [`healthcheck`] asks a running exporter whether it is healthy.
 //! - [`log`] sets up what all of them log.
 //! - [`print`] writes to standard output and standard error.
 
@@ -12,6 +13,7 @@ mod check_config;
 mod connect;
 mod demo;
 mod exporter;
+mod healthcheck;
 mod list;
 mod log;
 pub(crate) mod print;
@@ -71,6 +73,8 @@ enum Command {
     /// Poll every user once and list the access keys, the worst first.
     #[command(after_help = list::EXIT_CODES)]
     List(list::ListFlags),
+    /// Check that a running exporter is healthy or ready, for images without curl.
+    Healthcheck(healthcheck::HealthcheckFlags),
 }
 
 #[derive(Args, Debug)]
@@ -158,6 +162,7 @@ impl Arguments {
             Some(Command::Demo(serve)) => demo::run(serve)?,
             Some(Command::CheckConfig(config)) => check_config::run(config)?,
             Some(Command::List(flags)) => return list::run(flags),
+            Some(Command::Healthcheck(flags)) => healthcheck::run(flags)?,
         }
         Ok(ExitCode::SUCCESS)
     }

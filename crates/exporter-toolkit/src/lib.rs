@@ -51,6 +51,7 @@
 //! - A [`Guard`] follows a web configuration file: TLS, users and more.
 //! - An [`Observer`] counts what is refused.
 //! - [`files`] and [`yaml`] read files that others may be writing, and configurations, for an exporter's own as well.
+//! - [`systemd`] notifies systemd of the start, reloads and the stop.
 
 mod accept;
 mod address;
@@ -75,6 +76,7 @@ mod scrape;
 mod scrape_timeout;
 mod scrapes;
 mod server;
+pub mod systemd;
 mod telemetry_path;
 mod timeouts;
 mod web_config;
