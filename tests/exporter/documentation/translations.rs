@@ -67,7 +67,7 @@ impl Pairs {
         let alone = self.alone.iter().map(|path| format!("{}: there is no such page in English", path.display()));
         let differences = self.english.iter().flat_map(|(path, english)| {
             let chinese = &self.chinese[path];
-            self.compare(english, chinese).into_iter().map(|(lines, difference)| {
+            self.compare(english, chinese).into_iter().map(move |(lines, difference)| {
                 let [english, chinese] = [(english, lines.0), (chinese, lines.1)]
                     .map(|(page, line)| format!("{}:{line}", page.path.display()));
                 format!("{english} and {chinese}: {difference}: change the page that is out of date")
@@ -104,8 +104,8 @@ impl Pairs {
                 continue;
             }
             let linked = [
-                links(&one.text).into_iter().map(|target| self.counterpart(english, target)).collect(),
-                links(&other.text).into_iter().map(|target| place(chinese, target)).collect(),
+                links(&one.text).into_iter().map(|target| self.counterpart(english, &target)).collect(),
+                links(&other.text).into_iter().map(|target| place(chinese, &target)).collect(),
             ];
             let parts = [
                 ("the code", [one, other].map(|block| code(&block.text))),
