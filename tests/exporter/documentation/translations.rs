@@ -236,6 +236,28 @@ fn chinese_pages_agree_with_the_english_ones() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
+#[test]
+fn links_to_pages_in_english_say_so() {
+    let pairs = Pairs::of(Page::all());
+    let mut wrong = vec![];
+    for page in pairs.chinese.values() {
+        let prose = page.prose();
+        let links = prose.split("](").skip(1).filter_map(|after| after.split_once(')'));
+        // The first is that to the same page in English.
+        for (target, after) in links.skip(1) {
+            let Some((path, _)) = resolve(&page.path, target) else { continue };
+            let is_page = path.extension().is_some_and(|it| it == "md");
+            if after.starts_with("（英文") != (is_page && english_path(&path).is_none()) {
+                wrong.push(format!(
+                    "{}: {target}: （英文） follows a link to a page in English, and no other",
+                    page.path.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 const ENGLISH: &str = "\
 # Title
 
