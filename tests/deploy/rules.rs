@@ -16,7 +16,7 @@ use std::{
 use file::Rule;
 use yaml_rust2::Yaml;
 
-/// Where the documents are, for whoever is told of an alert.
+/// The address of the runbooks in alerts.
 const DOCUMENTS: &str = "https://github.com/tencentcloud-cam-exporter/tencentcloud-cam-exporter/blob/main/";
 
 const PREFIX: &str = "TencentCloudCam";
@@ -129,10 +129,10 @@ fn an_alert_tells_how_grave_it_is_and_what_to_do() {
 fn an_alert_has_a_runbook_and_a_runbook_an_alert() {
     for alert in alerts() {
         let severity = alert.field("labels.severity");
-        let told = format!("{} Severity: `{severity}`.", alert.field("annotations.summary"));
-        assert_tells(&runbook(&alert.name), &alert, HEADINGS, &told);
-        let told = format!("{}严重级别：`{severity}`。", chinese::summary(&alert));
-        assert_tells(&chinese_runbook(&alert.name), &alert, CHINESE_HEADINGS, &told);
+        let summary = format!("{} Severity: `{severity}`.", alert.field("annotations.summary"));
+        assert_runbook(&runbook(&alert.name), &alert, HEADINGS, &summary);
+        let summary = format!("{}严重级别：`{severity}`。", chinese::summary(&alert));
+        assert_runbook(&chinese_runbook(&alert.name), &alert, CHINESE_HEADINGS, &summary);
     }
     for folder in ["docs/alerts", "docs/zh-CN/alerts"] {
         let pages = fs::read_dir(in_project(folder)).unwrap();
@@ -142,12 +142,12 @@ fn an_alert_has_a_runbook_and_a_runbook_an_alert() {
     }
 }
 
-/// The runbook at `path` is of that alert, has these headings, and tells this and how to silence it.
-fn assert_tells(path: &str, alert: &Rule, headings: [&str; 4], told: &str) {
+/// The runbook at `path` is of that alert, has these headings and this text, and says how to silence the alert.
+fn assert_runbook(path: &str, alert: &Rule, headings: [&str; 4], text: &str) {
     let page = read(path);
     assert!(page.starts_with(&format!("# {}\n", alert.name)), "{path}");
     assert_eq!(page.lines().filter(|line| line.starts_with("## ")).collect::<Vec<_>>(), headings, "{path}");
-    assert!(page.contains(told), "{path}: {told}");
+    assert!(page.contains(text), "{path}: {text}");
     assert!(page.contains(&format!("alertname={}", alert.name)), "{path}: no silence");
 }
 
@@ -157,13 +157,13 @@ fn the_table_has_every_alert() {
         let page = read(path);
         let rows = page.lines().filter(|line| line.starts_with("| ["));
         let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
-        let told: Vec<(&str, &str, &str)> = rows.iter().map(|row| (row[1], row[2], row[4])).collect();
+        let result: Vec<(&str, &str, &str)> = rows.iter().map(|row| (row[1], row[2], row[4])).collect();
         let alerts = alerts();
         let links: Vec<String> =
             alerts.iter().map(|alert| format!("[{}]({}.md)", &alert.name[PREFIX.len()..], alert.name)).collect();
         let real = alerts.iter().zip(&links);
         let real = real.map(|(alert, link)| (link.as_str(), alert.field("labels.severity"), alert.field("for")));
-        assert_eq!(told, real.collect::<Vec<_>>(), "{path}");
+        assert_eq!(result, real.collect::<Vec<_>>(), "{path}");
     }
 }
 
@@ -229,13 +229,13 @@ fn the_rules_for_accounts_differ_in_the_alerts_on_keys_alone() {
     let [keys, accounts] = ["rules.yml", "rules-accounts.yml"].map(|file| read(&format!("deploy/prometheus/{file}")));
     let health = |text: &str| text.split_once("  - name: tencentcloud-cam-health\n").unwrap().1.to_owned();
     assert!(health(&keys) == health(&accounts));
-    let told = |file: &str| -> Vec<(String, String, String)> {
+    let result = |file: &str| -> Vec<(String, String, String)> {
         let alerts = file::rules(file).into_iter().filter(Rule::is_alert);
         alerts
             .map(|alert| (alert.name.clone(), alert.field("labels.severity").to_owned(), alert.field("for").to_owned()))
             .collect()
     };
-    assert_eq!(told("rules.yml"), told("rules-accounts.yml"));
+    assert_eq!(result("rules.yml"), result("rules-accounts.yml"));
 }
 
 /// Whether this rule of `rules-accounts.yml` is in `rules.yml` too, where it is tested.

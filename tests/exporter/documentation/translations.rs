@@ -355,10 +355,10 @@ fn each_change_of_one_page_is_reported_with_its_lines() {
         assert_ne!(page, ENGLISH, "{from}");
         let differences = differences(&page, CHINESE);
         let expected = format!("docs/page.md:{english} and docs/zh-CN/page.md:{chinese}: ");
-        let is_told = |it: &String| {
+        let is_reported = |it: &String| {
             it.starts_with(&expected) && it.contains(what) && it.ends_with(": change the page that is out of date")
         };
-        assert!(differences.iter().any(is_told), "{from} to {to}: no {expected}…{what} in {differences:#?}");
+        assert!(differences.iter().any(is_reported), "{from} to {to}: no {expected}…{what} in {differences:#?}");
     }
 }
 
