@@ -136,6 +136,18 @@ fn a_change_of_the_configuration_restarts_nothing() {
 }
 
 #[test]
+#[ignore = "needs kubectl"]
+fn tmp_gets_the_label_and_the_namespace() {
+    let documents = everything().into_iter().find(|one| one.name == "tmp").unwrap().documents;
+    let instance = &find(&documents, "PrometheusRule", NAME)["metadata"]["namespace"];
+    assert_eq!(instance, "prom-0a1b2c3d");
+    let monitor = &find(&documents, "PodMonitor", NAME)["metadata"];
+    assert_eq!((&monitor["labels"]["prom_id"], &monitor["namespace"]), (instance, &json!("monitoring")));
+    let allowed = &find(&documents, "NetworkPolicy", NAME)["spec"]["ingress"][0]["from"][0]["namespaceSelector"];
+    assert_eq!(allowed["matchLabels"]["kubernetes.io/metadata.name"], *instance);
+}
+
+#[test]
 fn example_secrets_have_the_names_that_are_mounted() {
     let deployment = &read("base/deployment.yaml")[0];
     let secret = &read("base/secret.example.yaml")[0];
