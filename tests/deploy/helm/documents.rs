@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     CHART,
-    rendering::{everything, folder, with_example},
+    rendering::{HELMS, everything, folder, with_example},
 };
 use crate::kubernetes::{
     list, ours, pod_security,
@@ -192,4 +192,25 @@ fn every_release_has_names_and_a_job_of_its_own() {
     let relabelings = &monitor["spec"]["podMetricsEndpoints"][0]["relabelings"];
     let job = serde_json::json!([{"targetLabel": "job", "replacement": "monitoring/one/tencentcloud-cam-exporter"}]);
     assert_eq!(relabelings, &job);
+}
+
+/// Helm 3 prints the notes only with a cluster.
+#[test]
+#[ignore = "needs helm 3 and 4"]
+fn the_notes_say_what_is_missing() {
+    let chart = folder(CHART);
+    let notes = |arguments: &[&str]| {
+        let install = ["install", "any", chart.to_str().unwrap(), "--dry-run=client", "--namespace=cam"];
+        let output = HELMS[1].run(&[install.as_slice(), arguments].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_once("\nNOTES:\n").unwrap().1.to_owned()
+    };
+    let missing =
+        ["No registry is set", "create secret generic any-tencentcloud", "Nothing tells Prometheus", "no alerts"];
+    let bare = notes(&[]);
+    assert!(missing.iter().all(|what| bare.contains(what)), "{bare}");
+    let values = format!("--values={}", chart.join("ci/tke-webhook-and-tmp-values.yaml").display());
+    let whole = notes(&[&values]);
+    assert!(!missing.iter().any(|what| whole.contains(what)), "{whole}");
+    assert!(whole.contains("port-forward deployment/any-tencentcloud-cam-exporter 10047"), "{whole}");
 }

@@ -33,6 +33,7 @@ const LABELS: [&str; 5] = [
 /// What is the same in both, by kind and name. These are the differences, which are removed:
 ///
 /// - the labels that only the chart sets;
+/// - the order of the volumes and of their mounts, which means nothing;
 /// - the image's pull policy and the Service's type, for which the chart writes the defaults of Kubernetes;
 /// - the variables of TKE, which the chart sets in the container, and kustomize in a ConfigMap: [`variables`] compares them;
 /// - the PodMonitor's selector: in the chart the release's pods, in kustomize all exporters of the namespace;
@@ -62,6 +63,10 @@ fn comparable(documents: &[Value]) -> BTreeMap<(String, String), Value> {
                 let container = container.as_object_mut().unwrap();
                 for field in ["imagePullPolicy", "env", "envFrom"] {
                     container.remove(field);
+                }
+                for place in ["/spec/template/spec/containers/0/volumeMounts", "/spec/template/spec/volumes"] {
+                    let volumes = document.pointer_mut(place).unwrap().as_array_mut().unwrap();
+                    volumes.sort_by_key(|volume| volume["name"].to_string());
                 }
             }
             "Service" => {

@@ -171,6 +171,28 @@ fn every_form_is_valid() {
     assert_eq!(args.max(), Some(6), "the flags of the web configuration and of the user");
 }
 
+/// The dependency in Chart.yaml, as a user adds it.
+#[test]
+#[ignore = "needs helm 3 and 4"]
+fn the_library_is_a_dependency_like_others() {
+    for helm in HELMS {
+        let shop = shop();
+        fs::remove_dir_all(shop.path().join("charts")).unwrap();
+        let chart = shop.path().join("Chart.yaml");
+        let text = fs::read_to_string(&chart).unwrap();
+        let path = folder(SIDECAR_CHART);
+        fs::write(
+            &chart,
+            text.replace("../../../../deploy/helm/tencentcloud-cam-exporter-sidecar", path.to_str().unwrap()),
+        )
+        .unwrap();
+        let output = helm.run(&["dependency", "update", shop.path().to_str().unwrap()]);
+        assert!(output.status.success(), "{helm:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let documents = helm.template("shop", shop.path(), &[]).unwrap();
+        assert!(ours(find(&documents, "Deployment", "shop")).is_some());
+    }
+}
+
 #[test]
 #[ignore = "needs helm 3 and 4"]
 fn wrong_use_is_refused() {
