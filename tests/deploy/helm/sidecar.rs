@@ -199,9 +199,15 @@ fn wrong_use_is_refused() {
     let shop = shop();
     let path = shop.path().join("templates/deployment.yaml");
     for helm in HELMS {
-        let misspelt = format!("--set={SIDECAR_CHART}.nativ=false");
-        let error = helm.template("shop", shop.path(), &[&misspelt]).unwrap_err();
-        assert!(error.contains("additional properties 'nativ' not allowed"), "{error}");
+        for (values, message) in [
+            ("nativ=false", "at '': additional properties 'nativ' not allowed"),
+            ("credentials.source=tke-oidc", "at '/credentials/tke/region': minLength: got 0, want 1"),
+            ("web.tlsSecret=cam-tls", "at '/web/secret': minLength: got 0, want 1"),
+        ] {
+            let values = format!("--set={SIDECAR_CHART}.{values}");
+            let error = helm.template("shop", shop.path(), &[&values]).unwrap_err();
+            assert!(error.contains(message), "{error}");
+        }
         let original = fs::read_to_string(&path).unwrap();
         for (workload, message) in [
             ("kind: Service\n", "the template other prints no Deployment, StatefulSet or DaemonSet"),

@@ -14,7 +14,7 @@ use super::{
 use crate::kubernetes::rendering::parse;
 
 /// Values that are wrong, and what the schema says about them.
-const REFUSED: [(&str, &str); 16] = [
+const REFUSED: [(&str, &str); 18] = [
     ("imagee.tag=1", "at '': additional properties 'imagee' not allowed"),
     ("image.tga=1", "at '/image': additional properties 'tga' not allowed"),
     ("image.digest=latest", "at '/image/digest': 'latest' does not match pattern"),
@@ -22,6 +22,8 @@ const REFUSED: [(&str, &str); 16] = [
     ("shards=two", "at '/shards': got string, want integer"),
     ("shards=2,persistence.existingClaim=mine", "at '/persistence/existingClaim': value must be ''"),
     ("shards=2,service.enabled=false", "at '/service/enabled': value must be true"),
+    ("serviceMonitor.enabled=true,service.enabled=false", "at '/service/enabled': value must be true"),
+    ("web.tlsSecret=cam-tls", "at '/web/config': minProperties: got 0, want 1"),
     ("credentials.source=vault", "at '/credentials/source': value must be one of 'secret', 'tke-oidc'"),
     ("credentials.source=tke-oidc", "at '/credentials/tke/roleArn': minLength: got 0, want 1"),
     ("credentials.secretId=AKID", "at '/credentials/secretKey': minLength: got 0, want 1"),

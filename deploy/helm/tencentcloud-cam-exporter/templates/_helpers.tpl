@@ -5,7 +5,7 @@
 {{- else if contains .Chart.Name .Release.Name -}}
 {{ .Release.Name }}
 {{- else -}}
-{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}
 {{- end -}}
 {{- end }}
 
