@@ -15,7 +15,8 @@ use crate::kubernetes::{
     schemas::{VERSIONS, broken, faults},
 };
 
-const SCHEMAS_OF_OBJECTS: [&str; 2] = ["ServiceMonitor", "PersistentVolumeClaim"];
+/// Kinds that kustomize does not render.
+const OTHER_KINDS: [&str; 2] = ["ServiceMonitor", "PersistentVolumeClaim"];
 
 #[test]
 #[ignore = "needs helm 3 and 4, kubernetes-validate and cloudcoil-models-prometheus-operator"]
@@ -36,7 +37,7 @@ fn every_document_is_valid_in_the_oldest_and_the_newest_version() {
 #[test]
 #[ignore = "needs helm 3 and 4, kubernetes-validate and cloudcoil-models-prometheus-operator"]
 fn a_wrong_field_of_the_other_kinds_is_found() {
-    for kind in SCHEMAS_OF_OBJECTS {
+    for kind in OTHER_KINDS {
         let all = everything();
         let documents = all.iter().flat_map(|(_, documents)| documents).filter(|one| one["kind"] == kind);
         let longest = documents.max_by_key(|document| document.to_string().len()).unwrap();

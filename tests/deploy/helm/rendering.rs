@@ -36,7 +36,7 @@ impl Helm {
     /// The documents of a release of this name in the namespace `monitoring`, or the error.
     pub(super) fn template(self, release: &str, chart: &Path, arguments: &[&str]) -> Result<Vec<Value>, String> {
         let chart = chart.to_str().unwrap();
-        let output = self.run(&[&["template", release, chart, "--namespace=monitoring"], arguments].concat());
+        let output = self.run(&[["template", release, chart, "--namespace=monitoring"].as_slice(), arguments].concat());
         if !output.status.success() {
             return Err(String::from_utf8(output.stderr).unwrap());
         }
@@ -71,7 +71,7 @@ pub(super) fn everything() -> Vec<(String, Vec<Value>)> {
 /// The chart with an example and other arguments.
 pub(super) fn with_example(example: &str, arguments: &[&str]) -> Vec<Value> {
     let values = format!("--values={}", folder(CHART).join("ci").join(example).display());
-    render(&[&[values.as_str()], arguments].concat())
+    render(&[[values.as_str()].as_slice(), arguments].concat())
 }
 
 /// The chart as both versions of Helm render it, which is the same.

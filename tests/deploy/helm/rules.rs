@@ -18,7 +18,7 @@ fn groups(file: &str) -> Vec<Value> {
 }
 
 fn rendered(arguments: &[&str]) -> Vec<Value> {
-    let documents = render(&[&["--set=prometheusRule.enabled=true"], arguments].concat());
+    let documents = render(&[["--set=prometheusRule.enabled=true"].as_slice(), arguments].concat());
     list(find(&documents, "PrometheusRule", CHART), "/spec/groups").to_vec()
 }
 

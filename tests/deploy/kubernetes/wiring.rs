@@ -154,8 +154,8 @@ fn tmp_gets_the_label_and_the_namespace() {
 #[ignore = "needs promtool"]
 fn the_documented_scrape_configuration_selects_the_label_and_the_port() {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kubernetes.md")).unwrap();
-    let blocks = page.split("```yaml\n").filter_map(|block| block.split("```").next());
-    let block = blocks.into_iter().find(|block| block.starts_with("scrape_configs:")).unwrap();
+    let mut blocks = page.split("```yaml\n").filter_map(|block| block.split("```").next());
+    let block = blocks.find(|block| block.starts_with("scrape_configs:")).unwrap();
     let job = &parse(block)[0]["scrape_configs"][0];
     let relabelings = list(job, "/relabel_configs");
     let label = json!({
