@@ -70,7 +70,7 @@ pub fn advice(reason: Reason, code: Option<&str>) -> &'static str {
     of_code.map_or_else(|| of_reason(reason), |(_, advice)| advice)
 }
 
-/// As [`advice`], for where the error is shown as well: nobody needs to be sent to the log for that. Nothing where there
+/// As [`advice`], for where the error is shown as well: it need not refer to the log for that. Nothing where there
 /// is no more to say.
 #[must_use]
 pub fn beside_the_error(reason: Reason, code: Option<&str>) -> Option<&'static str> {
@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn nobody_is_sent_to_the_log_who_sees_the_error() {
         for reason in Reason::ALL {
-            let told = beside_the_error(reason, None);
-            assert!(!told.is_some_and(|advice| advice.starts_with("The log")), "{told:?}");
+            let advice = beside_the_error(reason, None);
+            assert!(!advice.is_some_and(|advice| advice.starts_with("The log")), "{advice:?}");
         }
         assert_eq!(beside_the_error(Reason::Other, Some("other")), None);
         assert_eq!(beside_the_error(Reason::Timeout, None), Some(advice(Reason::Timeout, None)));

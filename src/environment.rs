@@ -41,7 +41,7 @@ impl Environment {
         self.0.get(name).map(|variable| &variable.value)
     }
 
-    /// As [`std::env::var`], but for a value that is not UTF-8, which nobody is shown.
+    /// As [`std::env::var`], but without showing a value that is not UTF-8.
     ///
     /// # Errors
     /// The variable is not set, or is not UTF-8.

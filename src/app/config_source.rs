@@ -41,7 +41,7 @@ struct ConfigFile {
 /// What a look at the file finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FileChange {
-    /// What was loaded, or what is not to be loaded yet, as somebody is writing it.
+    /// What was loaded, or what is not loaded yet because it is still being written.
     Unchanged,
     /// Something else than what was loaded.
     Changed,

@@ -130,7 +130,7 @@ pub struct App {
     stopping: CancellationToken,
 }
 
-/// Why an exporter cannot start, or stopped without being told to.
+/// Why an exporter cannot start, or has stopped by itself.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The configuration is wrong.
@@ -279,7 +279,7 @@ impl App {
                     // A file may hang; the exporter stops all the same.
                     let reload = shutdown.run_until_cancelled(self.reload(&mut tasks));
                     let outcome = reload.await.unwrap_or(Err(NotReloaded::Stopping));
-                    // Whoever asked may have hung up.
+                    // The client may have disconnected.
                     let _ = asked.send(outcome);
                 }
             }
@@ -364,7 +364,7 @@ impl App {
     /// Reads the configuration, or says why it cannot be used.
     async fn load(&mut self) -> Result<Config, String> {
         if let Some(earlier) = &mut self.loading {
-            // It holds a thread, and the next would hang as well. What it finds is old by now.
+            // It holds a thread, and the next would hang as well. What it finds is outdated.
             let _ = timeout(READ_TIMEOUT, earlier).await.map_err(|_| HANGS)?;
         }
         let source = Arc::clone(&self.source);

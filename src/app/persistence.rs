@@ -67,7 +67,7 @@ fn by_name(configured: &[config::Account]) -> BTreeMap<&AccountName, &config::Ac
     configured.iter().map(|account| (&account.name, account)).collect()
 }
 
-/// Whether the account may have the user, as far as can be told before its users are known.
+/// Whether the account may have the user, as far as that is known before its users are.
 fn may_have(account: &config::Account, uin: Uin) -> bool {
     let finds_users = account.uins_file.is_some() || account.discover.is_some() || account.include_self;
     account.owns(uin) && (finds_users || account.uins.contains(&uin))

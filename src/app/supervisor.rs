@@ -42,7 +42,7 @@ pub(super) struct Supervisor {
     readiness: Arc<Readiness>,
     stopping: CancellationToken,
     changes: mpsc::Sender<UinsFileChange>,
-    /// Told when an organisation has other members.
+    /// Signals that an organization's members have changed.
     joined: Arc<Notify>,
     /// The configured accounts, in their order.
     order: Vec<AccountName>,
@@ -277,7 +277,7 @@ impl Supervisor {
         member.follower = Some((task, stop));
     }
 
-    /// How the account is polled, by whoever does it once.
+    /// The plan of an account that is polled once.
     pub(super) fn plan_of(&mut self, configured: &config::Account) -> Plan {
         let source = self.sources.of(configured, &self.dependencies);
         self.plan(configured, &source)
@@ -355,7 +355,7 @@ impl Member {
 }
 
 /// These accounts, and behind them the members of their organisations that are known, `of` the account that is polled by
-/// that name. No two have one name: whoever is configured goes first.
+/// that name. Names are unique: a configured account takes precedence.
 fn joined(
     configured: Vec<config::Account>,
     of: impl Fn(&AccountName) -> Option<Arc<Account>>,

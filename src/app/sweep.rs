@@ -101,7 +101,7 @@ impl Sweep {
         let inventory = Arc::new(Inventory::new(vec![]));
         let own = Arc::new(Own::new()?);
         let readiness = Arc::new(Readiness::new(stopping.clone()));
-        // There is nobody to hear changes: the files that list users are read once.
+        // Changes are not received: the files that list users are read once.
         let (tell, _) = mpsc::channel(MAX_PENDING_CHANGES);
         let joined = Arc::new(Notify::new());
         let supervisor = Supervisor::new(
@@ -239,7 +239,7 @@ impl Watch {
     }
 
     /// Whether the account has failed for [`GIVE_UP_AFTER`] without an answer, where so many of its users and listings were
-    /// answered and so many requests have failed by now.
+    /// answered and so many requests have failed.
     fn has_stalled(&mut self, answers: usize, failures: u64) -> bool {
         if answers != self.answers {
             (self.answers, self.failures, self.failures_before, self.failing_since) =

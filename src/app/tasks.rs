@@ -29,12 +29,12 @@ impl Tasks {
         id
     }
 
-    /// The task has been told to end.
+    /// The task has been asked to end.
     pub(super) fn expect_end(&mut self, id: Id) {
         self.names.remove(&id);
     }
 
-    /// Waits until a task has ended that was not told to.
+    /// Waits until a task has ended without being asked to.
     pub(super) async fn first_unexpected_end(&mut self) -> Error {
         loop {
             let (id, ended) = match self.set.join_next_with_id().await {

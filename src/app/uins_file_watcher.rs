@@ -41,7 +41,7 @@ impl UinsFileWatcher {
         (Self { file, last: last.clone() }, last)
     }
 
-    /// Tells of every change, for ever.
+    /// Sends every change. Never returns.
     pub(super) async fn follow(self, account: AccountName, clock: Arc<dyn Clock>, tell: mpsc::Sender<UinsFileChange>) {
         let Self { mut file, mut last } = self;
         loop {

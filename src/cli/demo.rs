@@ -87,7 +87,7 @@ impl Stage {
             .collect()
     }
 
-    /// Answers, for ever. It stops with whoever asks, not before: a stop must look here as it does elsewhere.
+    /// Serves. It stops after its client, the exporter, so that a shutdown behaves as it does with the real API.
     pub(super) async fn play(self) {
         let simulator = Arc::new(Simulator::new(self.clock, self.population));
         tencentcloud_simulator::serve(self.listener, simulator, CancellationToken::new()).await;
@@ -105,6 +105,6 @@ fn say_where_to_look(flags: &ServeFlags, guard: &Guard, listeners: &Listeners, e
             writeln!(text, "  {url}/ shows how it stands\n  {url}{} is what Prometheus reads", flags.telemetry_path);
     }
     text.push_str("The first sweep over its users takes three seconds. Ctrl-C stops.\n");
-    // The demo serves whether or not somebody reads this.
+    // The demo serves even if standard output is closed.
     let _ = print::stdout(text.as_bytes());
 }

@@ -88,7 +88,7 @@ pub(crate) fn finish(error: Option<&str>) {
         queue.push_last(line.as_bytes());
         queue.flush(FLUSH_TIMEOUT);
     } else {
-        // Nobody is left to tell.
+        // There is nowhere left to report it.
         let _ = io::stderr().write_all(line.as_bytes());
     }
 }

@@ -151,7 +151,7 @@ impl Arguments {
         })
     }
 
-    /// Does what was asked for, and tells the exit code.
+    /// Runs the subcommand. Returns the exit code.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         match &self.command {
             None => exporter::run(&self.config, self.config_optional, &self.serve)?,

@@ -39,7 +39,7 @@ pub struct Covered {
     has_users: bool,
     is_complete: bool,
     spell: Spell,
-    /// When there was somebody to be answered about.
+    /// When the account first had a user.
     start: Instant,
     /// When the newest answer came about a user that exists.
     newest: Option<Instant>,
@@ -97,7 +97,7 @@ impl Coverage {
     /// Polling begins.
     pub(super) fn begin(&mut self, now: Instant) {
         (self.covered.has_begun, self.covered.start) = (true, now);
-        self.settle();
+        self.update();
     }
 
     /// What was known of these users before a restart has been restored; it is `time`.
@@ -114,7 +114,7 @@ impl Coverage {
         // A user that failed before the restart may belong to an outage that was not over.
         let failing = users.iter().filter(|(_, user)| user.state() == UserState::Failing);
         self.awaited.extend(failing.map(|(uin, _)| *uin));
-        self.settle();
+        self.update();
     }
 
     /// These are the users from now on.
@@ -129,13 +129,13 @@ impl Coverage {
         if covered.spell == Spell::Ending {
             self.awaited.extend(&self.unasked);
         }
-        self.settle();
+        self.update();
     }
 
     /// A listing that makes the set of users has ended, or is no longer made.
     pub(super) fn set_listings(&mut self, listings: ListingsSoFar) {
         self.listings = listings;
-        self.settle();
+        self.update();
     }
 
     /// A poll of one of the `users` has ended. Returns whether it brought the first answer after an outage.
@@ -150,7 +150,7 @@ impl Coverage {
             self.awaited = users.keys().copied().collect();
         }
         self.awaited.remove(&uin);
-        self.settle();
+        self.update();
         is_first
     }
 
@@ -162,7 +162,7 @@ impl Coverage {
         }
     }
 
-    fn settle(&mut self) {
+    fn update(&mut self) {
         let (covered, listings) = (&mut self.covered, self.listings);
         covered.is_complete |= covered.has_begun && listings.all_known && self.unasked.is_empty();
         if !covered.has_users && listings.any_failed {
@@ -337,12 +337,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_of_an_outage_while_nobody_has_been_answered_about() {
+    fn outage_is_unknown_before_the_first_answer() {
         let mut story = Story::new(2);
         story.failed(&[1, 2]).shows(true, None);
         story.at(9).failed(&[1, 2]).shows(true, None);
         story.at(10).shows(true, Some(true));
-        // Nobody has to look in between.
+        // Reading it is not what ends it.
         story.at(11).answered(&[2]).shows(true, Some(true));
         story.failed(&[1]).shows(true, Some(false));
     }

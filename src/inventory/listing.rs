@@ -72,7 +72,7 @@ const END_OF_ERROR_BYTES: usize = 100;
 // === impl Listing ===
 
 impl Listing {
-    /// Every listing, in the order in which it matters to whoever is on call.
+    /// Every listing, the most urgent first.
     pub const ALL: [Self; 5] = [Self::UinsFile, Self::Caller, Self::Users, Self::Members, Self::LastUses];
 
     /// Whether the set of users, or of accounts, comes from it.

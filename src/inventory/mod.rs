@@ -197,18 +197,18 @@ impl Account {
         self.changed.again();
     }
 
-    /// These are the users that somebody listed from now on. What is known of those who are in no source any more is
-    /// forgotten at once, here and in the next two.
+    /// Replaces the configured users. Users that are in no source any more are removed at once, here and in the next
+    /// two.
     pub fn set_users(&self, uins: &BTreeSet<Uin>) {
         self.change_sources(|sources| sources.listed.clone_from(uins));
     }
 
-    /// These are the users that the API listed from now on.
+    /// Replaces the users that the API listed.
     pub fn set_found(&self, found: Found) {
         self.change_sources(|sources| sources.found = found);
     }
 
-    /// This is the user that asks, and is a user too, from now on.
+    /// Replaces the calling user.
     pub fn set_caller(&self, caller: Option<Uin>) {
         self.change_sources(|sources| sources.caller = caller);
     }
@@ -403,7 +403,7 @@ impl Account {
         });
     }
 
-    /// The API told when keys of the user were last used. The user's keys have these `ids`, as last listed; of those that
+    /// Records when keys of the user were last used. The user's keys have these `ids`, as last listed; of those that
     /// `last_use` does not know, what was known stays.
     pub fn used<'a>(
         &self,
@@ -413,16 +413,17 @@ impl Account {
     ) {
         self.change(uin, |user, id_label| {
             let labels = id_label.labels(ids.clone());
-            let told: BTreeMap<String, LastUse> =
+            let last_uses: BTreeMap<String, LastUse> =
                 labels.into_iter().zip(ids).filter_map(|(label, id)| Some((label, last_use(id)?))).collect();
-            if let Some(keys) = changed_keys(user, |key| key.last_use = told.get(&key.label).copied().or(key.last_use))
+            if let Some(keys) =
+                changed_keys(user, |key| key.last_use = last_uses.get(&key.label).copied().or(key.last_use))
             {
                 Arc::make_mut(user).keys = Some(keys);
             }
         });
     }
 
-    /// Nobody asks any more when keys were last used.
+    /// Last uses are no longer requested.
     pub fn forget_last_use(&self) {
         for user in self.users.write().values_mut() {
             if let Some(keys) = changed_keys(user, |key| key.last_use = None) {
@@ -686,7 +687,7 @@ mod tests {
         assert_eq!(*account.users()[&other], User::default());
         account.set_users(&[other].into());
         account.listed(uin, &[key("a")], second(2));
-        assert!(!account.users().contains_key(&uin), "an answer that comes late brings nobody back");
+        assert!(!account.users().contains_key(&uin), "a late answer does not bring the user back");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct FoundUser {
     pub console_login: Option<bool>,
 }
 
-/// Whoever is in one of them is a user, once.
+/// A user who is in several of them counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     /// Listed in the configuration, or in the file that it names.
@@ -39,7 +39,7 @@ impl Sources {
         self.listed.contains(&uin) || self.found.contains_key(&uin) || self.caller == Some(uin)
     }
 
-    /// Whoever is in them; some more than once.
+    /// The users in them, some more than once.
     pub fn users(&self) -> impl Iterator<Item = Uin> {
         self.listed.iter().chain(self.found.keys()).chain(&self.caller).copied()
     }

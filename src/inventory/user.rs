@@ -14,8 +14,8 @@ pub struct User {
     pub up: Option<bool>,
     /// When the API last answered about the user.
     pub answered: Option<Timestamp>,
-    /// The keys as last answered, in the order of their labels; nothing before the first answer, or where there is no such user. As long as answers
-    /// bring the same keys, this stays the same allocation: whoever keeps it sees at once that nothing has changed.
+    /// The keys of the last answer, sorted by label; none before the first answer, or if the user does not exist.
+    /// While answers have the same keys, this stays the same allocation, so a reader can compare pointers.
     pub keys: Option<Arc<[Key]>>,
     /// Why the last poll brought no keys, where it did not. Not kept over a restart.
     pub failure: Option<Failure>,
@@ -36,7 +36,7 @@ pub struct Key {
     pub status: KeyStatus,
     /// When the key was made.
     pub created: Timestamp,
-    /// When it was last used, as last answered; nothing as long as nobody has asked.
+    /// When it was last used, as last answered; nothing before the first answer.
     pub last_use: Option<LastUse>,
 }
 

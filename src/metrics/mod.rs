@@ -60,7 +60,7 @@ pub fn of_inventory(inventory: &Inventory, local: Timestamp) -> Vec<u8> {
 // === impl Metrics ===
 
 impl Metrics {
-    /// Exposes `inventory` as of the time that `clock` tells at each scrape, with the exporter's `own` metrics and
+    /// Exposes `inventory` as of the time of `clock` at each scrape, with the exporter's `own` metrics and
     /// those of the process.
     ///
     /// # Errors

@@ -167,7 +167,7 @@ impl UserFamily {
                     take(&[(STATUS, status.label())], number.try_into().unwrap_or(i64::MAX));
                 }
             }
-            // To the second: that is how exactly the API tells creation times, and how exactly freshness is judged.
+            // In whole seconds, as the API reports creation times.
             (Self::KeyCreated, keys) => {
                 for key in keys {
                     take(&[(ACCESS_KEY_ID, &key.label)], key.created.as_second());

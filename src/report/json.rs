@@ -1,4 +1,4 @@
-//! The report as JSON, a promise to whoever reads it: docs/list.md describes every field, and a test holds the two together.
+//! The report as JSON, a stable interface: docs/list.md describes every field, and a test compares them.
 //!
 //! UINs are strings, as in labels: a number of their size is rounded by some readers.
 
@@ -89,7 +89,7 @@ pub(super) struct FailedList<'a> {
 // === impl Json ===
 
 impl<'a> Json<'a> {
-    /// What `report` tells.
+    /// The content of `report`.
     #[must_use]
     pub fn of(report: &'a Report) -> Self {
         let accounts = report.accounts.iter().map(|account| Account {

@@ -133,7 +133,7 @@ impl Report {
         self.is_whole && self.failed_listings.is_empty() && self.failures.iter().all(Failure::is_missing)
     }
 
-    /// Whether a listing of users failed, so that there may be users that nobody knows of.
+    /// Whether a listing of users failed, so that there may be unknown users.
     #[must_use]
     pub fn may_lack_users(&self) -> bool {
         self.failed_listings.iter().any(|failed| failed.listing.finds_users())

@@ -21,7 +21,7 @@ use crate::replacement::Replacement;
 /// What is read or written at a time.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Nobody else needs to know who has keys.
+/// Other users of the host must not read who has keys.
 const MODE: u32 = 0o600;
 
 /// A file that a state is kept in.

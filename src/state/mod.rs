@@ -55,7 +55,7 @@ struct Saved {
     caller: bool,
 }
 
-/// How a user came to be one, where nobody listed it.
+/// The source of a user who is not in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin<'a> {
     /// Discovery found it, under this name.
@@ -84,7 +84,7 @@ impl State {
                 state.members.insert(account.name().clone(), members);
             }
             let users = account.users();
-            // While the users are held, nobody labels them in another way.
+            // Their labels cannot change while the users are locked.
             let (id_label, sources) = (account.facts().id_label, account.sources());
             for (uin, user) in &*users {
                 let caller = sources.caller == Some(*uin);
@@ -129,7 +129,7 @@ impl State {
     }
 
     /// Hands each account what is known of its users; returns of how many. Whatever has been polled since is newer, and
-    /// stays. Users that nobody lists are users again if their account still `admits` them, until it is known better.
+    /// stays. Users that no source lists are users again if their account still `admits` them, until it is known better.
     #[must_use]
     pub fn restore(mut self, inventory: &Inventory, admits: impl Fn(&AccountName, Uin, Origin<'_>) -> bool) -> usize {
         let mut restored = 0;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::Response;
-use tencentcloud_simulator::{Fault, Key, LastUsedRows, Outcome, Rejection, Times, Told, User};
+use tencentcloud_simulator::{Fault, Field, Key, LastUsedRows, Outcome, Rejection, Times, User};
 
 use crate::world::{Exporter, Metrics, UIN, World, key};
 
@@ -42,11 +42,11 @@ fn up(metrics: &Metrics) -> Option<f64> {
 }
 
 /// A key that was last used on that day, or at that moment.
-fn used(name: &str, day: Told<&str>, moment: Told<i64>) -> Key {
+fn used(name: &str, day: Field<&str>, moment: Field<i64>) -> Key {
     let last_used_date = match day {
-        Told::Absent => Told::Absent,
-        Told::Null => Told::Null,
-        Told::As(day) => Told::As(day.to_owned()),
+        Field::Absent => Field::Absent,
+        Field::Null => Field::Null,
+        Field::Value(day) => Field::Value(day.to_owned()),
     };
     Key { last_used_date, last_secret_used_date: moment, ..key(name, "Active", "2019-01-02T03:04:05Z") }
 }
@@ -58,13 +58,13 @@ fn until_all_told(exporter: &Exporter, keys: usize) -> Metrics {
 #[test]
 fn each_key_has_its_own_whatever_rows_look_like_and_in_whatever_order_they_come() {
     let forms = [
-        (Told::As("2022-12-19"), Told::Absent, Some(1_671_379_200.0)),
-        (Told::As("2022-12-19"), Told::Null, Some(1_671_379_200.0)),
-        (Told::As("2022-12-19"), Told::As(1_671_681_023_555), Some(1_671_681_023.0)),
-        (Told::Null, Told::As(1_671_681_023_555), Some(1_671_681_023.0)),
-        (Told::Null, Told::Null, None),
-        (Told::Null, Told::Absent, None),
-        (Told::Absent, Told::Absent, None),
+        (Field::Value("2022-12-19"), Field::Absent, Some(1_671_379_200.0)),
+        (Field::Value("2022-12-19"), Field::Null, Some(1_671_379_200.0)),
+        (Field::Value("2022-12-19"), Field::Value(1_671_681_023_555), Some(1_671_681_023.0)),
+        (Field::Null, Field::Value(1_671_681_023_555), Some(1_671_681_023.0)),
+        (Field::Null, Field::Null, None),
+        (Field::Null, Field::Absent, None),
+        (Field::Absent, Field::Absent, None),
     ];
     // 28 users, 42 keys, and so five requests.
     let mut expected = BTreeMap::new();
@@ -97,7 +97,7 @@ fn no_key_has_the_date_of_another_whichever_rows_an_answer_has() {
     let names: Vec<String> = (0..32).map(|number| format!("K{number:02}")).collect();
     // Each key has a day of its own.
     let day = |number: usize| format!("20{:02}-{:02}-{:02}", 12 + number % 8, 1 + number % 12, 1 + number % 28);
-    let key = |number: usize| used(&names[number], Told::As(&day(number)), Told::Null);
+    let key = |number: usize| used(&names[number], Field::Value(&day(number)), Field::Null);
     let users = (0..16).map(|user| (UIN + user as u64, User::with_keys([key(2 * user), key(2 * user + 1)])));
     let world = World::new(users.collect::<Vec<_>>());
     let exporter = world.start_with(&config(&world, "last_used: true"), &[]);
@@ -139,13 +139,13 @@ fn nobody_asks_unless_told_to() {
 
 #[test]
 fn a_use_is_seen_and_a_key_that_is_new_or_gone_is_too() {
-    let world = World::new([(UIN, User::with_keys([used("old", Told::Null, Told::Null)]))]);
+    let world = World::new([(UIN, User::with_keys([used("old", Field::Null, Field::Null)]))]);
     let exporter = world.start_with(&config(&world, ON), &[]);
     assert_eq!(never_used(&until_all_told(&exporter, 1)), [((UIN, label("old")), 1.0)].into());
-    let day = used("old", Told::As("2022-12-19"), Told::Absent);
+    let day = used("old", Field::Value("2022-12-19"), Field::Absent);
     world
         .simulator
-        .edit(|population| population.users.insert(UIN, User::with_keys([day, used("new", Told::Null, Told::Null)])));
+        .edit(|population| population.users.insert(UIN, User::with_keys([day, used("new", Field::Null, Field::Null)])));
     let metrics = exporter.until("seen", |metrics| never_used(metrics).len() == 2 && last_used(metrics).len() == 1);
     assert_eq!(last_used(&metrics), [((UIN, label("old")), 1_671_379_200.0)].into());
     world.simulator.edit(|population| population.users.get_mut(&UIN).unwrap().keys.remove(0));
@@ -157,7 +157,7 @@ fn a_use_is_seen_and_a_key_that_is_new_or_gone_is_too() {
 fn what_fails_leaves_what_was_known_and_disturbs_no_poll() {
     let world = World::new([(
         UIN,
-        User::with_keys([used("a", Told::As("2022-12-19"), Told::Null), used("b", Told::Null, Told::Null)]),
+        User::with_keys([used("a", Field::Value("2022-12-19"), Field::Null), used("b", Field::Null, Field::Null)]),
     )]);
     let exporter = world.start_with(&config(&world, ON), &[]);
     let known = until_all_told(&exporter, 2);
@@ -210,7 +210,7 @@ fn a_denial_is_told_once() {
 #[test]
 fn a_key_that_is_gone_does_not_keep_the_others_from_being_told() {
     let users =
-        (UIN..UIN + 8).map(|uin| (uin, User::with_keys([used(&format!("K{}", uin - UIN), Told::Null, Told::Null)])));
+        (UIN..UIN + 8).map(|uin| (uin, User::with_keys([used(&format!("K{}", uin - UIN), Field::Null, Field::Null)])));
     let world = World::new(users);
     let ghost = r#"{"Response":{"AccessKeys":[{"AccessKeyId":"AKIDghostxxxxxxxxxxxxxxxxxxxxxxxxxxx","Status":"Active","CreateTime":"2022-10-10 15:13:17","Description":null}],"RequestId":"1"}}"#;
     world.simulator.inject(Some(UIN + 3), Fault::Answer(Response::new(ghost.into())), Times::UntilCleared);
@@ -222,7 +222,7 @@ fn a_key_that_is_gone_does_not_keep_the_others_from_being_told() {
 #[test]
 fn a_restart_forgets_no_use_and_whole_ids_are_told_to_nobody_but_the_api() {
     let id = "AKIDwholexxxxxxxxxxxxxxxxxxxxxxxxxxx";
-    let world = World::new([(UIN, User::with_keys([used("AKIDwhole", Told::As("2022-12-19"), Told::Null)]))]);
+    let world = World::new([(UIN, User::with_keys([used("AKIDwhole", Field::Value("2022-12-19"), Field::Null)]))]);
     let state = world.folder.path().join("state");
     let config = config(&world, ON) + &format!("state_file: {}\n", state.display());
     let exporter = world.start_with(&config, &["--log.level=debug"]);

@@ -10,7 +10,7 @@ use std::{
 use http::Response;
 use tencentcloud_api::Clock;
 use tencentcloud_simulator::{
-    Arrival, Caller, Fault, Key, Outcome, Population, Rejection, Simulator, Times, Told, User, densest_second,
+    Arrival, Caller, Fault, Field, Key, Outcome, Population, Rejection, Simulator, Times, User, densest_second,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -44,10 +44,10 @@ impl Churn {
         self.next += 1;
         let key = Key::new(format!("AKID{:032}", self.next), "Active", self.clock.now());
         match self.random.u8(..4) {
-            0 => Key { last_used_date: Told::Absent, last_secret_used_date: Told::Absent, ..key },
+            0 => Key { last_used_date: Field::Absent, last_secret_used_date: Field::Absent, ..key },
             1 => key,
             2 => key.used(self.clock.now()),
-            _ => Key { last_secret_used_date: Told::As(self.clock.now().as_millisecond()), ..key },
+            _ => Key { last_secret_used_date: Field::Value(self.clock.now().as_millisecond()), ..key },
         }
     }
 
@@ -134,10 +134,10 @@ impl Churn {
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
 fn last_used(key: &Key) -> Option<f64> {
-    if let Told::As(millis) = key.last_secret_used_date {
+    if let Field::Value(millis) = key.last_secret_used_date {
         return Some((millis / 1000) as f64);
     }
-    let Told::As(date) = &key.last_used_date else { return None };
+    let Field::Value(date) = &key.last_used_date else { return None };
     let midnight = date.parse::<jiff::civil::Date>().unwrap().at(0, 0, 0, 0);
     Some(jiff::tz::offset(8).to_timestamp(midnight).unwrap().as_second() as f64)
 }

@@ -1,4 +1,4 @@
-//! Reads files that somebody may be writing at this moment.
+//! Reads files that may be written at the same time.
 //!
 //! Kubernetes swaps all files of a mounted Secret at once, by a symbolic link. Others write in place, and a reader may
 //! find a half, or the files of two sets. So content counts only if a second reading agrees with it, and who has a
@@ -22,7 +22,7 @@ use thiserror::Error;
 /// How often files are read, at most, until two readings agree.
 const ATTEMPTS: usize = 5;
 
-/// Whoever wrote a file longer ago than this is done with it.
+/// A file last written longer ago than this is complete.
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long files may keep changing before that is reported: a rotation takes a moment, and is not an error.
@@ -68,7 +68,7 @@ pub enum Error {
         /// What is no file.
         path: PathBuf,
     },
-    /// A pipe that nobody writes, or that somebody holds open.
+    /// A pipe without a writer, or whose writer keeps it open.
     #[error("cannot read {}: nothing has written it to its end within 5 s: check the program that writes the pipe, or name a file", path.display())]
     SlowPipe {
         /// The pipe.
@@ -229,7 +229,7 @@ impl Reading {
         self.contents.iter().map(ExposeSecret::expose_secret)
     }
 
-    /// Whether nobody wrote within the last second. Times in the future say nothing: the clock was set back.
+    /// Whether the file was not written within the last second. A time in the future is ignored: the clock was set back.
     fn left_alone(&self, now: Timestamp) -> bool {
         let mut ages = self.versions.iter().filter_map(|version| Some(now.duration_since(version.modified?)));
         ages.all(|age| !(SignedDuration::ZERO..LEFT_ALONE).contains(&age))
@@ -263,7 +263,7 @@ pub fn read_once(path: &Path, max_bytes: u64) -> Result<Content, Error> {
             _ if bytes.len() as u64 > max_bytes => {
                 return Err(Error::TooLarge { path: path.to_owned(), max_bytes });
             }
-            // Nobody has begun to write it.
+            // It has not been written yet.
             Ok(_) if bytes.is_empty() && kind.is_fifo() => thread::sleep(PIPE_WAIT),
             Ok(_) => return Ok(Content { bytes, is_regular: kind.is_file() }),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PIPE_WAIT),

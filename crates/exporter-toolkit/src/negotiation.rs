@@ -61,7 +61,7 @@ impl ContentType {
         });
         let mut escaping = Escaping::default();
         for clause in clauses {
-            // That of a clause which nobody can satisfy holds for those after it, as in the Go client.
+            // The weight of a clause that cannot be satisfied applies to those after it, as in the Go client.
             escaping = clause.parameter("escaping").and_then(Escaping::of).unwrap_or(escaping);
             if let Some((format, draft)) = clause.format()
                 && offered.contains(&format)
@@ -119,7 +119,7 @@ impl Escaping {
 // === impl Encoding ===
 
 impl Encoding {
-    /// That which weighs more, as it is if both weigh the same. Whoever refuses both gets it as it is: better than nothing.
+    /// That which weighs more, as it is if both weigh the same. A client that refuses both gets it uncompressed, which is better than nothing.
     #[must_use]
     pub(crate) fn wanted(headers: &HeaderMap) -> Self {
         let list = list(headers, &header::ACCEPT_ENCODING);

@@ -52,7 +52,7 @@ impl Reloader {
 // === impl Reloads ===
 
 impl Reloads {
-    /// Whom to tell how the next reload went.
+    /// Receives the result of the next reload.
     pub async fn next(&mut self) -> Option<oneshot::Sender<Outcome>> {
         self.0.recv().await
     }

@@ -44,7 +44,7 @@ impl<E: Exporter> Routes<E> {
     pub async fn answer<B: http_body::Body>(&self, request: &Request<B>) -> Response<Body> {
         if !request.body().is_end_stream() {
             let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body\n");
-            // What it is sending is not read, so nothing after it could be told apart.
+            // The request body is not read, so the next request could not be found.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return response;
         }

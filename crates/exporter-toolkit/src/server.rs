@@ -49,7 +49,7 @@ struct ConnectionContext<S> {
     shutdown: CancellationToken,
 }
 
-/// Serves `handler` on `listener` to those whom `guard` admits, on at most `places` connections, until `shutdown`; responses
+/// Serves `handler` on `listener` to clients that `guard` admits, on at most `places` connections, until `shutdown`; responses
 /// under way are finished, within half a second. What is refused is counted in `observer`.
 pub async fn serve<S: Handler>(
     listener: TcpListener,
@@ -140,7 +140,7 @@ async fn serve_http<T, S>(
         async move {
             let mut response = context.respond(&request, &guard, &peer).await;
             if guard.is_pipelined() {
-                // Nobody needs it, and it would let a client that reads nothing ask on.
+                // Pipelining is not needed, and would let a client that reads nothing send more requests.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, guard)))

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-/// The path of the exposition, `/metrics` unless told otherwise.
+/// The path of the exposition, by default `/metrics`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryPath(String);
 

@@ -333,7 +333,7 @@ mod tests {
             timers.on_flush(Instant::now());
         }
         let left = left(&timers, Instant::now()).unwrap();
-        assert!(left < Duration::from_millis(1_100), "answers to pings keep nobody connected: {left:?}");
+        assert!(left < Duration::from_millis(1_100), "answers to pings keep no client connected: {left:?}");
     }
 
     #[tokio::test(start_paused = true)]

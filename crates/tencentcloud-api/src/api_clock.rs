@@ -99,7 +99,7 @@ impl ApiTime {
         self.believed
     }
 
-    /// Whether an answer has told a time that is not believed yet, and another may confirm it.
+    /// Whether a response had a time that is not trusted yet, and another may confirm it.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.believed.is_none() && self.run.is_some()

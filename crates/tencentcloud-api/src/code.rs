@@ -91,7 +91,7 @@ impl Code {
         Self { text: text.to_owned(), documented: documented.map(|(code, _)| *code), reason }
     }
 
-    /// The code, told as what `scrub` makes of its text. One that is documented is no secret, even where a part of it is one
+    /// The code, with its text passed through `scrub`. One that is documented is no secret, even where a part of it is one
     /// by chance.
     #[must_use]
     pub(crate) fn scrubbed(self, scrub: impl FnOnce(&str) -> String) -> Self {

@@ -75,8 +75,8 @@ mod tests {
             secret_key: "the-key".into(),
             token: Some("the-token".into()),
         };
-        let told = credential.scrub("id AKIDexample, key the-key, token the-token, and AKIDexample again");
-        assert_eq!(told, "id [redacted], key [redacted], token [redacted], and [redacted] again");
+        let text = credential.scrub("id AKIDexample, key the-key, token the-token, and AKIDexample again");
+        assert_eq!(text, "id [redacted], key [redacted], token [redacted], and [redacted] again");
         assert_eq!(format!("{credential:?}"), "Credential([redacted])");
     }
 }

@@ -7,8 +7,8 @@ use thiserror::Error;
 
 /// The address of an API: a scheme, a host and perhaps a port, as in `https://cam.tencentcloudapi.com`.
 ///
-/// Plain HTTP is taken for loopback addresses only: a session token travels in a header of each request, and an answer
-/// that nobody vouches for is no answer.
+/// Plain HTTP is allowed for loopback addresses only: each request has a session token in a header, and a response must
+/// be authentic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     uri: Uri,

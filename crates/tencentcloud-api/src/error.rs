@@ -34,7 +34,7 @@ pub enum Error {
     /// The connection ended before the answer was whole.
     #[error("connection lost: {0}")]
     Connection(String),
-    /// A connection from an earlier request had been closed by the server in the meantime. Nobody's fault: the request
+    /// A connection from an earlier request had been closed by the server in the meantime. This is normal: the request
     /// may be sent once more, on a fresh connection.
     #[error("a kept connection had been closed: {0}")]
     StaleConnection(String),

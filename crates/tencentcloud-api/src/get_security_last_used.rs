@@ -1,7 +1,7 @@
 //! `GetSecurityLastUsed`: when access keys were last used.
 //!
 //! The API tells it in two ways, and does not say what sets them apart: a day, which it tells a day late, and a moment,
-//! which older answers lack. Whichever is later counts: a key that is in use must not be taken for one that is not.
+//! which older answers lack. Whichever is later counts: a key in use must not count as unused.
 //!
 //! Source: <https://cloud.tencent.com/document/api/598/58230>.
 
@@ -15,7 +15,7 @@ use crate::{AccessKey, AccessKeyId, Action, Context, rows::Rows, text::Text};
 /// The most rows that are read: an answer may repeat keys.
 const MAX_ROWS: usize = 1_000;
 
-/// How far ahead of our clock a use may lie. A day is told by its start, so whatever lies further ahead is no use.
+/// How far ahead of our clock a use may lie. A day is reported as its start, so a time further ahead is invalid.
 const TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Asks when keys were last used: at most [`GetSecurityLastUsed::MAX_KEYS`], each once.

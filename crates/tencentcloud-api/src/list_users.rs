@@ -81,7 +81,7 @@ impl NamedUser {
     pub const MAX_NAME_CHARS: usize = 128;
 }
 
-/// Whoever has that number, and perhaps that name.
+/// A user by number, perhaps with a name.
 pub(crate) fn named(uin: u64, name: Option<Text>) -> Option<NamedUser> {
     let Text(mut name) = name.unwrap_or_default();
     if let Some((end, _)) = name.char_indices().nth(NamedUser::MAX_NAME_CHARS) {

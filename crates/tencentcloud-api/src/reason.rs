@@ -79,8 +79,8 @@ impl Reason {
         }
     }
 
-    /// Whether it lies with the one user, and so with none of the others. Such a failure lasts: it takes somebody to
-    /// mend it.
+    /// Whether it lies with the one user, and so with none of the others. Such a failure lasts until somebody
+    /// acts.
     #[must_use]
     pub fn is_user_specific(self) -> bool {
         match self {

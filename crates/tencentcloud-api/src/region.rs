@@ -16,7 +16,7 @@ pub struct NotARegion;
 // === impl Region ===
 
 impl Region {
-    /// What STS can be told where nothing else is known. It wants some region, and does not care which.
+    /// The region for STS if none is known. STS requires one, but any works.
     #[must_use]
     pub fn for_sts() -> Self {
         Self("ap-guangzhou".to_owned())

@@ -99,14 +99,14 @@ impl HttpTransport {
             spawn_blocking(move || Clients::secure(program, &proxies))
         });
         let loaded = timeout(AUTHORITIES_TIMEOUT, load).await.map_err(|_| {
-            let mend = "check SSL_CERT_FILE, SSL_CERT_DIR and their mounts";
-            Error::Tls(format!("reading the certificate authorities takes longer than 3 s: {mend}"))
+            let fix = "check SSL_CERT_FILE, SSL_CERT_DIR and their mounts";
+            Error::Tls(format!("reading the certificate authorities takes longer than 3 s: {fix}"))
         })?;
         *loading = None;
         let clients = loaded.map_err(|error| Error::Tls(error.to_string()))?;
         clients.map_err(|error| {
-            let mend = "install the certificate authorities (package ca-certificates) or set SSL_CERT_FILE";
-            Error::Tls(format!("{}: {mend}", innermost(&error)))
+            let fix = "install the certificate authorities (package ca-certificates) or set SSL_CERT_FILE";
+            Error::Tls(format!("{}: {fix}", innermost(&error)))
         })
     }
 
@@ -154,7 +154,7 @@ impl Clients {
     fn new(program: Program, kind: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Result<Self> {
         let builder = || {
             let marks_a_new_connection = MapRequestLayer::new(|request| {
-                // Outside a request of ours there is nobody to tell.
+                // Outside of a request there is no receiver.
                 let _ = CONNECTED.try_with(|connected| connected.set(true));
                 request
             });

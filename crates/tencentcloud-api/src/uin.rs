@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use thiserror::Error;
 
-/// A UIN. Those in use have twelve digits, more than 32 bits hold; 0 names nobody.
+/// A UIN. Those in use have twelve digits, more than 32 bits hold; 0 is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uin(NonZeroU64);
 

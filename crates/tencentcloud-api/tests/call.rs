@@ -78,8 +78,8 @@ async fn what_goes_wrong_is_typed_and_quotes_no_secret() {
     let error = example::call(endpoint, None, &Population::demo_credential(), &unknown).await.unwrap_err();
     assert!(matches!(&error, Error::Api { code, .. } if code.to_string() == "InvalidAction"), "{error}");
 
-    let nobody = "http://127.0.0.1:1".parse().unwrap();
-    let error = example::call(nobody, None, &Population::demo_credential(), &list_users()).await.unwrap_err();
+    let closed = "http://127.0.0.1:1".parse().unwrap();
+    let error = example::call(closed, None, &Population::demo_credential(), &list_users()).await.unwrap_err();
     assert!(matches!(error, Error::Connect(_)), "{error}");
 }
 

@@ -33,7 +33,7 @@ const USERS: &[DemoUser] = &[
     with_keys("ci-build", &[(0.1, ACTIVE, Some(0))]),
     with_keys("ci-release", &[(0.8, ACTIVE, Some(0))]),
     with_keys("terraform", &[(3.2, ACTIVE, Some(1))]),
-    // People, of whom one may log in to the console as well.
+    // People, one of which may log in to the console as well.
     DemoUser { console_login: true, ..with_keys("alice", &[(9.5, ACTIVE, Some(0))]) },
     with_keys("bob", &[(17.2, ACTIVE, Some(2))]),
     with_keys("carol", &[(23.7, ACTIVE, Some(2))]),
@@ -106,7 +106,7 @@ impl DemoUser {
 
 impl Population {
     /// A believable account as of `now`: fresh keys and stale ones, users at their limit and one over it, and the usual
-    /// few that cannot be asked. [`Population::uins`] are the users to poll, one of whom does not exist. The others have names.
+    /// few that cannot be asked. [`Population::uins`] are the users to poll, one of which does not exist. The others have names.
     #[must_use]
     pub fn demo(now: Timestamp) -> Self {
         let users = (0..).zip(USERS).map(|(place, user)| (FIRST_UIN + place, user.as_of(now, place)));
@@ -136,7 +136,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::Told;
+    use crate::Field;
 
     #[test]
     fn has_what_there_is_to_see() {
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!([Behaviour::Denied, Behaviour::DoesNotExist].map(behaving), [1, 1]);
         let names: HashSet<_> = demo.users.values().map(|user| &user.name).collect();
         assert_eq!(names.len(), demo.users.len());
-        let used = keys.iter().filter(|key| key.last_used_date != Told::Null).count();
+        let used = keys.iter().filter(|key| key.last_used_date != Field::Null).count();
         assert!(used > 20 && keys.len() - used >= 3, "{used} of {}", keys.len());
         assert_eq!(demo.users[&(FIRST_UIN + 16)].keys[0].create_time, "2025-10-03 03:12:00");
     }
@@ -168,11 +168,11 @@ mod tests {
             let created = DateTime::strptime("%Y-%m-%d %H:%M:%S", &key.create_time).unwrap();
             let age = looked_at.duration_since(zone.to_timestamp(created).unwrap());
             let last_used = match &key.last_used_date {
-                Told::As(date) => {
+                Field::Value(date) => {
                     let date: Date = date.parse().unwrap();
                     looked_at.duration_since(zone.to_timestamp(date.at(0, 0, 0, 0)).unwrap()).as_hours() / 24
                 }
-                Told::Null | Told::Absent => -1,
+                Field::Null | Field::Absent => -1,
             };
             let is_young = age.as_hours() < 24;
             (if is_young { age.as_hours() } else { age.as_hours() / 24 }, last_used)

@@ -35,7 +35,7 @@ pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
 pub use metadata::{Machine, serve_metadata};
-pub use population::{Behaviour, Caller, Key, LastUsedRows, Member, NoKeys, Population, Told, User};
+pub use population::{Behaviour, Caller, Field, Key, LastUsedRows, Member, NoKeys, Population, User};
 pub use roles::{Identity, Role};
 pub use server::serve;
 use tencentcloud_api::{Clock, Credential};
@@ -49,7 +49,7 @@ use self::{
 };
 
 /// The caller of unsigned requests.
-const NOBODY: u64 = 0;
+const UNSIGNED: u64 = 0;
 
 /// The fake. Hand it requests, or [`serve`] it.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub enum Reply {
     Response(Response<Bytes>),
     /// The headers of this answer and half of its body, then the end of the connection.
     Truncated(Response<Bytes>),
-    /// A body of so many bytes, in chunks or of a length told beforehand.
+    /// A body of so many bytes, in chunks or of a length announced before.
     Flood {
         /// How many.
         bytes: u64,
@@ -228,7 +228,7 @@ impl Simulator {
         self.state.lock().roles.issued()
     }
 
-    /// Takes back every temporary credential that is out: nobody knows their ids any more.
+    /// Revokes every temporary credential.
     pub fn revoke(&self) {
         self.state.lock().roles.revoke();
     }
@@ -254,7 +254,7 @@ impl State {
         self.backends.get(self.arrived % self.backends.len().max(1)).copied().unwrap_or_default()
     }
 
-    /// The reply, who signed the request, the user whom it is about as far as can be told, and what became of it.
+    /// The reply, who signed the request, the user that it is about if it names one, and what became of it.
     fn reply(
         &mut self,
         request: &Request<Bytes>,
@@ -305,7 +305,7 @@ impl State {
     ) -> Result<(Common<'a>, Option<Signer>), Rejection> {
         let common = Common::read(request)?;
         if let Some(action) = Action::unsigned(common.action).filter(|_| signature::is_skipped(request)) {
-            self.windows.count(action.name, action.limit, NOBODY, at)?;
+            self.windows.count(action.name, action.limit, UNSIGNED, at)?;
             return Ok((common, None));
         }
         let signer = self.signer(request, now)?;

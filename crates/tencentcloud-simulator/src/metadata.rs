@@ -40,7 +40,7 @@ pub(crate) struct State {
     asked: u64,
 }
 
-/// Answers over HTTP/1.1 until told to stop, then drops every connection.
+/// Answers over HTTP/1.1 until `shutdown`, then drops every connection.
 pub async fn serve_metadata(listener: TcpListener, simulator: Arc<Simulator>, shutdown: CancellationToken) {
     serve_with(listener, simulator, Simulator::handle_metadata, shutdown).await;
 }

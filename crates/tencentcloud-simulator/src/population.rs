@@ -25,7 +25,7 @@ pub struct Population {
 /// Who may call.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The UIN: whose keys are listed when a request names nobody.
+    /// The UIN. Its keys are listed when a request names no user.
     pub uin: u64,
     /// What it signs with. A token, where there is one, must be sent along.
     pub credential: Credential,
@@ -69,21 +69,21 @@ pub struct Key {
     /// `Description`.
     pub description: Option<String>,
     /// `LastUsedDate`: a day, in +08:00.
-    pub last_used_date: Told<String>,
+    pub last_used_date: Field<String>,
     /// `LastSecretUsedDate`: milliseconds since the Unix epoch.
-    pub last_secret_used_date: Told<i64>,
+    pub last_secret_used_date: Field<i64>,
 }
 
-/// A field that an answer may lack.
+/// A field of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Told<T> {
-    /// It does.
+pub enum Field<T> {
+    /// The response does not have it.
     Absent,
     /// It is null.
     #[default]
     Null,
     /// It has this value.
-    As(T),
+    Value(T),
 }
 
 /// Which rows an answer about last uses has. The documents do not say that they are those of the request.
@@ -96,7 +96,7 @@ pub enum LastUsedRows {
     Short,
     /// Those, each twice.
     Duplicated,
-    /// Those, behind and between rows of keys that nobody asked about.
+    /// Those, and rows of keys that are not in the request.
     Foreign,
 }
 
@@ -188,22 +188,22 @@ impl Key {
             status: status.into(),
             create_time: ZONE.to_datetime(created).strftime("%Y-%m-%d %H:%M:%S").to_string(),
             description: None,
-            last_used_date: Told::Null,
-            last_secret_used_date: Told::Null,
+            last_used_date: Field::Null,
+            last_secret_used_date: Field::Null,
         }
     }
 
-    /// The key, last used at that time. Only the day is told.
+    /// The key, last used at that time. Only the day is reported.
     #[must_use]
     pub fn used(self, at: Timestamp) -> Self {
-        Self { last_used_date: Told::As(ZONE.to_datetime(at).date().to_string()), ..self }
+        Self { last_used_date: Field::Value(ZONE.to_datetime(at).date().to_string()), ..self }
     }
 
-    /// The key, last used so many calendar days before that time, in the zone of the API. Only the day is told.
+    /// The key, last used so many calendar days before that time, in the zone of the API. Only the day is reported.
     #[must_use]
     pub fn used_days_before(self, time: Timestamp, days: u16) -> Self {
         let date = ZONE.to_datetime(time).date().saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
-        Self { last_used_date: Told::As(date.to_string()), ..self }
+        Self { last_used_date: Field::Value(date.to_string()), ..self }
     }
 
     /// What is answered about its last use.
@@ -224,14 +224,14 @@ impl Key {
     }
 }
 
-// === impl Told ===
+// === impl Field ===
 
-impl<T: Clone + Into<Value>> Told<T> {
+impl<T: Clone + Into<Value>> Field<T> {
     fn field(&self, name: &str) -> Option<(String, Value)> {
         let value = match self {
             Self::Absent => return None,
             Self::Null => Value::Null,
-            Self::As(value) => value.clone().into(),
+            Self::Value(value) => value.clone().into(),
         };
         Some((name.to_owned(), value))
     }

@@ -37,7 +37,7 @@ pub struct Role {
     pub permissions: Vec<String>,
 }
 
-/// Somebody whom an identity provider vouches for.
+/// An identity of an identity provider.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The provider.

@@ -55,7 +55,7 @@ enum Abort {
     Reset,
 }
 
-/// Answers over HTTP/1.1 until told to stop, then drops every connection.
+/// Answers over HTTP/1.1 until `shutdown`, then drops every connection.
 pub async fn serve(listener: TcpListener, simulator: Arc<Simulator>, shutdown: CancellationToken) {
     serve_with(listener, simulator, Simulator::handle, shutdown).await;
 }

@@ -1,7 +1,7 @@
 //! Verifies the signature of a request.
 //!
 //! Everything is taken from the request as it came: the header is parsed, and the headers that it names, the query and
-//! the body are read back and signed anew. Source: <https://cloud.tencent.com/document/api/213/30654>.
+//! the body are read back and signed again. Source: <https://cloud.tencent.com/document/api/213/30654>.
 
 use std::net::IpAddr;
 

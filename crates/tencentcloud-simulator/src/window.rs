@@ -1,7 +1,7 @@
 //! The frequency limit: so many requests of a caller for an action in any one second.
 //!
 //! Source: <https://cloud.tencent.com/document/product/1278/109059>. A request that is refused counts as well, so
-//! whoever keeps hammering is refused for as long.
+//! a client that does not slow down stays refused.
 
 use std::{
     collections::{HashMap, VecDeque},

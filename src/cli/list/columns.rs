@@ -196,7 +196,7 @@ impl LastUsed {
         match key.last_used {
             None => "-".to_owned(),
             Some(LastUse::Never) => "never".to_owned(),
-            // The API tells days.
+            // The API reports days.
             Some(LastUse::At(at)) => match (now.duration_since(at).as_hours() / 24, self) {
                 (..=0, _) => "today".to_owned(),
                 (days, Self::Long) => format!("{days} d ago"),

@@ -252,15 +252,15 @@ impl Faces {
             (Finding::Inactive, "inactive"),
         ] {
             let number: usize = assessments.iter().map(|(_, of)| of.keys.with(finding)).sum();
-            let told = summary.split([':', ',', ';']).any(|part| part.trim() == format!("{number} {text}"));
-            equal(&format!("table: {text} in {summary}"), told, number > 0)?;
+            let shown = summary.split([':', ',', ';']).any(|part| part.trim() == format!("{number} {text}"));
+            equal(&format!("table: {text} in {summary}"), shown, number > 0)?;
         }
         let exempt = sum(|of| of.keys.exempt);
-        let told = summary.split([':', ',', ';']).any(|part| part.trim() == format!("{exempt} exempt"));
-        equal("table: exempt", told, exempt > 0)?;
+        let shown = summary.split([':', ',', ';']).any(|part| part.trim() == format!("{exempt} exempt"));
+        equal("table: exempt", shown, exempt > 0)?;
         equal("table: reasons", self.table.contains("why it is so"), exempt + sum(|of| of.users.exemption_ended) > 0)?;
-        let told = self.table.contains("Tencent Cloud has announced that it disables keys unused for 90 days");
-        equal("table: announced", told, sum(|of| of.keys.with(Finding::AutoDisableSoon)) > 0)?;
+        let shown = self.table.contains("Tencent Cloud has announced that it disables keys unused for 90 days");
+        equal("table: announced", shown, sum(|of| of.keys.with(Finding::AutoDisableSoon)) > 0)?;
         let column = |name: &str| COLUMNS.iter().position(|column| *column == name).unwrap();
         let mut rows = ::csv::Reader::from_reader(self.csv.as_bytes());
         let rows: Vec<::csv::StringRecord> = rows.records().map(Result::unwrap).collect();

@@ -146,7 +146,7 @@ pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
         && target.is_file()
         && !(report.is_complete() || (report.is_whole && flags.allow_incomplete))
     {
-        // An error is no answer: what was known before is worth more than a list that lacks keys.
+        // An error is not an answer: the previous file is worth more than one without these keys.
         let problems = problems::text(&report, Look::default());
         bail!("{failed}: {target} is left as it was\n\n{}", problems.trim_end());
     }

@@ -14,7 +14,7 @@ use tencentcloud_cam_exporter::replacement::Replacement;
 
 use super::{super::print, table::Look};
 
-/// Whoever collects metrics from the file is rarely who writes it.
+/// The collector of the file rarely runs as the user who writes it.
 const MODE: u32 = 0o644;
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Target {
         hidden.push(name);
         hidden.push(format!(".{:016x}.tmp", fastrand::u64(..)));
         let target = Self::File { temporary: path.with_file_name(hidden), path };
-        // What cannot be begun now cannot be later.
+        // What cannot be created now cannot be created later.
         target.begin().map(drop)?;
         Ok(target)
     }
@@ -65,7 +65,7 @@ impl Target {
         }
     }
 
-    /// Writes `bytes` there. Whoever reads standard output may stop at any time.
+    /// Writes `bytes` there. The reader of standard output may stop at any time.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
         if let Some(mut replacement) = self.begin()? {
             let written = replacement.write_all(bytes).and_then(|()| replacement.finish());

@@ -1,4 +1,4 @@
-//! What failed, and what to do about it: once for all users of an account with whom it is the same. Then what is to be said
+//! What failed, and what to do about it: once for all users of an account with the same failure. Then what is to be said
 //! of keys beside their verdicts.
 
 use std::{

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tencentcloud_cam_exporter::app::sweep::Step;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// A bar on standard error; nothing where that is no terminal. What is logged goes above it.
+/// A progress bar on standard error, if that is a terminal. Log lines go above it.
 #[derive(Clone, Debug)]
 pub(super) struct Progress(ProgressBar);
 

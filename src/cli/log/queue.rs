@@ -110,7 +110,7 @@ impl Queue {
             if write_line(&mut output, &line).is_ok() {
                 self.report_dropped();
             } else {
-                // Nobody reads: each line is dropped as it comes, until somebody does.
+                // Nothing reads: each line is dropped until something does.
                 self.state.lock().unreported += 1;
                 self.dropped.inc();
             }

@@ -6,7 +6,7 @@ use std::fmt;
 pub(super) const NAME: usize = 160;
 
 /// Text from elsewhere, in so many bytes of HTML at most. It is escaped, and its direction does not reach beyond it.
-/// Characters that nobody sees, and those that turn the direction, are shown by their numbers. Of a text that is too
+/// Invisible characters, and those that change the direction of text, are shown by their numbers. Of a text that is too
 /// long, the middle is left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Foreign<'a>(pub(super) &'a str, pub(super) usize);

@@ -13,7 +13,7 @@ pub(super) enum Mark {
     Act,
     Wait,
     Good,
-    /// Of a page that tells no state.
+    /// Of a page without a state.
     Plain,
 }
 

@@ -1,5 +1,5 @@
 //! A page of a whole list, gathered from the inventory: in the order of the configuration and of UINs, which stays the
-//! same while somebody turns the pages. It takes one pass over the users, or two, and keeps one page.
+//! same between two pages. It takes one pass over the users, or two, and keeps one page.
 
 use std::{num::NonZeroUsize, sync::Arc};
 

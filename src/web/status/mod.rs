@@ -2,7 +2,7 @@
 //! script and load nothing from elsewhere.
 //!
 //! - `query` says which page is asked for.
-//! - `report` gathers the overview from the inventory: `account` tells of one account, `worst` keeps the worst few of many.
+//! - `report` gathers the overview from the inventory: `account` has one account, `worst` keeps the worst few of many.
 //!   `list` gathers a page of a whole list. `rows` are users and keys in either.
 //! - `problems` are what needs attention, `note` why, and `runbook` where to read on.
 //! - `page` writes the overview with its `lists`, and `list_page` a page of a list. `frame` and `table` are what both have,
@@ -80,7 +80,7 @@ struct State {
 // === impl Status ===
 
 impl Status {
-    /// Tells of `inventory`, and of what `own` says of the configuration, as of the time that `clock` tells, in an exporter
+    /// Shows `inventory`, and what `own` says of the configuration, as of the time of `clock`, in an exporter
     /// that starts now and has its metrics at `telemetry_path`.
     #[must_use]
     pub fn new(inventory: Arc<Inventory>, own: Arc<Own>, clock: Arc<dyn Clock>, telemetry_path: TelemetryPath) -> Self {

@@ -1,4 +1,4 @@
-//! What needs somebody's attention, in a sentence each.
+//! What needs attention, in a sentence each.
 
 use std::{cmp::Reverse, fmt::Write};
 
@@ -19,7 +19,7 @@ pub(super) struct Problem {
     pub(super) gravity: Severity,
     /// What, in plain text.
     pub(super) text: String,
-    /// The address of what tells more, as it stands in an attribute.
+    /// The link to the details, escaped for an attribute.
     pub(super) href: &'static str,
     /// What is to be said of one that has it: the name of the account, where it is one, and why.
     pub(super) note: Option<(Option<String>, Note)>,
@@ -36,7 +36,7 @@ const OF_AUTO_DISABLE: &str = "Delete keys that nobody needs, and use or replace
 /// How grave it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Severity {
-    /// What is shown is true, and somebody should act.
+    /// What is shown is true, and action is needed.
     Act,
     /// What is shown may no longer be true.
     Blind,
@@ -174,7 +174,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
     problems
 }
 
-/// What is to be said of the users of whom most is true.
+/// Why polls of users fail: one cause, and the first error.
 fn of_cause(CauseReport { cause, users, since, error }: &CauseReport, are_others: bool) -> Note {
     let (reason, code) = cause.labels();
     let reason = code.map_or_else(|| reason.to_owned(), |code| format!("{reason} `{code}`"));

@@ -1,4 +1,4 @@
-//! What the overview tells, gathered from the inventory.
+//! The content of the overview, from the inventory.
 
 use std::{
     cmp::Reverse,
@@ -24,7 +24,7 @@ use crate::inventory::{
 /// The most accounts that are named where others are only counted.
 const NAMED: usize = 3;
 
-/// Everything that the overview tells.
+/// The content of the overview.
 #[derive(Debug)]
 pub(super) struct Report {
     /// When it was gathered, by the machine's clock.
@@ -68,7 +68,7 @@ pub(super) struct Totals {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CauseReport {
     pub(super) cause: Cause,
-    /// The users of whom that is true.
+    /// The users whose polls fail for that.
     pub(super) users: usize,
     /// Since when the first of them has been failing, by what its account's clock says now.
     pub(super) since: Option<(Timestamp, Timestamp)>,
@@ -91,7 +91,7 @@ pub(super) struct Named {
     pub(super) of: usize,
 }
 
-/// Whether it is stale, and its age in seconds; and where it stands, which tells it from others as old.
+/// Whether it is stale, and its age in seconds; and its position, which separates it from others of the same age.
 pub(super) type KeyRank = (bool, i64, Reverse<(usize, Uin, usize)>);
 /// Whether it has more keys than it may have, and how many; and where it stands.
 pub(super) type LimitRank = (bool, usize, Reverse<(usize, Uin)>);

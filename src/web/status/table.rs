@@ -17,7 +17,7 @@ pub(super) const ACCOUNTS: [&str; 5] = ["Account", "Users", "Requests", "Sweep",
 /// The most bytes that the error of an account's first problem takes in its row, and those of the others.
 const ERRORS: [usize; 2] = [400, 120];
 
-/// Opens a table of that class with these columns. The style sheet tells cells by the class and their number: it is the
+/// Opens a table of that class with these columns. The style sheet selects cells by the class and their number: it is the
 /// rows that make the page long.
 pub(super) fn open(f: &mut fmt::Formatter<'_>, class: &str, names: &[&str]) -> fmt::Result {
     write!(f, r#"<table class="{class}"><thead><tr>"#)?;

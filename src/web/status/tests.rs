@@ -39,7 +39,7 @@ fn uin(number: u64) -> Uin {
     number.try_into().unwrap()
 }
 
-/// An account of so many users, of whom nothing is known yet. Polled each minute, two keys each, for ninety days.
+/// An account with so many users, without data yet. Polled each minute, two keys each, for ninety days.
 fn account(name: &str, users: u64) -> Arc<Account> {
     let max_age = Duration::from_hours(90 * 24);
     let policy = Policy { max_age, ..Policy::default() }.into();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tencentcloud_simulator::{Behaviour, User};
 
-use super::{Told, behaving, command, list, mixed, user};
+use super::{Field, behaving, command, list, mixed, user};
 use crate::world::{UIN, World};
 
 /// A world with users whose names are formulas, or else need quotes.

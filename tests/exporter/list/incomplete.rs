@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tencentcloud_simulator::{Behaviour, Fault, Rejection, Times};
 
-use super::{Told, behaving, command, files::output_file, fine, list, user};
+use super::{Field, behaving, command, files::output_file, fine, list, user};
 use crate::world::{UIN, World};
 
 fn refusal() -> Fault {
@@ -22,7 +22,7 @@ fn refused(action: &str, configured: &str, flags: &[&str]) -> (World, Told) {
         .config()
         .replace("{name: prod,", &format!("{{name: prod, sts_endpoint: '{endpoint}', {configured},"))
         .replace("interval: 1s", "interval: 1m, last_used: true");
-    let told = Told::from(command(&world, &config, flags).output().unwrap());
+    let told = Field::from(command(&world, &config, flags).output().unwrap());
     (world, told)
 }
 
@@ -67,10 +67,10 @@ fn nobody_found_is_not_nobody_there() {
     let world = fine();
     world.simulator.inject_into("ListUsers", refusal(), Times::UntilCleared);
     let config = world.config().replace(&format!("uins: [{UIN}]"), "discover: true");
-    let told = Told::from(command(&world, &config, &[]).output().unwrap());
+    let told = Field::from(command(&world, &config, &[]).output().unwrap());
     assert_eq!(told.code, Some(2), "{told:?}");
     assert!(told.stdout.ends_with("\n1 account, users and keys unknown; 1 listing failed\n"), "{}", told.stdout);
-    let told = Told::from(command(&world, &config, &["--output=json"]).output().unwrap());
+    let told = Field::from(command(&world, &config, &["--output=json"]).output().unwrap());
     let json: Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!((&json["complete"], &json["accounts"][0]["up"]), (&false.into(), &false.into()), "{json}");
     assert_eq!((&json["keys"], &json["failures"]), (&json!([]), &json!([])));

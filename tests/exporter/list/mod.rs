@@ -191,7 +191,7 @@ fn what_is_typed_wrong_is_named_and_mended() {
 fn a_configuration_that_is_wrong_ends_it_with_every_fault() {
     let world = fine();
     let config = world.config().replace("uins:", "uins_file: /nowhere/uins, uin:").replace("20", "21");
-    let told = Told::from(command(&world, &config, &[]).output().unwrap());
+    let told = Field::from(command(&world, &config, &[]).output().unwrap());
     assert_eq!(told.code, Some(2), "{told:?}");
     for fault in ["accounts[0].uin: unknown", "/nowhere/uins", "poll.rate_limit"] {
         assert!(told.stderr.contains(fault), "{fault}: {}", told.stderr);
@@ -211,7 +211,7 @@ fn users_of_files_are_listed_within_the_budget() {
         world.endpoint,
         world.folder.path().join("state").display()
     );
-    let told = Told::from(command(&world, &config, &["--output=json"]).output().unwrap());
+    let told = Field::from(command(&world, &config, &["--output=json"]).output().unwrap());
     assert_eq!(told.code, Some(0), "{told:?}");
     let arrivals = world.simulator.arrivals();
     assert_eq!(arrivals.len(), 45, "each user is asked about once");
@@ -239,7 +239,7 @@ fn an_account_that_is_down_is_told_of_beside_one_that_is_not() {
             down.endpoint
         ),
     );
-    let told = Told::from(command(&world, &config, &[]).output().unwrap());
+    let told = Field::from(command(&world, &config, &[]).output().unwrap());
     assert_eq!(told.code, Some(2), "{told:?}");
     for row in [
         "down     1             -                 -       -    failed: connect\n",
@@ -255,7 +255,7 @@ fn an_account_that_is_down_is_told_of_beside_one_that_is_not() {
 fn a_credential_that_is_missing_is_named() {
     let world = fine();
     let mut command = command(&world, &world.config(), &["--output=json"]);
-    let told = Told::from(command.env_remove("TENCENTCLOUD_SECRET_ID").output().unwrap());
+    let told = Field::from(command.env_remove("TENCENTCLOUD_SECRET_ID").output().unwrap());
     assert_eq!(told.code, Some(2), "{told:?}");
     let json: Value = serde_json::from_str(&told.stdout).unwrap();
     let failure = &json["failures"][0];

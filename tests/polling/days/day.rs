@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Empty};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tencentcloud_cam_exporter::app::Listeners;
-use tencentcloud_simulator::{Behaviour, Caller, Fault, Key, Population, Rejection, Simulator, Times, Told, User};
+use tencentcloud_simulator::{Behaviour, Caller, Fault, Field, Key, Population, Rejection, Simulator, Times, User};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until},
@@ -270,8 +270,8 @@ fn due(uin: u64, user: &User, now: Timestamp) -> Vec<String> {
     let age = |key: &Key| now.duration_since(created(key));
     for key in active() {
         let idle = match &key.last_used_date {
-            Told::As(date) => now.duration_since(at_eight(&format!("{date}T00:00:00"))),
-            Told::Absent | Told::Null => age(key),
+            Field::Value(date) => now.duration_since(at_eight(&format!("{date}T00:00:00"))),
+            Field::Absent | Field::Null => age(key),
         };
         for (alert, is_due) in [
             ("AccessKeyStale", age(key) > DAY * 90),

@@ -42,7 +42,7 @@ const MAX_HELD: [usize; 2] = [128, 16];
 /// Judges passwords.
 #[derive(Debug)]
 pub(super) struct BasicAuth {
-    /// Of this process alone: without it, nobody can make a digest.
+    /// Random for each process, so that clients cannot compute digests.
     key: SecretBox<[u8; 64]>,
     checks: Arc<Mutex<Checks>>,
     pacers: [Pacer; 2],
@@ -114,10 +114,10 @@ impl BasicAuth {
         })
     }
 
-    /// Whether one of `users`, of whom there is at least one, has that name and that password.
+    /// Whether one of `users`, which are not empty, has that name and that password.
     pub(super) async fn judge(&self, users: &Users, credentials: BasicCredentials, peer: &Arc<Peer>) -> AuthResult {
         let known = str::from_utf8(credentials.user()).ok().and_then(|name| users.get_key_value(name));
-        // Whether there is such a user is told neither by the answer nor by how long it takes.
+        // Neither the response nor its duration reveals whether the user exists.
         let hash = match known {
             Some((_, hash)) => hash.clone(),
             None => match self.decoy(users, credentials.user()) {
@@ -127,7 +127,7 @@ impl BasicAuth {
         };
         let digest = self.digest(&[credentials.user(), hash.text().expose_secret().as_bytes(), credentials.password()]);
         let lane = usize::from(hash.is_slow());
-        let (verdict, told) = oneshot::channel();
+        let (verdict, result) = oneshot::channel();
         {
             let mut checks = self.checks.lock();
             checks.cache.keep_only(users);
@@ -144,7 +144,7 @@ impl BasicAuth {
                 }
             }
         }
-        match timeout(TIMEOUT, told).await {
+        match timeout(TIMEOUT, result).await {
             Ok(Ok(verdict)) => {
                 peer.record(verdict.right);
                 if !verdict.right {
@@ -202,15 +202,15 @@ impl Worker {
         thread::Builder::new().name("bcrypt".to_owned()).spawn(move || worker.run()).is_ok()
     }
 
-    /// Serves the line until nobody waits.
+    /// Checks passwords until the queue is empty.
     fn run(self) {
         while let Some(check) = self.next() {
             let verdict = check.run();
-            self.settle(check, verdict);
+            self.complete(check, verdict);
         }
     }
 
-    fn settle(&self, check: Check, verdict: Verdict) {
+    fn complete(&self, check: Check, verdict: Verdict) {
         let mut checks = self.checks.lock();
         match &check.user {
             Some(user) if verdict.right => checks.cache.remember_right(user, check.digest),
@@ -235,7 +235,7 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Nobody may wait for a thread that has died.
+    /// Clients must not wait for a thread that has panicked.
     fn drop(&mut self) {
         if thread::panicking() {
             let mut checks = self.checks.lock();
@@ -350,7 +350,7 @@ mod tests {
         // Either of them is the one that is taken.
         let check = worker.next().unwrap();
         assert_eq!(auth.checks.lock().lanes[0].line.len(), 2);
-        worker.settle(check, Verdict { right: true, cost: Duration::ZERO });
+        worker.complete(check, Verdict { right: true, cost: Duration::ZERO });
         for one in same {
             assert_eq!(one.await.unwrap(), AuthResult::Accepted);
         }
@@ -383,7 +383,7 @@ mod tests {
         waiting.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
-    /// A password that has been checked is remembered, although nobody waited for the check to end.
+    /// A checked password is cached, even if its client has gone.
     #[tokio::test(start_paused = true)]
     async fn a_slow_hash_is_right_the_next_time() {
         let (auth, users) = (Arc::new(BasicAuth::new().unwrap()), Users::from([("slow".to_owned(), slow())]));
@@ -398,7 +398,7 @@ mod tests {
         let worker = Worker { checks: Arc::clone(&auth.checks), lane: 1 };
         let check = worker.next().unwrap();
         assert_eq!(waiting.await.unwrap(), AuthResult::Overloaded);
-        worker.settle(check, Verdict { right: true, cost: 2 * TIMEOUT });
+        worker.complete(check, Verdict { right: true, cost: 2 * TIMEOUT });
         assert_eq!(judge(&auth, &users, "slow", "s").await, AuthResult::Accepted);
     }
 

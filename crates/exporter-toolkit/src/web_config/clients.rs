@@ -43,8 +43,8 @@ pub(super) struct Clients {
 pub(super) enum Trust {
     /// Anybody's.
     Anybody,
-    /// Nobody's: there is no authority.
-    Nobody,
+    /// No certificate: there is no authority.
+    None,
     /// Those of the authorities that it knows.
     Authorities(Arc<dyn ClientCertVerifier>),
 }
@@ -68,7 +68,7 @@ impl ClientCertVerifier for Clients {
     ) -> Result<ClientCertVerified, Error> {
         match &self.trust {
             Trust::Anybody => {}
-            Trust::Nobody => return Err(CertificateError::UnknownIssuer.into()),
+            Trust::None => return Err(CertificateError::UnknownIssuer.into()),
             Trust::Authorities(_) if self.is_pinned(end_entity, now)? => {}
             Trust::Authorities(verifier) => {
                 verifier.verify_client_cert(end_entity, intermediates, now)?;

@@ -1,7 +1,7 @@
 //! Follows the file, and those that it names, as they change.
 //!
 //! The current file counts: with an invalid one, all requests are refused. Certificates are different.
-//! Whoever renews them writes two files, and for a moment the two do not match; so the last that were whole are served
+//! A renewal writes two files, which do not match for a moment; so the last valid pair is served
 //! until there are new ones.
 
 use std::{
@@ -35,7 +35,7 @@ pub(super) struct ConfigWatcher {
     file: Watched<Arc<WebConfig>>,
     folder: PathBuf,
     now: Now,
-    /// As it was at the start, when what cannot change was settled.
+    /// The configuration at the start. Some settings cannot change later.
     start: Arc<WebConfig>,
     /// Whether the file had something in it when it was last good.
     had_content: bool,
@@ -126,7 +126,7 @@ impl ConfigWatcher {
 
     /// Takes up new certificates, from other files where `config` says so.
     fn follow_certificates(&mut self, config: &WebConfig, now: Timestamp) -> Result<(), Faults> {
-        // Whether TLS is spoken is settled at the start. Who would speak it no longer does so until the restart.
+        // Whether to use TLS is decided at the start, and cannot change until the restart.
         let Some(certificates) = &mut self.certificates else { return Ok(()) };
         match &config.tls {
             Some(section) if *section != certificates.section => {
@@ -254,7 +254,7 @@ mod tests {
 
     struct Scene {
         folder: TempDir,
-        /// A clock that goes when told to.
+        /// A clock that the test advances.
         clock: Arc<Mutex<Timestamp>>,
         watcher: ConfigWatcher,
     }

@@ -166,14 +166,14 @@ impl Live {
         Ok(Connection::Secure(Box::new(hello.into_stream(tls).await?)))
     }
 
-    /// What there is to serve by, from a look that is a second old at the most. Who comes while another looks does not wait.
+    /// The current configuration, read at most a second ago. A request does not wait for another's read.
     async fn view(&self) -> WebSnapshot {
         if let Ok(mut watcher) = Arc::clone(&self.watcher).try_lock_owned()
             && self.is_time_to_look()
         {
             let view = Arc::clone(&self.view);
             let look = spawn_blocking(move || *view.lock() = watcher.look());
-            // One that hangs goes on by itself. Nobody else looks meanwhile.
+            // A read that hangs continues in the background. No other read starts meanwhile.
             let _ = timeout(READ_TIMEOUT, look).await;
         }
         self.view.lock().clone()

@@ -26,7 +26,7 @@ pub(super) struct PasswordCache {
 impl PasswordCache {
     /// Whether it was right, if that is remembered.
     pub(super) fn get(&self, digest: &Digest) -> Option<bool> {
-        // Nobody can aim at a digest without the key, so how long this takes tells nothing.
+        // Digests cannot be chosen without the key, so the duration of a lookup reveals nothing.
         if self.right.values().any(|right| right == digest) {
             return Some(true);
         }

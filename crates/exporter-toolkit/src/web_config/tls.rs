@@ -28,7 +28,7 @@ const FIELDS: &[&str] = &[
 /// Those that may be blank, which is as if they were not given: names of files and PEM text, as in the toolkit.
 const MAY_BE_BLANK: &[&str] = &["cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file"];
 
-/// Those that keep clients out. Where a template leaves them blank, nobody would be kept out.
+/// Fields that restrict clients. Blank, for instance by an empty template value, they would restrict none.
 const RESTRICTIONS: &[&str] = &["client_auth_type", "client_allowed_sans"];
 
 /// What is said to one of the latter.
@@ -38,7 +38,7 @@ pub(super) const BLANK_RESTRICTION: &str = "blank, which would keep nobody out: 
 const HTTP2_SUITES: [CipherSuite; 2] =
     [CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256];
 
-/// What mends a policy that asks for no certificate.
+/// The fix for a policy that requests no certificate.
 const ASK: &str = "add client_auth_type: RequireAndVerifyClientCert";
 
 /// How TLS is spoken. What it needs may be in files, which are not read yet.
@@ -197,8 +197,8 @@ impl Draft {
             }
             _ => None,
         };
-        if let Some((unfit, mend)) = unfit {
-            node.refuse(notes, format_args!("{unfit}: {mend}"));
+        if let Some((unfit, fix)) = unfit {
+            node.refuse(notes, format_args!("{unfit}: {fix}"));
         }
         let versions = self.min_version.unwrap_or(Version::Tls12)..=self.max_version.unwrap_or(Version::Tls13);
         if versions.is_empty() {

@@ -80,7 +80,7 @@ fn make(
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(served)));
     config.ignore_client_order = section.prefer_server_cipher_suites;
     config.alpn_protocols = if http2 { vec![HTTP2.to_vec(), HTTP1.to_vec()] } else { vec![HTTP1.to_vec()] };
-    // Every connection shakes hands anew, so that none outlives a change of what is asked of clients.
+    // No resumption: each connection must pass the current client verification.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
@@ -166,7 +166,7 @@ fn clients_of(
 ) -> Result<Option<Clients>, Refused> {
     let mut verifier = |roots: RootCertStore| {
         if roots.is_empty() {
-            return Ok(Trust::Nobody);
+            return Ok(Trust::None);
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
         let verifier =

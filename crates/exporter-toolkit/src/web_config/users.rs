@@ -17,7 +17,7 @@ const MOST_COST: u32 = 31;
 /// The most for a check of about a second. Each step doubles it. Those that cost more are checked in a lane of their own.
 const MOST_QUICK_COST: u32 = 14;
 
-/// The users by name; nobody need say who they are where there are none.
+/// The users by name. Without users, no authentication is required.
 pub(super) type Users = BTreeMap<String, PasswordHash>;
 
 /// What bcrypt made of a password.

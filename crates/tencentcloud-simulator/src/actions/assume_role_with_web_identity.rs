@@ -1,4 +1,4 @@
-//! `AssumeRoleWithWebIdentity` of STS: a temporary credential of a role, for whoever holds a token of an identity provider
+//! `AssumeRoleWithWebIdentity` of STS: a temporary credential of a role, for a client that holds a token of an identity provider
 //! that the role trusts. The one action that is not signed.
 //!
 //! Source: <https://cloud.tencent.com/document/api/1312/73070>.

@@ -1,4 +1,4 @@
-//! `ListAccessKeys` of CAM: the access keys of a user, the caller's own where nobody is named.
+//! `ListAccessKeys` of CAM: the access keys of a user, the caller's own if the request names no user.
 //!
 //! Source: <https://cloud.tencent.com/document/product/598/45156>.
 

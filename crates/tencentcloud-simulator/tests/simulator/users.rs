@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use serde_json::json;
-use tencentcloud_simulator::{Behaviour, Key, LastUsedRows, Told, User};
+use tencentcloud_simulator::{Behaviour, Field, Key, LastUsedRows, User};
 
 use crate::account::{CALLER, USER, code, post, said, simulator};
 
@@ -39,9 +39,9 @@ async fn last_uses_are_told_as_documented_and_not_in_the_order_of_the_request() 
     };
     simulator.edit(|population| {
         let keys = [
-            key("a", Told::As("2022-12-19".to_owned()), Told::As(1_671_681_023_555)),
-            key("b", Told::Null, Told::Absent),
-            key("c", Told::Null, Told::Null),
+            key("a", Field::Value("2022-12-19".to_owned()), Field::Value(1_671_681_023_555)),
+            key("b", Field::Null, Field::Absent),
+            key("c", Field::Null, Field::Null),
         ];
         population.users.insert(USER, User::with_keys(keys));
     });

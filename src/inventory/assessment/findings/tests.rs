@@ -51,7 +51,7 @@ fn a_key_has_all_findings_that_are_true_of_it() {
         (50, Active, never, vec![Unused]),
         (80, Active, Some(used(45)), vec![]),
         (80, Active, Some(used(46)), vec![Unused]),
-        // 89 days after the last use, told 15 days before.
+        // 89 days after the last use, announced 15 days before.
         (80, Active, Some(used(73)), vec![Unused]),
         (80, Active, Some(used(74)), vec![AutoDisableSoon, Unused]),
         (80, Unknown, Some(used(74)), vec![Unused]),
