@@ -38,11 +38,11 @@ use tokio_util::sync::CancellationToken;
 
 use process::Process;
 
-/// Enough that with an interval of a second there is always somebody due.
+/// Enough that with an interval of a second there is always a user due.
 const USERS: u64 = 100;
 const CALLER: u64 = 100_013_000_000;
 
-/// Whom the other client asks about.
+/// The user that the other client polls.
 const THEIRS: u64 = CALLER + USERS + 1;
 
 const LIMIT: f64 = 20.0;

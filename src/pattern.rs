@@ -3,11 +3,12 @@
 use std::str::FromStr;
 
 use thiserror::Error;
+use wildmatch::WildMatch;
 
 /// The longest pattern, in characters: no name that it could match is longer.
 const MAX_CHARS: usize = 128;
 
-/// A text in which `*` stands for any characters, and `?` for any one. Capitals count.
+/// A text in which `*` stands for any characters, and `?` for any one. Case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
@@ -19,30 +20,10 @@ pub struct NotAPattern;
 // === impl Pattern ===
 
 impl Pattern {
-    /// Whether the whole text is as the pattern says.
+    /// Whether the pattern matches the whole text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let [pattern, text] = [&self.0, text].map(|text| text.chars().collect::<Vec<char>>());
-        let (mut at, mut place) = (0, 0);
-        // Behind the last star, and how much of the text it stands for so far.
-        let mut star: Option<(usize, usize)> = None;
-        while at < text.len() {
-            match pattern.get(place) {
-                Some('*') => {
-                    place += 1;
-                    star = Some((place, at));
-                }
-                Some(char) if *char == '?' || *char == text[at] => (place, at) = (place + 1, at + 1),
-                _ => match &mut star {
-                    Some((behind, until)) => {
-                        *until += 1;
-                        (place, at) = (*behind, *until);
-                    }
-                    None => return false,
-                },
-            }
-        }
-        pattern[place..].iter().all(|char| *char == '*')
+        WildMatch::new(&self.0).matches(text)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state file, saved by a process that is killed, and by one with an odd umask.
 //!
-//! That process is this test's own program, told by an environment variable to save and do nothing else.
+//! That process is this test's own program, which an environment variable makes save and do nothing else.
 
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
@@ -94,14 +94,14 @@ fn save_for_ever(file: &StateFile, first: u32) -> ! {
 /// The `number`-th state: no user is in it as in another.
 fn state(number: u32) -> State {
     let second = Duration::from_secs(1);
-    let facts = AccountSettings {
+    let settings = AccountSettings {
         policy: Policy { max_age: second, ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: second,
         ..AccountSettings::default()
     };
     let uins = || (1..=USERS).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap());
-    let account = Account::new("prod".parse().unwrap(), facts, uins());
+    let account = Account::new("prod".parse().unwrap(), settings, uins());
     let at = Timestamp::from_second(number.into()).unwrap();
     // A shorter one over a longer one would show where it was not cut.
     let id = AccessKeyId::from("x".repeat(1 + number as usize * 37 % 100).as_str());

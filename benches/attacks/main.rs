@@ -1,5 +1,5 @@
 //! Attacks on the built binary, over loopback, bounded in time, number and rate: how much memory they cost, and whether
-//! somebody with a right to be answered still is.
+//! a legitimate client is still answered.
 //!
 //! `cargo bench --bench attacks` plays all of them, each at an exporter of its own, in twenty minutes, and prints a table.
 //! It fails when an exporter died or hung, took more memory than its goal, left a probe without an answer, or more than a

@@ -1,4 +1,4 @@
-//! Those who have a right to be answered: a scraper and a kubelet. And somebody who looks at the process.
+//! The legitimate clients, a scraper and a kubelet; and the process, watched from outside.
 
 use std::{io::Read, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -73,7 +73,7 @@ impl Users {
 
     /// Writes a state file, as if every user had just been polled.
     pub(crate) fn save(&self, path: PathBuf) {
-        let facts = AccountSettings {
+        let settings = AccountSettings {
             policy: Policy { max_age: Duration::from_hours(24), ..Policy::default() }.into(),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_mins(1),
@@ -81,7 +81,7 @@ impl Users {
         };
         let uin = |number: u64| Uin::try_from(number).unwrap();
         let accounts = (0..self.accounts).map(|index| {
-            let account = Account::new(name(index).parse().unwrap(), facts.clone(), self.uins(index).map(uin));
+            let account = Account::new(name(index).parse().unwrap(), settings.clone(), self.uins(index).map(uin));
             for user in self.of(index) {
                 account.listed(uin(user.uin), &user.keys, SystemClock.now());
             }

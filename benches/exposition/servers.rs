@@ -25,7 +25,7 @@ use crate::{
 /// Polls a second of ours, whatever the number of users and accounts.
 const POLLS: usize = 18;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is answered to a scrape of `/metrics`.
 pub(crate) struct Server {
@@ -125,7 +125,7 @@ impl Server {
         let process = Process::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < PATIENCE, "it does not listen on {address}: {command:?}");
+            assert!(started.elapsed() < TIMEOUT, "it does not listen on {address}: {command:?}");
             sleep(Duration::from_millis(10));
         }
         let rss_at_rest = process.rss();
@@ -140,7 +140,7 @@ fn users_file(users: &Users) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-/// What somebody who serves files would write, but for the places.
+/// A usual configuration for static files, but for the paths.
 fn nginx_conf(folder: &Path, address: SocketAddr) -> String {
     let folder = folder.display();
     format!(

@@ -23,11 +23,24 @@ class Population:
         self.users, self.with_findings = users, with_findings
 
     def text(self):
-        now, out = int(time.time()), []
+        lines = [f"{name}{{{inner}}} {value}" for name, inner, value in self.samples(int(time.time()))]
+        return ("\n".join(lines) + "\n").encode()
+
+    def history(self, hours, target):
+        """OpenMetrics text of the past hours, with a sample a minute, of the families that panels read over time."""
+        end, out = int(time.time()) // 60 * 60, []
+        for name, inner, value in sorted(self.samples(end)):
+            if "_account_" in name or "_exporter_" in name or "_api_" in name or name.endswith(("_finding", "clock_skew_seconds")):
+                labels = ",".join(filter(None, [inner, f'job="tencentcloud-cam-exporter",instance="127.0.0.1:{target}"']))
+                # A sample of each minute, but for those that are scraped.
+                out += [f"{name}{{{labels}}} {value} {end - 60 * ago}" for ago in range(60 * hours, 4, -1)]
+        return "\n".join(out) + "\n# EOF\n"
+
+    def samples(self, now):
+        out = []
 
         def add(name, value, **labels):
-            inner = ",".join(f'{key}="{text}"' for key, text in labels.items())
-            out.append(f"tencentcloud_cam_{name}{{{inner}}} {value}" if inner else f"tencentcloud_cam_{name} {value}")
+            out.append((f"tencentcloud_cam_{name}", ",".join(f'{key}="{text}"' for key, text in labels.items()), value))
 
         a = {"account": "prod"}
         for name, value in (
@@ -72,7 +85,7 @@ class Population:
                     add("access_key_finding", used, **k, finding="unused")
             if bad:
                 add("user_finding", 3, **u, finding="at_limit")
-        return ("\n".join(out) + "\n").encode()
+        return out
 
 
 def serve(population):
@@ -89,13 +102,18 @@ def serve(population):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.population = population
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
 class Prometheus:
-    def __init__(self, rules, target, interval):
+    def __init__(self, rules, target, interval, history=None):
         self.folder = pathlib.Path(tempfile.mkdtemp())
+        if history is not None:
+            (self.folder / "history").write_text(history)
+            blocks = ["promtool", "tsdb", "create-blocks-from", "openmetrics", self.folder / "history", self.folder / "data"]
+            subprocess.run(blocks, check=True, stdout=subprocess.DEVNULL)
         (self.folder / "alertmanager.yml").write_text("{route: {receiver: nobody}, receivers: [{name: nobody}]}")
         rule_files = ""
         if rules is not None:
@@ -174,7 +192,7 @@ def main():
     parser.add_argument("--findings", type=int, nargs="*", help="users with findings, six alerts each (few: users / 1000, and many: users * 7 / 15)")
     parser.add_argument("--interval", type=int, default=60, help="seconds between scrapes, and between evaluations")
     parser.add_argument("--old", help="a revision whose deploy/prometheus/rules.yml is measured too")
-    parser.add_argument("--panels", type=int, default=0, help="hours over which the panels are asked, and waited for")
+    parser.add_argument("--panels", type=int, default=0, help="hours over which the panels are asked; their past is made up")
     options = parser.parse_args()
     variants = {"none": None}
     if options.old:
@@ -186,7 +204,9 @@ def main():
     for with_findings in options.findings or (options.users // 1000, options.users * 7 // 15):
         server, base = serve(Population(options.users, with_findings)), 0.0
         for name, rules in variants.items():
-            prometheus = Prometheus(rules, server.server_address[1], options.interval)
+            asks_panels = options.panels and name == "per key"
+            past = server.population.history(options.panels, server.server_address[1]) if asks_panels else None
+            prometheus = Prometheus(rules, server.server_address[1], options.interval, past)
             time.sleep(options.settle * 60)
             started = prometheus.cpu()
             time.sleep(options.minutes * 60)
@@ -199,8 +219,7 @@ def main():
             dropped = prometheus.own(sum, "prometheus_notifications_dropped_total")
             alerts = len(prometheus.get("alerts").get("data", {}).get("alerts", []))
             print(f"{alerts:6}  {name:12} {spent - base:19.2f}  {longest:15.2f}  {recorded:15.0f}  {missed:6.0f}  {dropped:7.0f}", flush=True)
-            if options.panels and name == "per key" and with_findings <= options.users // 1000:
-                time.sleep(max(0, options.panels * 3600 - (options.settle + options.minutes) * 60))
+            if asks_panels:
                 for line in panels(prometheus, options.panels) or [f"every panel answers over {options.panels} h"]:
                     print(line, flush=True)
             prometheus.stop()

@@ -12,7 +12,7 @@ const COARSENESS: Duration = Duration::from_millis(50);
 
 pub(crate) struct Process(Child);
 
-/// The processor time taken up to a moment.
+/// The CPU time used up to a moment.
 pub(crate) struct CpuTime {
     /// Of everything, threads that have ended included. The kernel counts it in hundredths of a second.
     coarse: Duration,

@@ -117,7 +117,7 @@ impl Supervisor {
             let new_file = configured.uins_file.clone();
             let mut member = match before.remove(&name) {
                 Some(member) => {
-                    member.account.set_facts(facts(&configured));
+                    member.account.set_settings(settings(&configured));
                     Member { organization, configured, ..member }
                 }
                 None => Member::new(organization, configured),
@@ -147,7 +147,7 @@ impl Supervisor {
                 Some(member) if member.organization == organization => member,
                 // It has gone from one organisation to another.
                 Some(member) => {
-                    member.account.set_facts(facts(&configured));
+                    member.account.set_settings(settings(&configured));
                     let mut member = Member { organization, configured, ..member };
                     member.polled = member.polled.take().map(|polled| self.change(&member, polled));
                     member
@@ -317,7 +317,7 @@ impl Supervisor {
 
 impl Member {
     fn new(organization: Option<AccountName>, configured: config::Account) -> Self {
-        let account = Arc::new(Account::new(configured.name.clone(), facts(&configured), []));
+        let account = Arc::new(Account::new(configured.name.clone(), settings(&configured), []));
         Self { organization, configured, from_file: Arc::default(), account, polled: None, follower: None }
     }
 
@@ -377,7 +377,7 @@ fn joined(
     configured.into_iter().map(|configured| (None, configured)).chain(members).collect()
 }
 
-fn facts(configured: &config::Account) -> AccountSettings {
+fn settings(configured: &config::Account) -> AccountSettings {
     AccountSettings {
         policy: Arc::clone(&configured.keys.policy),
         overrides: Arc::clone(&configured.keys.overrides),

@@ -192,7 +192,7 @@ impl Step {
     }
 
     fn of_account(account: &Account, watch: &mut Watch, local: Timestamp) -> Self {
-        let (now, listings, configured) = (account.correct(local), account.listings(), account.facts().listings);
+        let (now, listings, configured) = (account.correct(local), account.listings(), account.settings().listings);
         let is_listed = |listing: &Listing| listings.get(*listing).up() == Some(true);
         let is_given_up = |listing: Listing| {
             listings.get(listing).failure.as_ref().is_some_and(|failure| {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 pub use findings::{AUTO_DISABLE_ANNOUNCEMENT, AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
 use tencentcloud_api::KeyStatus;
 
-use super::{Account, AccountSettings, Listing, Policy, Snapshot, User};
+use super::{Account, AccountSettings, Listing, Policy, Progress, Snapshot, User, account::State};
 
 /// An answer about a user is late once it is older than this many effective poll intervals.
 pub const LATE_INTERVALS: u32 = 3;
@@ -203,40 +203,38 @@ impl Moment {
     }
 }
 
+/// How long existing users must be without an answer for an outage to begin.
+pub(super) fn outage_after(effective_interval: Duration) -> Duration {
+    effective_interval.saturating_mul(OUTAGE_INTERVALS)
+}
+
 // === impl Account ===
 
 impl Account {
     /// How often each user is polled: the poll interval, or as often as the rate limit allows.
     #[must_use]
     pub fn effective_interval(&self) -> Duration {
-        let users = self.uins.lock().len();
-        let needed = self.progress().rate_limit.map(|limit| time_for(users, limit));
-        needed.unwrap_or_default().max(self.facts().poll_interval)
-    }
-
-    /// How long no user that exists must go unanswered for an outage to begin.
-    #[must_use]
-    pub fn outage_after(&self) -> Duration {
-        self.effective_interval().saturating_mul(OUTAGE_INTERVALS)
+        self.state().effective_interval(self.progress())
     }
 
     /// What is true of the account, whose users are `users`, at `moment`.
     #[must_use]
     pub fn assess(&self, users: &Snapshot, moment: Moment) -> Assessment {
-        let (facts, progress, listings) = (self.facts(), self.progress(), self.listings());
-        let now = progress.correct(moment.local);
+        // Copies: polls must not wait until all users are assessed.
+        let (settings, listings, progress) = (self.settings(), self.listings(), self.progress());
         let effective_interval = self.effective_interval();
+        let now = progress.correct(moment.local);
         let (mut user_counts, mut keys, mut oldest) = (UserCounts::default(), KeyCounts::default(), None);
         for (_, user) in users.iter() {
-            let assessed = user.assess(&facts, effective_interval, now);
+            let assessed = user.assess(&settings, effective_interval, now);
             user_counts.add(assessed);
-            keys.add(user, user.policy(&facts), now);
+            keys.add(user, user.policy(&settings), now);
             if assessed.state != UserState::Missing {
                 oldest = oldest.max(user.answered.map(|answered| since(answered, now)));
             }
         }
         let failed = |listing: &Listing| listings.get(*listing).failure.is_some();
-        let finding_users: Vec<Listing> = facts.listings.iter().filter(|listing| listing.finds_users()).collect();
+        let finding_users: Vec<Listing> = settings.listings.iter().filter(|listing| listing.finds_users()).collect();
         let awaited: Vec<Listing> =
             finding_users.iter().copied().filter(|listing| listings.get(*listing).up().is_none()).collect();
         let state = if user_counts.up > 0 {
@@ -254,7 +252,7 @@ impl Account {
         };
         let is_throttled = progress.rate.zip(progress.rate_limit).is_some_and(|(rate, limit)| rate < limit);
         let skew = progress.skew(moment.local).filter(|_| now != moment.local);
-        let outage = users.covered().outage(moment.instant, self.outage_after());
+        let outage = users.covered().outage(moment.instant, outage_after(effective_interval));
         let problems = [
             progress.is_silent(moment.instant).then_some(AccountProblem::Silent),
             match state {
@@ -265,12 +263,13 @@ impl Account {
             },
         ]
         .into_iter()
-        .chain(facts.listings.iter().filter(failed).map(|listing| Some(AccountProblem::ListingFailed(listing))))
+        .chain(settings.listings.iter().filter(failed).map(|listing| Some(AccountProblem::ListingFailed(listing))))
         .chain([
             self.credential_problem().map(|_| AccountProblem::CredentialNotRenewed),
             skew.map(AccountProblem::ClockSkew),
             is_throttled.then_some(AccountProblem::Throttled),
-            (effective_interval > facts.poll_interval).then_some(AccountProblem::IntervalTooShort(effective_interval)),
+            (effective_interval > settings.poll_interval)
+                .then_some(AccountProblem::IntervalTooShort(effective_interval)),
         ]);
         Assessment {
             state,
@@ -280,10 +279,19 @@ impl Account {
             keys,
             is_complete: users.covered().is_complete(),
             outage,
-            last_uses_known: facts.listings.last_uses.then_some(keys.last_use_unknown == 0),
+            last_uses_known: settings.listings.last_uses.then_some(keys.last_use_unknown == 0),
             effective_interval,
             oldest_answer: oldest,
         }
+    }
+}
+
+// === impl State ===
+
+impl State {
+    pub(super) fn effective_interval(&self, progress: Progress) -> Duration {
+        let needed = progress.rate_limit.map(|limit| time_for(self.uins.len(), limit));
+        needed.unwrap_or_default().max(self.settings.poll_interval)
     }
 }
 
@@ -340,9 +348,9 @@ impl AccountProblem {
 impl User {
     /// What is true of the user, polled once every `effective_interval`, where it is `now` by the account's clock.
     #[must_use]
-    pub fn assess(&self, facts: &AccountSettings, effective_interval: Duration, now: Timestamp) -> UserAssessment {
+    pub fn assess(&self, settings: &AccountSettings, effective_interval: Duration, now: Timestamp) -> UserAssessment {
         let (state, longest) = (self.state(), effective_interval.saturating_mul(LATE_INTERVALS));
-        let policy = self.policy(facts);
+        let policy = self.policy(settings);
         UserAssessment {
             state,
             is_answered: self.answered.is_some(),

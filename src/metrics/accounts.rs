@@ -22,7 +22,7 @@ pub(super) struct AccountFamily {
 /// An account at one moment.
 #[derive(Debug)]
 pub(super) struct View {
-    facts: AccountSettings,
+    settings: AccountSettings,
     progress: Progress,
     listings: Listings,
     skew: Option<SignedDuration>,
@@ -53,7 +53,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
             help: "Configured maximum number of access keys of a user.",
             kind: Kind::Gauge,
         },
-        value: |view| Some(view.facts.policy.limit.into()),
+        value: |view| Some(view.settings.policy.limit.into()),
     },
     AccountFamily {
         family: Family {
@@ -61,7 +61,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
             help: "Configured age from which an access key is stale.",
             kind: Kind::Gauge,
         },
-        value: |view| Some(view.facts.policy.max_age.as_secs_f64()),
+        value: |view| Some(view.settings.policy.max_age.as_secs_f64()),
     },
     AccountFamily {
         family: Family {
@@ -98,7 +98,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
             help: "Configured interval between polls of a user.",
             kind: Kind::Gauge,
         },
-        value: |view| Some(view.facts.poll_interval.as_secs_f64()),
+        value: |view| Some(view.settings.poll_interval.as_secs_f64()),
     },
     AccountFamily {
         family: Family {
@@ -266,7 +266,7 @@ impl View {
     pub(super) fn of(account: &Account, users: &Snapshot, moment: Moment) -> Self {
         let progress = account.progress();
         Self {
-            facts: account.facts(),
+            settings: account.settings(),
             listings: account.listings(),
             skew: progress.skew(moment.local),
             now: moment.instant,

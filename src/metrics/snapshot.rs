@@ -35,7 +35,7 @@ pub(super) struct Snapshot {
 #[derive(Debug)]
 struct AccountSnapshot {
     name: AccountName,
-    facts: AccountSettings,
+    settings: AccountSettings,
     /// The time by the account's clock.
     now: Timestamp,
     users: UsersSnapshot,
@@ -79,7 +79,7 @@ impl Snapshot {
             let view = View::of(account, &users, moment);
             AccountSnapshot {
                 name: account.name().clone(),
-                facts: account.facts(),
+                settings: account.settings(),
                 now: account.correct(local),
                 users,
                 values: array::from_fn(|family| (accounts::FAMILIES[family].value)(&view).unwrap_or(f64::NAN)),
@@ -126,7 +126,7 @@ impl Snapshot {
                     let mut digits = itoa::Buffer::new();
                     let plain = &[("account", account.name.as_str()), ("uin", digits.format(uin.get()))];
                     #[expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52")]
-                    family.samples(user, &account.facts, account.now, |further, value| {
+                    family.samples(user, &account.settings, account.now, |further, value| {
                         take(Labels { plain, further }, value as f64);
                     });
                     *place = Place { user: at.user + 1, ..at };

@@ -44,15 +44,16 @@ struct World {
 impl World {
     /// Two accounts, the first with so many users.
     fn new(users: u64) -> Self {
-        let facts = AccountSettings {
+        let settings = AccountSettings {
             policy: Policy { max_age: Duration::from_millis(9_500), ..Policy::default() }.into(),
             id_label: IdLabel::Full,
             poll_interval: Duration::from_secs(1),
             listings: ConfiguredListings { last_uses: true, ..ConfiguredListings::default() },
             ..AccountSettings::default()
         };
-        let account =
-            |name: &str, users: u64| Arc::new(Account::new(name.parse().unwrap(), facts.clone(), (0..users).map(uin)));
+        let account = |name: &str, users: u64| {
+            Arc::new(Account::new(name.parse().unwrap(), settings.clone(), (0..users).map(uin)))
+        };
         let accounts = [account("prod", users), account("test-1", 1)];
         let inventory = Arc::new(Inventory::new(accounts.to_vec()));
         let own = Own::new().unwrap();
@@ -133,7 +134,7 @@ fn world_of_everything() -> World {
         exempt("seven", Finding::Stale, 1_767_225_600),
         exempt(&uin(2).to_string(), Finding::AtLimit, 1_767_225_601),
     ];
-    prod.set_facts(AccountSettings { overrides: overrides.into(), ..prod.facts() });
+    prod.set_settings(AccountSettings { overrides: overrides.into(), ..prod.settings() });
     let odd = AccessKey { status: KeyStatus::Unknown, ..key("AKID\"\\\né", 1_767_225_700) };
     prod.listed(uin(1), &[key("AKIDb", 1_700_000_000), odd], second(1_767_225_599));
     let inactive = AccessKey { status: KeyStatus::Inactive, ..key("AKIDc", -86_400) };

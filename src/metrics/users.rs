@@ -150,12 +150,12 @@ impl UserFamily {
         }
     }
 
-    /// Hands out the samples of the user of an account with these `facts` as of `now`: the labels after `account` and `uin`,
+    /// Hands out the samples of the user of an account with these `settings` as of `now`: the labels after `account` and `uin`,
     /// and the value.
     pub(super) fn samples(
         self,
         user: &User,
-        facts: &AccountSettings,
+        settings: &AccountSettings,
         now: Timestamp,
         mut take: impl FnMut(&[(&'static str, &str)], i64),
     ) {
@@ -199,7 +199,7 @@ impl UserFamily {
                 }
             }
             (Self::KeyAutoDisable, keys) => {
-                let policy = user.policy(facts);
+                let policy = user.policy(settings);
                 for key in keys {
                     if let Some(time) = key.auto_disabled_at(policy) {
                         take(&[(ACCESS_KEY_ID, &key.label)], time.as_second());
@@ -207,7 +207,7 @@ impl UserFamily {
                 }
             }
             (Self::KeyFinding, _) => {
-                let policy = user.policy(facts);
+                let policy = user.policy(settings);
                 for (key, verdict) in user.judged_keys(policy, now) {
                     for finding in verdict.findings.iter() {
                         if let Some(value) = value_of_key(finding, key, user, policy) {
@@ -217,13 +217,13 @@ impl UserFamily {
                 }
             }
             (Self::Finding, keys) => {
-                for finding in user.verdict(user.policy(facts), now).findings.iter() {
+                for finding in user.verdict(user.policy(settings), now).findings.iter() {
                     let number = if finding == Finding::ConsoleLogin { user.enabled_keys() } else { keys.len() };
                     take(&[(FINDING, finding.label())], number.try_into().unwrap_or(i64::MAX));
                 }
             }
             (Self::Exempt, _) => {
-                for exemption in &user.policy(facts).exemptions {
+                for exemption in &user.policy(settings).exemptions {
                     take(&[(FINDING, exemption.finding.label())], (!exemption.has_ended(now)).into());
                 }
             }

@@ -96,8 +96,8 @@ impl<'a> Json<'a> {
             name: account.name.as_str(),
             up: account.assessment.state.up(),
             users: account.assessment.users.total,
-            key_limit: account.facts.policy.limit,
-            key_max_age_seconds: account.facts.policy.max_age.as_secs(),
+            key_limit: account.settings.policy.limit,
+            key_max_age_seconds: account.settings.policy.max_age.as_secs(),
         });
         Self {
             generated: time(report.made),

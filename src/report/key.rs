@@ -65,10 +65,10 @@ impl KeyReport {
     pub(super) fn of_user<'a>(
         account: &'a AccountName,
         (uin, user): (Uin, &'a User),
-        facts: &'a AccountSettings,
+        settings: &'a AccountSettings,
         now: Timestamp,
     ) -> impl Iterator<Item = Self> + 'a {
-        let policy = user.policy(facts);
+        let policy = user.policy(settings);
         user.judged_keys(policy, now).map(move |(key, verdict)| Self {
             account: account.clone(),
             uin,

@@ -65,7 +65,7 @@ pub struct AccountReport {
     /// Its name.
     pub name: AccountName,
     /// What is expected of its keys.
-    pub facts: AccountSettings,
+    pub settings: AccountSettings,
     /// What is true of it.
     pub assessment: Assessment,
 }
@@ -88,12 +88,12 @@ impl Report {
             failed_listings: vec![],
         };
         for account in inventory.accounts() {
-            let (name, facts, now) = (account.name(), account.facts(), account.correct(*at));
+            let (name, settings, now) = (account.name(), account.settings(), account.correct(*at));
             let (users, listings) = (account.snapshot(), account.listings());
             let assessment = account.assess(&users, Moment::now(*at));
             for (uin, user) in users.iter() {
-                report.keys.extend(KeyReport::of_user(name, (uin, user), &facts, now));
-                let ended = user.policy(&facts).exemptions.iter().filter(|exemption| exemption.has_ended(now));
+                report.keys.extend(KeyReport::of_user(name, (uin, user), &settings, now));
+                let ended = user.policy(&settings).exemptions.iter().filter(|exemption| exemption.has_ended(now));
                 report.ended_exemptions.extend(ended.map(|exemption| EndedExemption {
                     account: name.clone(),
                     uin,
@@ -109,7 +109,7 @@ impl Report {
                 let failure = listings.get(listing).failure.clone()?;
                 Some(FailedListing { account: name.clone(), listing, failure })
             }));
-            report.accounts.push(AccountReport { name: name.clone(), facts, assessment });
+            report.accounts.push(AccountReport { name: name.clone(), settings, assessment });
         }
         report.knows_last_use = report.keys.iter().any(|key| key.last_used.is_some());
         report.sort(Order::Worst);

@@ -85,7 +85,7 @@ impl State {
             }
             let users = account.users();
             // Their labels cannot change while the users are locked.
-            let (id_label, sources) = (account.facts().id_label, account.sources());
+            let (id_label, sources) = (account.settings().id_label, account.sources());
             for (uin, user) in &*users {
                 let caller = sources.caller == Some(*uin);
                 if caller || user.is_known() {
@@ -134,7 +134,7 @@ impl State {
     pub fn restore(mut self, inventory: &Inventory, admits: impl Fn(&AccountName, Uin, Origin<'_>) -> bool) -> usize {
         let mut restored = 0;
         for account in inventory.accounts() {
-            let (name, id_label) = (account.name(), account.facts().id_label);
+            let (name, id_label) = (account.name(), account.settings().id_label);
             let users = self.accounts.remove(name).unwrap_or_default();
             let found = users.iter().filter_map(|(uin, saved)| {
                 let User { name, console_login, .. } = &*saved.user;
@@ -178,9 +178,9 @@ mod tests {
     use crate::inventory::{Account, AccountSettings, Key, Users};
 
     fn account(name: &str, id_label: IdLabel, users: &Users) -> Arc<Account> {
-        let facts = AccountSettings { id_label, ..AccountSettings::default() };
+        let settings = AccountSettings { id_label, ..AccountSettings::default() };
         let listed = users.iter().filter(|(_, user)| user.name.is_none()).map(|(uin, _)| *uin);
-        let account = Account::new(name.parse().unwrap(), facts, listed);
+        let account = Account::new(name.parse().unwrap(), settings, listed);
         let found = users.iter().filter_map(|(uin, user)| {
             Some((*uin, FoundUser { name: user.name.clone()?, console_login: user.console_login }))
         });

@@ -93,9 +93,9 @@ mod tests {
     /// The routes to an account with so many users.
     fn routes(users: u64) -> (Routes, Arc<Account>) {
         let policy = Policy { max_age: Duration::ZERO, ..Policy::default() }.into();
-        let facts = AccountSettings { policy, poll_interval: Duration::from_secs(1), ..AccountSettings::default() };
+        let settings = AccountSettings { policy, poll_interval: Duration::from_secs(1), ..AccountSettings::default() };
         let uins = (1..=users).map(|uin| uin.try_into().unwrap());
-        let account = Arc::new(Account::new("prod".parse().unwrap(), facts, uins));
+        let account = Arc::new(Account::new("prod".parse().unwrap(), settings, uins));
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
         let own = Arc::new(Own::new().unwrap());
         let clock = Arc::new(SystemClock);

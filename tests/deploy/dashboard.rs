@@ -30,7 +30,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What the linter is told to overlook.
+/// Findings of the linter that are excluded.
 fn excluded() -> BTreeSet<(String, String)> {
     let list = YamlLoader::load_from_str(&read("deploy/grafana/.lint")).unwrap().remove(0);
     let of_rule = |(rule, exclusion): (&Yaml, &Yaml)| -> Vec<(String, String)> {

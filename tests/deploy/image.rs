@@ -75,8 +75,8 @@ fn listed(root: &Path, folder: &Path, into: &mut BTreeMap<String, (u32, u32, u32
 #[test]
 #[ignore = "needs buildah, podman and runc"]
 fn it_says_what_it_is_and_runs_as_nobody_special() {
-    let told = output(Command::new(&built().program).arg("--version"));
-    let revision = told.lines().find_map(|line| line.strip_prefix("revision:")).unwrap().trim();
+    let result = output(Command::new(&built().program).arg("--version"));
+    let revision = result.lines().find_map(|line| line.strip_prefix("revision:")).unwrap().trim();
     let label = |name: &str| inspected(&format!(r#"{{{{index .Config.Labels "org.opencontainers.image.{name}"}}}}"#));
     assert_eq!(label("title"), env!("CARGO_PKG_NAME"));
     assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
@@ -157,8 +157,8 @@ fn it_runs_read_only_as_its_user_without_capabilities_until_it_is_told_to_stop()
 #[test]
 #[ignore = "needs buildah, podman and runc"]
 fn it_tells_its_version() {
-    let told = run(&[], &["--version"]);
-    assert_eq!(String::from_utf8(told.stdout).unwrap(), output(Command::new(&built().program).arg("--version")));
+    let result = run(&[], &["--version"]);
+    assert_eq!(String::from_utf8(result.stdout).unwrap(), output(Command::new(&built().program).arg("--version")));
 }
 
 /// Names come from a resolver and from /etc/hosts, and authorities from where the image has its own.
@@ -179,15 +179,15 @@ fn it_finds_hosts_by_name_and_trusts_the_authorities_of_the_image() {
         String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     };
 
-    let told = connect(&[&resolver]);
-    assert!(told.contains("UnknownIssuer"), "the image's own authorities have not signed this one: {told}");
-    let told = connect(&[&resolver, &bundle]);
-    assert!(told.contains("prod: ok: "), "{told}");
+    let result = connect(&[&resolver]);
+    assert!(result.contains("UnknownIssuer"), "the image's own authorities have not signed this one: {result}");
+    let result = connect(&[&resolver, &bundle]);
+    assert!(result.contains("prod: ok: "), "{result}");
     assert!(names.asked() > 0, "the resolver was not asked");
 
     let asked = names.asked();
-    let told = connect(&[&resolver, &hosts, &bundle]);
-    assert!(told.contains("prod: ok: "), "{told}");
+    let result = connect(&[&resolver, &hosts, &bundle]);
+    assert!(result.contains("prod: ok: "), "{result}");
     assert_eq!(names.asked(), asked, "/etc/hosts comes first");
 }
 

@@ -15,7 +15,7 @@ use std::{
 use file::Rule;
 use yaml_rust2::Yaml;
 
-/// Where the documents are, for whoever is told of an alert.
+/// The address of the runbooks in alerts.
 const DOCUMENTS: &str = "https://github.com/tencentcloud-cam-exporter/tencentcloud-cam-exporter/blob/main/";
 
 const PREFIX: &str = "TencentCloudCam";
@@ -120,8 +120,8 @@ fn an_alert_has_a_runbook_and_a_runbook_an_alert() {
         assert!(page.starts_with(&format!("# {}\n", alert.name)), "{}", alert.name);
         let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
         assert_eq!(headings, HEADINGS, "{}", alert.name);
-        let told = format!("{} Severity: `{}`.", alert.field("annotations.summary"), alert.field("labels.severity"));
-        assert!(page.contains(&told), "{}: {told}", alert.name);
+        let result = format!("{} Severity: `{}`.", alert.field("annotations.summary"), alert.field("labels.severity"));
+        assert!(page.contains(&result), "{}: {result}", alert.name);
         assert!(page.contains(&format!("alertname={}", alert.name)), "{}: no silence", alert.name);
     }
     let pages = fs::read_dir(in_project("docs/alerts")).unwrap();
@@ -135,13 +135,13 @@ fn the_table_has_every_alert() {
     let page = read("docs/alerts/README.md");
     let rows = page.lines().filter(|line| line.starts_with("| ["));
     let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
-    let told: Vec<(&str, &str, &str)> = rows.iter().map(|row| (row[1], row[2], row[4])).collect();
+    let result: Vec<(&str, &str, &str)> = rows.iter().map(|row| (row[1], row[2], row[4])).collect();
     let alerts = alerts();
     let links: Vec<String> =
         alerts.iter().map(|alert| format!("[{}]({}.md)", &alert.name[PREFIX.len()..], alert.name)).collect();
     let real = alerts.iter().zip(&links);
     let real = real.map(|(alert, link)| (link.as_str(), alert.field("labels.severity"), alert.field("for")));
-    assert_eq!(told, real.collect::<Vec<_>>());
+    assert_eq!(result, real.collect::<Vec<_>>());
 }
 
 #[test]
@@ -206,13 +206,13 @@ fn the_rules_for_accounts_differ_in_the_alerts_on_keys_alone() {
     let [keys, accounts] = ["rules.yml", "rules-accounts.yml"].map(|file| read(&format!("deploy/prometheus/{file}")));
     let health = |text: &str| text.split_once("  - name: tencentcloud-cam-health\n").unwrap().1.to_owned();
     assert!(health(&keys) == health(&accounts));
-    let told = |file: &str| -> Vec<(String, String, String)> {
+    let result = |file: &str| -> Vec<(String, String, String)> {
         let alerts = file::rules(file).into_iter().filter(Rule::is_alert);
         alerts
             .map(|alert| (alert.name.clone(), alert.field("labels.severity").to_owned(), alert.field("for").to_owned()))
             .collect()
     };
-    assert_eq!(told("rules.yml"), told("rules-accounts.yml"));
+    assert_eq!(result("rules.yml"), result("rules-accounts.yml"));
 }
 
 /// Whether this rule of `rules-accounts.yml` is in `rules.yml` too, where it is tested.

@@ -66,8 +66,8 @@ fn systemd_has_nothing_to_say_of_the_units() {
     // That it would have something to say.
     let misspelt = read(EXPORTER).replace("DynamicUser=", "DynamicUsr=").replace("/usr/local/bin/", "/nowhere/");
     fs::write(path(EXPORTER), misspelt).unwrap();
-    let (_, told) = systemd_analyze(&units, &verify);
-    assert!(told.contains("DynamicUsr") && told.contains("/nowhere/"), "{told}");
+    let (_, result) = systemd_analyze(&units, &verify);
+    assert!(result.contains("DynamicUsr") && result.contains("/nowhere/"), "{result}");
 }
 
 #[test]
@@ -76,10 +76,10 @@ fn the_services_are_hardly_exposed() {
     let units = installed();
     for unit in [EXPORTER, TEXTFILE] {
         let path = units.path().join(unit).display().to_string();
-        let (_, told) = systemd_analyze(&units, &["security", "--offline=true", "--no-pager", &path]);
-        let (_, score) = told.split_once("Overall exposure level for ").unwrap_or_else(|| panic!("{told}"));
+        let (_, result) = systemd_analyze(&units, &["security", "--offline=true", "--no-pager", &path]);
+        let (_, score) = result.split_once("Overall exposure level for ").unwrap_or_else(|| panic!("{result}"));
         let score: f64 = score.split_whitespace().nth(1).unwrap().parse().unwrap();
-        assert!(score <= MOST_EXPOSED, "{unit}: {score}\n{told}");
+        assert!(score <= MOST_EXPOSED, "{unit}: {score}\n{result}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Our rules, a real Prometheus and a real Alertmanager: what whoever is on call is told of a bad day, and what not.
+//! Our rules, a real Prometheus and a real Alertmanager: the notifications of a bad day.
 //!
 //! The day is played in minutes: [`Pace`] says how fast. With `CAM_E2E_FACTOR=1` it takes more than an hour, and the rules
 //! are used as they stand. `--nocapture` shows it as it goes.
@@ -44,7 +44,7 @@ const UNTIL_STALE: Duration = Duration::from_mins(20);
 /// The file of the targets.
 const TARGETS: &str = "targets.json";
 
-/// What is told of.
+/// The subject of a notification.
 mod alert {
     pub(super) const STALE_KEY: &str = r#"TencentCloudCamAccessKeyStale{access_key_id="AKIDstal****xxxx",account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065917"}"#;
     pub(super) const OVER_LIMIT: &str = r#"TencentCloudCamUserOverKeyLimit{account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065918"}"#;
@@ -56,7 +56,7 @@ mod alert {
         r#"TencentCloudCamExporterDown{instance="exporter",job="tencentcloud-cam-exporter",severity="warning"}"#;
 }
 
-/// What is told to whom, in this order.
+/// The expected notifications, in this order.
 const EXPECTED: [(&str, &str, &str); 10] = [
     ("firing", "ticket", alert::STALE_KEY),
     ("firing", "ticket", alert::OVER_LIMIT),
@@ -70,7 +70,7 @@ const EXPECTED: [(&str, &str, &str); 10] = [
     ("resolved", "ticket", alert::OVER_LIMIT),
 ];
 
-/// What fires and is not told, as something is told that says it better.
+/// Alerts that fire and are inhibited by a better one.
 const INHIBITED: [&str; 7] = [
     r#"TencentCloudCamInventoryStale{account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065917"}"#,
     r#"TencentCloudCamInventoryStale{account="prod",job="tencentcloud-cam-exporter",severity="warning",uin="100013065918"}"#,
@@ -159,11 +159,11 @@ impl Day {
     /// Waits until `holds`, which is `what` should come about.
     fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let asked = SystemClock.now();
-        let patience = self.pace.of(Duration::from_hours(1)) + Duration::from_mins(1);
+        let timeout = self.pace.of(Duration::from_hours(1)) + Duration::from_mins(1);
         while !holds() {
-            let in_time = SystemClock.now().duration_since(asked).unsigned_abs() < patience;
+            let in_time = SystemClock.now().duration_since(asked).unsigned_abs() < timeout;
             let alerts = || self.prometheus.query("ALERTS");
-            assert!(in_time, "never {what}; what was told:\n{}\nand what there is: {:#?}", self.table(), alerts());
+            assert!(in_time, "never {what}; what was sent:\n{}\nand what there is: {:#?}", self.table(), alerts());
             thread::sleep(Duration::from_millis(100));
         }
         println!("{:7.1} s  {what}", self.since_the_start(SystemClock.now()));
@@ -171,7 +171,7 @@ impl Day {
 
     fn until_told(&self, status: &str, alert: &str) {
         let is_it = |news: &News| news.status == status && news.alert == alert;
-        self.until(&format!("{status}: {alert}"), || self.webhook.told().iter().any(is_it));
+        self.until(&format!("{status}: {alert}"), || self.webhook.received().iter().any(is_it));
     }
 
     /// How many series a query finds.
@@ -193,18 +193,18 @@ impl Day {
         at.duration_since(self.began).as_secs_f64()
     }
 
-    /// What was told, an alert a line.
+    /// What was sent, an alert a line.
     fn table(&self) -> String {
-        let told = self.webhook.told();
+        let output = self.webhook.received();
         let line = |fired: &News| {
-            let resolved = told
+            let resolved = output
                 .iter()
                 .find(|news| news.status == "resolved" && news.alert == fired.alert && news.since == fired.since);
             let seconds = |news: &News| format!("{:.1}", self.since_the_start(news.at));
             let resolved = resolved.map_or("-".to_owned(), seconds);
             format!("{:>8} {resolved:>8}  {:10} {}\n", seconds(fired), fired.receiver, fired.alert)
         };
-        let lines: String = told.iter().filter(|news| news.status == "firing").map(line).collect();
+        let lines: String = output.iter().filter(|news| news.status == "firing").map(line).collect();
         format!("   fired resolved  receiver   alert\n{lines}")
     }
 }
@@ -272,7 +272,7 @@ fn on_a_bad_day_each_alert_is_told_once_and_resolved_once() {
     day.until("what follows from it fires too", || day.count(inhibited) == 6);
     day.world.bring_the_api_back();
     day.until_told("resolved", alert::ACCOUNT_DOWN);
-    day.until("all is mended that followed", || day.count(inhibited) == 0);
+    day.until("all inhibited alerts are over", || day.count(inhibited) == 0);
 
     *day.clock.0.lock() = SignedDuration::from_mins(2);
     day.until_told("firing", alert::CLOCK_SKEWED);
@@ -294,16 +294,16 @@ fn on_a_bad_day_each_alert_is_told_once_and_resolved_once() {
     day.until_scraped(20);
 
     println!("{}", day.table());
-    let told = day.webhook.told();
-    let in_short: Vec<_> = told.iter().map(News::in_short).collect();
+    let output = day.webhook.received();
+    let in_short: Vec<_> = output.iter().map(News::in_short).collect();
     assert_eq!(in_short, EXPECTED);
-    assert!(told[0].since >= stale_from, "no key is called stale before its time");
+    assert!(output[0].since >= stale_from, "no key is called stale before its time");
 
     let log = fs::read_to_string(day.world.folder.path().join("prometheus.log")).unwrap();
     assert!(!log.contains("Evaluating rule failed"), "{log}");
 
     let mut firings = firings(&day.prometheus);
-    for news in told.iter().filter(|news| news.status == "firing") {
+    for news in output.iter().filter(|news| news.status == "firing") {
         assert!(firings.remove(&(news.alert.clone(), news.since)), "{news:?} is not what Prometheus has: {firings:#?}");
     }
     let not_told: Vec<_> = firings.iter().map(|(alert, _)| alert.as_str()).collect();

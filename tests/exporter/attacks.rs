@@ -46,13 +46,13 @@ fn exporter(users: u64, flags: &[&str]) -> (Scene, Exporter) {
     let uins: Vec<Uin> = (1..=users).map(|uin| Uin::try_from(100_000_000_000 + uin).unwrap()).collect();
     let day = Duration::from_hours(24);
     let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    let facts = AccountSettings {
+    let settings = AccountSettings {
         policy: Policy { max_age: day, ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: day,
         ..AccountSettings::default()
     };
-    let account = Account::new("prod".parse().unwrap(), facts, uins.iter().copied());
+    let account = Account::new("prod".parse().unwrap(), settings, uins.iter().copied());
     for uin in &uins {
         let key = |end| AccessKey {
             id: AccessKeyId::from(format!("AKID{:x>30}{end}", uin.to_string()).as_str()),

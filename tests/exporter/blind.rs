@@ -229,14 +229,14 @@ fn a_key_that_is_deleted_in_the_console() {
 fn a_caller_that_is_a_role_or_may_not_ask_who_it_is() {
     let role = r#"{"Response":{"UserId":"4611686018427397919:session","Type":"CAMRole","RequestId":"1"}}"#;
     let role = Response::builder().header("content-type", "application/json").body(role.into()).unwrap();
-    for (fault, told) in [
+    for (fault, output) in [
         (Fault::Answer(role), "leave include_self out. To poll users, name them under uins, or set discover: true."),
         (denied(), "Give the calling user a policy that allows sts:GetCallerIdentity on the resource *"),
     ] {
         let world = World::with_one_user();
         world.simulator.inject_into("GetCallerIdentity", fault, Times::UntilCleared);
         let exporter = world.start_with(&config(&world, "include_self: true"), &[]);
-        let shows = ["1 account is down: prod", "1 account cannot find the user that asks: prod", told];
+        let shows = ["1 account is down: prod", "1 account cannot find the user that asks: prod", output];
         let runbooks = ["TencentCloudCamAccountDown", "TencentCloudCamCallerUnknown"];
         tells(&exporter, &Expected { title: "2 problems", runbooks: &runbooks, shows: &shows, account_up: Some(0.0) });
     }

@@ -69,13 +69,13 @@ fn says_of_each_why_it_has_none() {
     let metrics = exporter.until("refused", |metrics| metrics.failures("credentials") > 0.0);
     assert!(refresh_failures(&metrics) > 0.0);
     let (_, log) = exporter.stop();
-    for told in [
+    for output in [
         "env: environment variable TENCENTCLOUD_SECRET_ID is not set",
         "profile: there is no credentials file, neither of /nowhere/.tencentcloud/credentials nor /etc/tencentcloud/credentials",
         "tke_oidc: environment variable TKE_REGION is not set",
         "cvm_role: the metadata service: cannot connect",
     ] {
-        assert!(log.contains(told), "{told}: {log}");
+        assert!(log.contains(output), "{output}: {log}");
     }
 }
 
@@ -119,14 +119,14 @@ fn what_is_set_up_and_broken_is_not_passed_over() {
         (&[region, file, role], "tke_oidc: environment variable TKE_PROVIDER_ID ", not_set),
         (&[region, provider, file], "tke_oidc: environment variable TKE_ROLE_ARN ", not_set),
     ];
-    for (variables, link, told) in cases {
+    for (variables, link, output) in cases {
         let mut variables = variables.to_vec();
         variables.push(("CAM_EXPORTER_METADATA_ENDPOINT", &endpoint));
         let exporter = started(&world, &config(&world), &variables);
         let metrics = exporter.until("failed twice", |metrics| metrics.failures("credentials") > 1.0);
-        assert!(refresh_failures(&metrics) > 0.0, "{told}");
+        assert!(refresh_failures(&metrics) > 0.0, "{output}");
         let (_, log) = exporter.stop();
-        assert!(log.contains(&format!("the source {link}")) && log.contains(told), "{link}{told}: {log}");
+        assert!(log.contains(&format!("the source {link}")) && log.contains(output), "{link}{output}: {log}");
         assert!(log.contains("No other source is used instead"), "{log}");
     }
     assert_eq!((world.simulator.metadata_requests(), world.simulator.arrivals()), (0, vec![]), "nobody was asked");

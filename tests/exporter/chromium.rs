@@ -17,7 +17,7 @@ pub(crate) struct Chromium {
     from: BufReader<ChildStdout>,
     session: Option<String>,
     messages: u64,
-    /// What it told unasked.
+    /// Its events.
     events: Vec<Value>,
     _profile: TempDir,
 }
@@ -99,12 +99,12 @@ impl Chromium {
         }
         self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
         loop {
-            let mut told = self.read();
-            if told["id"] == self.messages {
-                assert_eq!(told.get("error"), None, "{method}: {told}");
-                return told["result"].take();
+            let mut output = self.read();
+            if output["id"] == self.messages {
+                assert_eq!(output.get("error"), None, "{method}: {output}");
+                return output["result"].take();
             }
-            self.events.push(told);
+            self.events.push(output);
         }
     }
 

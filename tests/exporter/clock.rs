@@ -46,7 +46,7 @@ fn the_api_s_clock_is_gone_by_where_ours_is_an_hour_off() {
         let skew = metrics.get(r#"clock_skew_seconds{account="prod"}"#).unwrap();
         assert!((skew - ahead.as_secs() as f64).abs() <= 2.0, "{skew}");
         let now = (SystemClock.now() + ahead).as_second() as f64;
-        assert!((age(&metrics) - now).abs() <= 2.0, "ages are told by the API's clock");
+        assert!((age(&metrics) - now).abs() <= 2.0, "ages are by the API's clock");
         let answered = metrics.of_user("user_last_success_timestamp_seconds").unwrap();
         assert!((answered - now).abs() <= 3.0, "{answered}");
         let failures: f64 = metrics.family("tencentcloud_cam_poll_failures_total").values().sum();
@@ -65,7 +65,7 @@ fn a_few_seconds_are_nobody_s_fault() {
     let metrics = exporter.until_answered(2);
     let skew = metrics.get(r#"clock_skew_seconds{account="prod"}"#).unwrap();
     assert!((skew - 40.0).abs() <= 2.0, "{skew}");
-    assert!((age(&metrics) - SystemClock.now().as_second() as f64).abs() <= 2.0, "ages are told by our own");
+    assert!((age(&metrics) - SystemClock.now().as_second() as f64).abs() <= 2.0, "ages are by our own");
     let (_, log) = exporter.stop();
     assert!(!log.contains("clock"), "{log}");
 }

@@ -5,10 +5,10 @@ use std::process::Output;
 use crate::world::{World, binary};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
-    told(&binary().args(arguments).output().unwrap())
+    result(&binary().args(arguments).output().unwrap())
 }
 
-fn told(output: &Output) -> (Option<i32>, String) {
+fn result(output: &Output) -> (Option<i32>, String) {
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
 }
@@ -27,14 +27,14 @@ fn version_says_what_it_was_built_from() {
 fn help_tells_every_command_and_exit_code() {
     let (code, text) = run(&["--help"]);
     assert_eq!(code, Some(0));
-    for told in ["demo", "check-config", "--config.file", "--web.listen-address", "--log.level", "Exit codes:"] {
-        assert!(text.contains(told), "{told}: {text}");
+    for result in ["demo", "check-config", "--config.file", "--web.listen-address", "--log.level", "Exit codes:"] {
+        assert!(text.contains(result), "{result}: {text}");
     }
 }
 
 #[test]
 fn a_wrong_flag_is_named_and_mended() {
-    for (arguments, told) in [
+    for (arguments, result) in [
         (["--config.fil=a"].as_slice(), "'--config.file'"),
         (&["--web.listen-address=10047"], "expected [host]:port, such as :10047"),
         (&["--web.telemetry-path=metrics"], "expected / and then"),
@@ -50,7 +50,7 @@ fn a_wrong_flag_is_named_and_mended() {
     ] {
         let (code, text) = run(arguments);
         assert_eq!(code, Some(2), "{text}");
-        assert!(text.contains(told), "{arguments:?}: {text}");
+        assert!(text.contains(result), "{arguments:?}: {text}");
     }
 }
 
@@ -83,7 +83,7 @@ fn a_check_counts_the_users_of_files_and_of_the_shard() {
     assert!(shares.iter().all(|share| (270..400).contains(share)), "{shares:?}");
 }
 
-/// The configuration of the documentation's list of faults: every one is told, with its path, by both commands.
+/// The configuration of the documentation's list of faults: both commands report each, with its path.
 #[test]
 fn every_fault_is_told_at_once() {
     let world = World::with_one_user();
@@ -105,7 +105,7 @@ poll: {interval: 0s, rate_limit: 21}
     for arguments in [["check-config", &flag].as_slice(), &[&flag]] {
         let (code, text) = run(arguments);
         assert_eq!(code, Some(1), "{text}");
-        for told in [
+        for result in [
             &path.display().to_string(),
             "accounts[0].rate_limt: unknown",
             "accounts[0].uins[1]: \"12a\" is not a UIN: expected an integer, such as 100013065917",
@@ -115,7 +115,7 @@ poll: {interval: 0s, rate_limit: 21}
             "poll.interval:",
             "poll.rate_limit:",
         ] {
-            assert!(text.contains(told), "{told}: {text}");
+            assert!(text.contains(result), "{result}: {text}");
         }
     }
 }
@@ -133,7 +133,7 @@ fn the_environment_is_laid_over_the_file() {
     let path = world.write("config.yaml", &world.config());
     let check = |name: &str, value: &str| {
         let flag = format!("--config.file={}", path.display());
-        told(&binary().args(["check-config", &flag]).env(name, value).output().unwrap())
+        result(&binary().args(["check-config", &flag]).env(name, value).output().unwrap())
     };
     let (code, text) = check("CAM_EXPORTER__ACCOUNTS__0__UINS", "100013065917,100013065918");
     assert_eq!(code, Some(0), "{text}");

@@ -1,4 +1,4 @@
-//! `check-config --connect`: a line an account, and how to mend what is wrong.
+//! `check-config --connect`: a line for each account, and advice about failures.
 
 use std::{process::Command, sync::Arc};
 
@@ -33,7 +33,7 @@ fn command(world: &World, config: &str) -> Command {
 }
 
 /// The exit code, what is said of accounts, and what is said in the end.
-fn told(mut command: Command) -> (Option<i32>, String, String) {
+fn result(mut command: Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -47,7 +47,7 @@ fn told(mut command: Command) -> (Option<i32>, String, String) {
 
 /// What is said of the one account of `world`, which cannot be polled.
 fn refused(world: &World, config: &str) -> String {
-    let (code, accounts, error) = told(command(world, config));
+    let (code, accounts, error) = result(command(world, config));
     assert_eq!((code, accounts.lines().count()), (Some(1), 1), "{accounts}{error}");
     assert!(error.contains("1 of 1 account cannot be polled"), "{error}");
     accounts
@@ -56,7 +56,7 @@ fn refused(world: &World, config: &str) -> String {
 #[test]
 fn an_account_that_can_be_polled_costs_one_call() {
     let world = World::new([(UIN, user()), (UIN + 1, user())]);
-    let (code, accounts, error) = told(command(&world, &world.config()));
+    let (code, accounts, error) = result(command(&world, &world.config()));
     assert_eq!((code, error.as_str()), (Some(0), ""));
     assert_eq!(accounts, format!("prod: ok: user {UIN} has 1 key\n"));
     assert_eq!(world.simulator.arrivals().len(), 1);
@@ -81,7 +81,7 @@ fn each_source_of_users_is_asked_for() {
     );
     let fields = "name: prod, discover: true, include_self: true,";
     let config = world.config_with("env: {}").replace("name: prod,", fields);
-    let (code, said, error) = told(command(&world, &config));
+    let (code, said, error) = result(command(&world, &config));
     assert_eq!(code, Some(1), "{said}");
     let lines: Vec<&str> = said.lines().collect();
     let [keys, own, users] = lines[..] else { panic!("{said}") };
@@ -96,7 +96,7 @@ fn who_asks_is_asked_of_sts() {
     let world = World::new([(UIN, user())]);
     let config = world.config_with("env: {}").replace("name: prod,", "name: prod, include_self: true,");
     let sts = format!("sts_endpoint: 'http://{}'", world.endpoint);
-    let (code, said, _) = told(command(&world, &config.replace(&sts, "sts_endpoint: 'http://127.0.0.1:1'")));
+    let (code, said, _) = result(command(&world, &config.replace(&sts, "sts_endpoint: 'http://127.0.0.1:1'")));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("prod: connect: http://127.0.0.1:1/: cannot connect"), "{said}");
 }
@@ -142,7 +142,7 @@ fn a_wrong_credential_is_told_apart_from_none() {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
-        let (code, accounts, _) = told(command);
+        let (code, accounts, _) = result(command);
         assert_eq!(code, Some(1), "{accounts}");
         accounts
     };
@@ -164,7 +164,7 @@ fn a_clock_that_is_wrong_is_told_and_gone_by() {
         let users = [(UIN, user())].into();
         let off = Arc::new(Off(SignedDuration::from_secs(ahead)));
         let world = World::at(off, Population { callers: vec![caller(None)], users });
-        let (code, accounts, error) = told(command(&world, &world.config()));
+        let (code, accounts, error) = result(command(&world, &world.config()));
         assert_eq!(code, Some(0), "{accounts}{error}");
         assert!(accounts.contains("prod: ok: ") && accounts.contains(said), "{accounts}");
         assert!(accounts.contains("the local clock is ") && accounts.contains("fix it"), "{accounts}");
@@ -192,7 +192,7 @@ fn every_account_has_its_line_in_order() {
         format!("{{name: {name}, uins: [{UIN}], endpoint: 'http://{endpoint}', credentials: {{env: {{}}}}}}")
     };
     let accounts = [account("one", denied.endpoint), account("two", world.endpoint), account("three", denied.endpoint)];
-    let (code, said, error) = told(command(&world, &format!("accounts: [{}]", accounts.join(", "))));
+    let (code, said, error) = result(command(&world, &format!("accounts: [{}]", accounts.join(", "))));
     assert_eq!(code, Some(1), "{said}");
     let starts = ["one: denied: ", "two: ok: ", "three: denied: "];
     assert!(said.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{said}");
@@ -212,18 +212,18 @@ fn nobody_is_asked_while_the_configuration_is_wrong() {
 fn an_organization_is_listed_and_the_role_of_a_member_taken_on() {
     let world = organization::world(60);
     let members = organization::config(&world, "").replace("discover: {interval: 1s}, ", "");
-    let (code, said, error) = told(command(&world, &members));
+    let (code, said, error) = result(command(&world, &members));
     assert_eq!((code, error.as_str()), (Some(0), ""), "{said}");
     assert_eq!(said, format!("org: ok: the organization has 60 members\n{FIRST}: ok: 2 users to be found\n"));
     assert_eq!(world.simulator.arrivals().len(), 3, "the members, the role, and the member's users");
 
     let with_users = organization::config(&world, "exclude: ['team 1']");
-    let (_, said, _) = told(command(&world, &with_users));
+    let (_, said, _) = result(command(&world, &with_users));
     let starts = ["org: ok: 0 users to be found", "org: ok: the organization", &format!("{}: ok: ", FIRST + 1)];
     assert!(said.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{said}");
     assert_eq!(said.lines().count(), 3, "{said}");
 
-    let (code, said, _) = told(command(&world, &organization::config(&world, "include: [nobody]")));
+    let (code, said, _) = result(command(&world, &organization::config(&world, "include: [nobody]")));
     assert_eq!((code, said.lines().count()), (Some(0), 2), "nobody's role is proved: {said}");
 }
 
@@ -232,20 +232,20 @@ fn a_member_whose_role_is_of_no_use_is_told_apart_from_a_list_that_is_denied() {
     let world = organization::world(2);
     let config = organization::config(&world, "");
     world.simulator.edit_roles(|roles| roles[0].permissions.clear());
-    let (code, said, error) = told(command(&world, &config));
+    let (code, said, error) = result(command(&world, &config));
     let line = said.lines().last().unwrap();
     assert_eq!(code, Some(1), "{said}");
     assert!(line.starts_with(&format!("{FIRST}: denied: ")) && line.contains("allows `cam:ListUsers`"), "{said}");
     assert!(error.contains("1 of 2 accounts cannot be polled"), "{error}");
 
     world.simulator.edit_roles(|roles| roles[0].trusted_callers.clear());
-    let (_, said, _) = told(command(&world, &config));
+    let (_, said, _) = result(command(&world, &config));
     let line = said.lines().last().unwrap();
     assert!(line.starts_with(&format!("{FIRST}: credentials: ")) && line.contains("AssumeRole: "), "{said}");
 
     let denied = Fault::Error(Rejection::new("AuthFailure.UnauthorizedOperation", "no"));
     world.simulator.inject_into("DescribeOrganizationMembers", denied, Times::UntilCleared);
-    let (code, said, error) = told(command(&world, &config));
+    let (code, said, error) = result(command(&world, &config));
     assert_eq!((code, said.lines().count()), (Some(1), 2), "{said}");
     assert!(said.contains("org: denied: ") && said.contains("`organization:DescribeOrganizationMembers`"), "{said}");
     assert!(error.contains("1 of 1 account cannot be polled"), "{error}");

@@ -20,7 +20,7 @@ use crate::{
 use grafana::{Chosen, Grafana, Row};
 
 /// How long it may take until the last panel has something to show. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What the demo has not: such a file, a role, an organization, a credential with an end.
 const NOT_IN_THE_DEMO: [(&str, &str); 4] = [
@@ -42,7 +42,7 @@ fn empty(grafana: &Grafana, chosen: &Chosen) -> BTreeSet<(String, String)> {
 fn until(what: &str, holds: impl Fn() -> Result<(), String>) {
     let started = Instant::now();
     while let Err(why) = holds() {
-        assert!(started.elapsed() < PATIENCE, "never {what}: {why}");
+        assert!(started.elapsed() < TIMEOUT, "never {what}: {why}");
         thread::sleep(Duration::from_millis(200));
     }
 }
@@ -87,7 +87,7 @@ fn shows_the_demo_as_list_does() {
     let prometheus = Prometheus::start(folder.path(), &[], &[("cam", &proxy)]);
     demo::swept(&exporter);
     prometheus.until_up("cam");
-    // Whoever failed before the first scrape fails anew after it.
+    // A user that failed before the first scrape fails again after it.
     exporter.signal("HUP");
     let grafana = Grafana::on(&prometheus);
     let (all, not_here) =
@@ -174,7 +174,7 @@ fn the_tables_are_those_of(list: &Value, grafana: &Grafana) {
 
     let failing = show("Users whose polls fail");
     for failure in list["failures"].as_array().unwrap() {
-        // Whoever was deleted is found no more, and has no name; whoever is denied was never answered about.
+        // A deleted user is no longer found, and has no name; a denied user never had an answer.
         let (labels, values) = &failing[failure["uin"].as_str().unwrap()];
         assert_eq!(labels.get("user_name").map(String::as_str), failure["user_name"].as_str());
         assert_eq!(values[1].is_some(), failure["reason"] == "user_not_found", "{values:?}");

@@ -47,10 +47,10 @@ fn says_where_to_look() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let told: Vec<String> = lines.take_while(|line| !line.contains("Ctrl-C")).collect();
+    let result: Vec<String> = lines.take_while(|line| !line.contains("Ctrl-C")).collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(told.iter().any(|line| line.contains("/metrics") && line.contains("http://127.0.0.1:")), "{told:?}");
+    assert!(result.iter().any(|line| line.contains("/metrics") && line.contains("http://127.0.0.1:")), "{result:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Users that nobody lists: whoever the API names, and whoever asks.
+//! Users that are not in the configuration: those that the API lists, and the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -199,7 +199,7 @@ fn a_restart_forgets_nobody_though_the_list_fails() {
     assert_eq!(names(&exporter.metrics()), [named(UIN, "ci"), named(UIN + 2, "bob")].into());
     exporter.stop();
     let exporter = world.start_with(&with(&format!("uins: [{UIN}]")), &[]);
-    assert_eq!(users(&exporter.scrape()), [UIN].into(), "whom nobody looks for is nobody");
+    assert_eq!(users(&exporter.scrape()), [UIN].into(), "without discovery there are no others");
 }
 
 #[test]

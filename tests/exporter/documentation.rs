@@ -150,7 +150,7 @@ fn the_policy_allows_what_is_asked_and_no_more() {
     assert_eq!(statement["resource"], serde_json::json!(["*"]));
     let allowed: BTreeSet<&str> =
         statement["action"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
-    // Whoever asks may be told who that is, and who lists an organization has a policy of its own.
+    // A caller may always call GetCallerIdentity, and listing an organization has a policy of its own.
     let others = [GetCallerIdentity::NAME, DescribeOrganizationMembers::NAME];
     let asked = ACTIONS.into_iter().filter(|name| !others.contains(name));
     let asked: Vec<String> = asked.map(|name| format!("{}:{name}", ListAccessKeys::SERVICE)).collect();

@@ -17,7 +17,7 @@ fn keys_ages_statuses_and_counts() {
         metrics.get(&format!(r#"{family}{{account="prod",uin="{UIN}",access_key_id="AKIDtest****xxxx{end}}}"#))
     };
 
-    // Two ids that look alike when masked are told apart.
+    // Two ids that look alike when masked get different labels.
     let created = metrics.family("tencentcloud_cam_access_key_created_timestamp_seconds");
     assert_eq!(created.len(), 2, "{metrics:?}");
     assert_eq!(of_key("access_key_created_timestamp_seconds", ""), None, "neither takes the plain mask");

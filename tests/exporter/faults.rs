@@ -279,7 +279,7 @@ mod odd {
         let exporter = world.start();
         exporter.until_answered(1);
         world.simulator.inject(None, fault, Times::UntilCleared);
-        let metrics = exporter.until("taken up", holds);
+        let metrics = exporter.until("reloaded", holds);
         assert_eq!(metrics.of_user("user_up"), Some(1.0));
         let failures: f64 = metrics.family("tencentcloud_cam_poll_failures_total").values().sum();
         assert!(failures < f64::EPSILON, "{metrics:?}");

@@ -225,5 +225,5 @@ fn check_config_warns_of_what_has_no_effect() {
         ]
     );
     let found = world.config().replace(&format!("uins: [{UIN}]"), "discover: true");
-    assert_eq!(check(&format!("{found}\n{overrides}")).len(), 1, "whom discovery finds is not known");
+    assert_eq!(check(&format!("{found}\n{overrides}")).len(), 1, "the users of discovery are not known");
 }

@@ -52,7 +52,7 @@ fn used(name: &str, day: Field<&str>, moment: Field<i64>) -> Key {
 }
 
 fn until_all_told(exporter: &Exporter, keys: usize) -> Metrics {
-    exporter.until("all told", |metrics| never_used(metrics).len() == keys)
+    exporter.until("all reported", |metrics| never_used(metrics).len() == keys)
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn each_key_has_its_own_whatever_rows_look_like_and_in_whatever_order_they_come(
     let world = World::new((0..28).map(&mut user).collect::<Vec<_>>());
     let exporter = world.start_with(&config(&world, "last_used: true"), &[]);
     let metrics = until_all_told(&exporter, 42);
-    let told = expected.iter().filter_map(|(key, at)| Some((key.clone(), (*at)?)));
-    assert_eq!(last_used(&metrics), told.collect());
+    let output = expected.iter().filter_map(|(key, at)| Some((key.clone(), (*at)?)));
+    assert_eq!(last_used(&metrics), output.collect());
     let never = expected.iter().map(|(key, at)| (key.clone(), f64::from(u8::from(at.is_none()))));
     assert_eq!(never_used(&metrics), never.collect());
     assert_eq!(up(&metrics), Some(1.0));
@@ -101,7 +101,7 @@ fn no_key_has_the_date_of_another_whichever_rows_an_answer_has() {
     let users = (0..16).map(|user| (UIN + user as u64, User::with_keys([key(2 * user), key(2 * user + 1)])));
     let world = World::new(users.collect::<Vec<_>>());
     let exporter = world.start_with(&config(&world, "last_used: true"), &[]);
-    let expected = last_used(&exporter.until("all told", |metrics| last_used(metrics).len() == names.len()));
+    let expected = last_used(&exporter.until("all reported", |metrics| last_used(metrics).len() == names.len()));
     exporter.stop();
     for (number, name) in names.iter().enumerate() {
         let midnight: jiff::Timestamp = format!("{}T00:00:00+08:00", day(number)).parse().unwrap();
@@ -114,14 +114,14 @@ fn no_key_has_the_date_of_another_whichever_rows_an_answer_has() {
         let exporter = world.start_with(&config(&world, ON), &[]);
         let requests = r#"api_requests_total{account="prod",action="GetSecurityLastUsed"}"#;
         let metrics = exporter.until("asked about each key twice", |metrics| metrics.get(requests) >= Some(8.0));
-        let told = last_used(&metrics);
-        assert!(told.iter().all(|(key, at)| expected.get(key) == Some(at)), "{rows:?}: {told:?}");
+        let output = last_used(&metrics);
+        assert!(output.iter().all(|(key, at)| expected.get(key) == Some(at)), "{rows:?}: {output:?}");
         if rows == LastUsedRows::Short {
-            assert!((1..names.len()).contains(&told.len()), "{told:?}");
+            assert!((1..names.len()).contains(&output.len()), "{output:?}");
             let unknown = never_used(&metrics).len();
-            assert_eq!(unknown, told.len(), "of a key without a row nothing is told");
+            assert_eq!(unknown, output.len(), "of a key without a row nothing is known");
         } else {
-            assert_eq!(told.len(), names.len(), "{rows:?}");
+            assert_eq!(output.len(), names.len(), "{rows:?}");
         }
     }
 }

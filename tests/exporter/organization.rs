@@ -99,7 +99,7 @@ fn members_are_found_on_every_page_and_come_and_go_with_the_list() {
     world.simulator.edit_organization(|all| drop(all.remove(0)));
     join(&world.simulator, [FIRST + 120]);
     until(&exporter, "one gone, one new", FIRST + 1..FIRST + 121);
-    assert!(!is_told_of(&exporter, FIRST), "whoever has left is forgotten");
+    assert!(!is_told_of(&exporter, FIRST), "a member that has left is forgotten");
     assert!(!exporter.log().contains(SECRET_KEY));
     assert!(world.simulator.issued().len() >= 121);
     assert!(
@@ -184,9 +184,9 @@ fn members_that_fail_are_told_of_and_keep_none_of_the_others_away() {
     }
     let (_, log) = exporter.stop();
     for member in refusing {
-        let told =
+        let output =
             log.lines().filter(|line| line.contains(&format!("account={member} ")) && line.contains("level=warn"));
-        assert_eq!(told.count(), 1, "{log}");
+        assert_eq!(output.count(), 1, "{log}");
     }
 }
 

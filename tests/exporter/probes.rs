@@ -52,6 +52,7 @@ fn a_port_that_is_taken_is_named_with_its_flag() {
         .unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{log}");
-    let told = format!("cannot listen on {}: choose another with --probe.listen-address", taken.local_addr().unwrap());
-    assert!(log.contains(&told), "{log}");
+    let result =
+        format!("cannot listen on {}: choose another with --probe.listen-address", taken.local_addr().unwrap());
+    assert!(log.contains(&result), "{log}");
 }

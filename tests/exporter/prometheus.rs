@@ -32,7 +32,7 @@ const PROTOBUF: &str = concat!(
 );
 
 /// How long two scrapes may go on to differ. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Prints the samples of the file that is named first, read as the second argument says, in JSON, one a line.
 const PYTHON: &str = r#"
@@ -76,7 +76,7 @@ fn ask(exporter: &Exporter, headers: &str) -> RawAnswer {
     RawAnswer { head, body }
 }
 
-/// Two accounts with users of every kind, each of whom has been asked and is not asked again within the test.
+/// Two accounts with users of every kind. Each has been polled, and is not polled again during the test.
 fn world() -> (World, Exporter) {
     let world = World::new([
         (UIN, user_with_one_key()),
@@ -113,22 +113,22 @@ fn tells_what_the_text_tells(
     exporter: &Exporter,
     headers: &str,
     check: impl Fn(&RawAnswer),
-    told: impl Fn(&RawAnswer) -> Vec<String>,
+    result: impl Fn(&RawAnswer) -> Vec<String>,
     expected: impl Fn(&str) -> Vec<String>,
 ) {
     let started = Instant::now();
     loop {
         let (text, answer) = (exporter.scrape(), ask(exporter, headers));
         check(&answer);
-        let (told, expected) = (told(&answer), expected(&text));
-        if told == expected {
+        let (result, expected) = (result(&answer), expected(&text));
+        if result == expected {
             return;
         }
         let only = |these: &[String], those: &[String]| -> Vec<String> {
             these.iter().filter(|line| !those.contains(line)).cloned().collect()
         };
-        let (more, less) = (only(&told, &expected), only(&expected, &told));
-        assert!(started.elapsed() < PATIENCE, "it tells {more:#?}, and the text {less:#?}, and in another order maybe");
+        let (more, less) = (only(&result, &expected), only(&expected, &result));
+        assert!(started.elapsed() < TIMEOUT, "it has {more:#?}, and the text {less:#?}, and in another order maybe");
     }
 }
 
@@ -165,14 +165,14 @@ fn gzip_holds_the_text() {
         assert_eq!(answer.header("content-type"), Some(TEXT), "{}", answer.head);
         said_nothing(&pipe(Command::new("gzip").arg("-t"), &answer.body));
     };
-    let told = |answer: &RawAnswer| {
+    let result = |answer: &RawAnswer| {
         let (mut one, mut all) = (String::new(), String::new());
         GzDecoder::new(&answer.body[..]).read_to_string(&mut one).unwrap();
         MultiGzDecoder::new(&answer.body[..]).read_to_string(&mut all).unwrap();
         assert_eq!(one, all, "some readers stop at the end of the first member, and some go on");
         lines(&all)
     };
-    tells_what_the_text_tells(&exporter, "Accept-Encoding: gzip\r\n", check, told, lines);
+    tells_what_the_text_tells(&exporter, "Accept-Encoding: gzip\r\n", check, result, lines);
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn the_openmetrics_parser_finds_the_samples_of_the_text() {
     };
     let accept = "Accept: application/openmetrics-text; version=1.0.0\r\n";
     let check = |answer: &RawAnswer| assert_eq!(answer.header("content-type"), Some(OPENMETRICS), "{}", answer.head);
-    let told = |answer: &RawAnswer| samples(str::from_utf8(&answer.body).unwrap(), "openmetrics");
-    tells_what_the_text_tells(&exporter, accept, check, told, |text| samples(text, "text"));
+    let result = |answer: &RawAnswer| samples(str::from_utf8(&answer.body).unwrap(), "openmetrics");
+    tells_what_the_text_tells(&exporter, accept, check, result, |text| samples(text, "text"));
 }
 
 /// An `Accept` that asks for text and nothing else.

@@ -49,10 +49,10 @@ fn a_bad_configuration_changes_nothing_and_is_told_whole() {
     let exporter = world.start_with(&config(&world, &[UIN]), LIFECYCLE);
     let before = exporter.until_answered(1);
     world.write("config.yaml", "accounts: [{name: prod, uins: [12a], credentials: {}}]\npoll: {rate_limit: 21}\n");
-    let (status, told) = reload(&exporter);
+    let (status, result) = reload(&exporter);
     assert_eq!(status, 500);
     for fault in ["accounts[0].uins[0]", "accounts[0].credentials", "poll.rate_limit"] {
-        assert!(told.contains(fault), "{told}");
+        assert!(result.contains(fault), "{result}");
     }
     let after = exporter.metrics();
     assert_eq!(successful(&after), Some(0.0));
@@ -138,9 +138,9 @@ fn sighup_reloads() {
 fn a_request_reloads_only_where_that_is_allowed() {
     let world = world_of_three();
     let exporter = world.start();
-    let (status, told) = reload(&exporter);
+    let (status, result) = reload(&exporter);
     assert_eq!(status, 403);
-    assert!(told.contains("--web.enable-lifecycle"), "{told}");
+    assert!(result.contains("--web.enable-lifecycle"), "{result}");
     let get = exporter.get("/-/reload");
     assert_eq!(get.status, 405);
     assert!(get.head.contains("allow: post, put"), "{}", get.head);
@@ -281,7 +281,7 @@ fn what_was_known_is_taken_up_by_an_optional_configuration_that_comes_late() {
     let exporter = Exporter::start(binary().arg(missing).args(OPTIONAL));
     assert_eq!(successful(&exporter.metrics()), Some(0.0));
     world.write("config.yaml", &config);
-    let after = exporter.until("taken up", |metrics| successful(metrics) == Some(1.0));
+    let after = exporter.until("reloaded", |metrics| successful(metrics) == Some(1.0));
     assert_eq!(after.keys(), before.keys());
 }
 
@@ -304,14 +304,14 @@ fn a_configuration_that_is_gone_or_cannot_be_read_is_reported_until_it_is_back()
         replace();
         let lost = exporter.until("reported", |metrics| successful(metrics) == Some(0.0));
         assert_eq!(lost.keys(), before.keys(), "the last configuration stays in use");
-        let (status, told) = reload(&exporter);
-        assert_eq!(status, 500, "{told}");
+        let (status, result) = reload(&exporter);
+        assert_eq!(status, 500, "{result}");
         exporter.signal("HUP");
         let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
         std::fs::rename(&aside, &path).unwrap();
         exporter.until("back", |metrics| successful(metrics) == Some(1.0));
-        let told = exporter.log().matches("cannot read the configuration file").count();
-        assert!(told <= number + 1, "once each: {}", exporter.log());
+        let result = exporter.log().matches("cannot read the configuration file").count();
+        assert!(result <= number + 1, "once each: {}", exporter.log());
     }
     assert!(exporter.log().contains("cannot read the configuration file"), "{}", exporter.log());
 }
@@ -326,8 +326,8 @@ fn a_configuration_that_is_gone_again_at_once_is_reported_again() {
         std::fs::rename(&path, &aside).unwrap();
         exporter.until("reported", |metrics| successful(metrics) == Some(0.0));
         std::fs::rename(&aside, &path).unwrap();
-        let (status, told) = reload(&exporter);
-        assert_eq!(status, 200, "{told}");
+        let (status, result) = reload(&exporter);
+        assert_eq!(status, 200, "{result}");
     }
     exporter.stop();
 }
@@ -356,8 +356,8 @@ fn a_configuration_from_a_pipe_is_read_once_and_not_followed() {
     let exporter = Exporter::start(binary().arg(format!("--config.file={}", pipe.display())).args(LIFECYCLE));
     writer.join().unwrap();
     assert_eq!(successful(&exporter.until_answered(1)), Some(1.0));
-    let (status, told) = reload(&exporter);
-    assert!(status == 500 && told.contains("not a regular file"), "{told}");
+    let (status, result) = reload(&exporter);
+    assert!(status == 500 && result.contains("not a regular file"), "{result}");
     assert_eq!(successful(&exporter.metrics()), Some(0.0));
 }
 
@@ -370,7 +370,7 @@ fn a_pipe_that_nobody_writes_ends_a_check() {
     let config = world.write("config.yaml", &config(&world, &[]).replace("uins: []", &listing));
     let tls = format!("tls_server_config: {{cert_file: {0}, key_file: {0}}}", pipe.display());
     let web = world.write("web.yml", &tls);
-    for (flag, told) in [
+    for (flag, result) in [
         (format!("--config.file={}", pipe.display()), "nothing has written it to its end within 5 s"),
         (format!("--config.file={}", config.display()), "accounts[0].uins_file: cannot read"),
         (format!("--web.config.file={}", pipe.display()), "not a file"),
@@ -378,6 +378,6 @@ fn a_pipe_that_nobody_writes_ends_a_check() {
     ] {
         let output = binary().args(["check-config", &flag]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && text.contains(told), "{flag}: {text}");
+        assert!(output.status.code() == Some(1) && text.contains(result), "{flag}: {text}");
     }
 }

@@ -1,4 +1,4 @@
-//! No secret is told to anybody.
+//! No secret is shown anywhere.
 
 use secrecy::ExposeSecret;
 use tencentcloud_simulator::{Fault, Population, Rejection, Times, User};
@@ -109,7 +109,7 @@ fn of_a_profile() {
     }
 }
 
-/// Those that were issued, beside those that they were issued for, whatever whoever issues them says of it.
+/// Temporary credentials, and those they were issued for, whatever the issuer's response says.
 #[test]
 fn that_are_temporary() {
     let role = format!("assume_role: {{role_arn: '{ROLE}', source: {{env: {{}}}}}}");
@@ -153,10 +153,10 @@ fn that_are_temporary() {
                     && metrics.get(r#"credential_refresh_failures_total{account="prod"}"#) > Some(0.0)
             });
             let pages: String = ["/", "/metrics"].map(|path| exporter.get(path).body).concat();
-            let told = exporter.stop().1 + &pages;
-            assert_silent(source, &told);
+            let result = exporter.stop().1 + &pages;
+            assert_silent(source, &result);
             for secret in issued.into_iter().chain([IDENTITY_TOKEN]) {
-                assert!(!told.contains(secret), "{source}, {weather}: {secret} is told: {told}");
+                assert!(!result.contains(secret), "{source}, {weather}: {secret} is shown: {result}");
             }
         }
     }

@@ -48,7 +48,7 @@ fn exporter() -> (World, Exporter) {
         (uin, User::with_keys([0, 1].map(|number| Key::new(id(uin, number), "Active", second(created(uin, number))))))
     });
     let world = World::new(users);
-    let facts = AccountSettings {
+    let settings = AccountSettings {
         policy: Policy { max_age: Duration::from_hours(1), ..Policy::default() }.into(),
         id_label: IdLabel::Full,
         poll_interval: Duration::from_mins(10),
@@ -59,7 +59,7 @@ fn exporter() -> (World, Exporter) {
         let name = format!("account-{index}");
         let uins: Vec<u64> = (UIN + index * USERS..UIN + (index + 1) * USERS).collect();
         let account =
-            Account::new(name.parse().unwrap(), facts.clone(), uins.iter().map(|uin| Uin::try_from(*uin).unwrap()));
+            Account::new(name.parse().unwrap(), settings.clone(), uins.iter().map(|uin| Uin::try_from(*uin).unwrap()));
         for uin in &uins {
             let key = |number| AccessKey {
                 id: AccessKeyId::from(id(*uin, number).as_str()),

@@ -55,11 +55,11 @@ fn a_file_that_cannot_be_read_is_not_written_over() {
     std::fs::create_dir(world.folder.path().join("state")).unwrap();
     let path = world.write("config.yaml", &config(&world));
     let output = crate::world::binary().arg(format!("--config.file={}", path.display())).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert_eq!(told.matches("cannot read the state file").count(), 1, "{told}");
-    assert!(!told.contains("started"), "it did not start: {told}");
-    assert!(told.contains("/state"), "{told}");
+    let result = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{result}");
+    assert_eq!(result.matches("cannot read the state file").count(), 1, "{result}");
+    assert!(!result.contains("started"), "it did not start: {result}");
+    assert!(result.contains("/state"), "{result}");
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn a_pipe_or_a_device_in_its_place_holds_up_no_start() {
         let config = format!("{}state_file: {}\n", world.config(), path.display());
         let config = world.write("config.yaml", &config);
         let output = binary().arg(format!("--config.file={}", config.display())).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("not a file"), "{told}");
+        let result = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{result}");
+        assert!(result.contains("not a file"), "{result}");
     }
 }
 

@@ -162,14 +162,14 @@ fn ten_thousand_users_make_no_long_page() {
 /// Leaves a state file of so many users with two keys each.
 pub(crate) fn remember(users: u64, state: &Path) {
     let day = Duration::from_hours(24);
-    let facts = AccountSettings {
+    let settings = AccountSettings {
         policy: Policy { max_age: 90 * day, ..Policy::default() }.into(),
         id_label: IdLabel::Masked,
         poll_interval: day,
         ..AccountSettings::default()
     };
     let uins = || (0..users).map(|number| Uin::try_from(UIN + number).unwrap());
-    let account = Account::new("prod".parse().unwrap(), facts, uins());
+    let account = Account::new("prod".parse().unwrap(), settings, uins());
     let now = SystemClock.now();
     for uin in uins() {
         let key =

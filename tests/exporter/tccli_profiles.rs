@@ -35,7 +35,7 @@ fn world() -> World {
     world
 }
 
-/// What was asked, and by whom.
+/// The requests, and their callers.
 fn requests(world: &World) -> Vec<String> {
     let who = |caller: Option<u64>| match caller {
         Some(KEY_OWNER) => "key",
@@ -92,16 +92,16 @@ fn each_file_has_the_requests_of_the_tool_or_is_refused() {
         command.env("CAM_EXPORTER_METADATA_ENDPOINT", format!("http://{}", world.metadata()));
         let config = world.config_with(&format!("profile: {{path: {path}}}"));
         let output = world.with_config(command.args(["check-config", "--connect"]), &config).output().unwrap();
-        let told = String::from_utf8(output.stdout).unwrap();
+        let result = String::from_utf8(output.stdout).unwrap();
         match expected {
             Ok(expected) => {
-                assert_eq!(requests(&world), expected, "{file}: {told}");
-                assert!(told.contains("prod: ok: "), "{file}: {told}");
+                assert_eq!(requests(&world), expected, "{file}: {result}");
+                assert!(result.contains("prod: ok: "), "{file}: {result}");
             }
             Err(expected) => {
-                assert_eq!(requests(&world), Vec::<String>::new(), "{file}: {told}");
-                assert!(told.contains("prod: credentials: ") && told.contains(expected), "{file}: {told}");
-                assert!(told.contains("under `credentials"), "it names the field to use instead: {told}");
+                assert_eq!(requests(&world), Vec::<String>::new(), "{file}: {result}");
+                assert!(result.contains("prod: credentials: ") && result.contains(expected), "{file}: {result}");
+                assert!(result.contains("under `credentials"), "it names the field to use instead: {result}");
             }
         }
     }

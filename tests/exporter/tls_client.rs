@@ -16,14 +16,14 @@ use rustls::{
 use crate::{pki::Pair, world::Answer};
 
 /// How long an answer may take. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Clone)]
 pub(crate) struct TlsClient(pub(crate) Arc<ClientConfig>);
 
 /// An answer, and what the handshake agreed on.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Response {
     pub(crate) answer: Answer,
     pub(crate) certificate: Vec<u8>,
     pub(crate) suite: String,
@@ -56,7 +56,7 @@ impl TlsClient {
 
     pub(crate) fn connect(&self, address: SocketAddr) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
         let connection =
             ClientConnection::new(Arc::clone(&self.0), "localhost".try_into().unwrap()).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, socket);
@@ -66,13 +66,13 @@ impl TlsClient {
         Ok(stream)
     }
 
-    pub(crate) fn get(&self, address: SocketAddr, path: &str) -> io::Result<Told> {
+    pub(crate) fn get(&self, address: SocketAddr, path: &str) -> io::Result<Response> {
         let mut stream = self.connect(address)?;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         let certificate = stream.conn.peer_certificates().unwrap()[0].to_vec();
         let suite = format!("{:?}", stream.conn.negotiated_cipher_suite().unwrap().suite());
-        Ok(Told { answer: Answer::parse(&text), certificate, suite })
+        Ok(Response { answer: Answer::parse(&text), certificate, suite })
     }
 }

@@ -1,4 +1,4 @@
-//! What is answered to whom.
+//! The HTTP server: routes, methods, statuses.
 
 use std::{
     io::{Read, Write},

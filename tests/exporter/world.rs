@@ -28,7 +28,7 @@ pub(crate) const SECRET_KEY: &str = "testcallersecretkey0000000000key";
 pub(crate) const UIN: u64 = 100_013_065_917;
 
 /// How long something that must happen may take to. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     pub(crate) simulator: Arc<Simulator>,
@@ -265,7 +265,7 @@ impl Exporter {
     pub(crate) fn until_logged(&self, text: &str) {
         let started = Instant::now();
         while !self.log().contains(text) {
-            assert!(started.elapsed() < PATIENCE, "{text} is not logged:\n{}", self.log());
+            assert!(started.elapsed() < TIMEOUT, "{text} is not logged:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -290,7 +290,7 @@ impl Exporter {
             if holds(&metrics) {
                 return self.metrics();
             }
-            assert!(started.elapsed() < PATIENCE, "never {what}; log:\n{}\nmetrics:\n{metrics:?}", self.log());
+            assert!(started.elapsed() < TIMEOUT, "never {what}; log:\n{}\nmetrics:\n{metrics:?}", self.log());
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -1,5 +1,5 @@
-//! An account whose users come and go, whose list fails and lies: what is shown is the truth, or the last of it that
-//! was told. And all kinds of requests together stay within the limit.
+//! An account whose users come and go, whose list fails and lies: what is shown is the truth, or the last known
+//! truth. And all kinds of requests together stay within the limit.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -78,7 +78,7 @@ impl Churn {
         self.simulator.edit(|population| population.users.clone())
     }
 
-    /// What befalls the list until the next time, and so which one is to be believed then.
+    /// What happens to the list before the next listing, and so which list is the valid one then.
     fn befall(&mut self) {
         let nobody = || {
             let answer = r#"{"Response":{"Data":null,"RequestId":"1"}}"#;
@@ -239,7 +239,7 @@ async fn no_kind_of_request_starves_another_and_together_they_keep_the_limit() {
         assert_eq!(polled.len(), 400);
         let longest_wait = |times: &Vec<Instant>| times.windows(2).map(|pair| pair[1] - pair[0]).max();
         let longest_wait = polled.values().filter_map(longest_wait).max().unwrap();
-        // A turn comes up again after at most one and a half intervals, and whoever has waited so long goes first.
+        // A turn comes up again after at most one and a half intervals, and the one that has waited longest goes first.
         assert!(longest_wait < Duration::from_secs(33), "{longest_wait:?} with {latency:?}");
         let of_caller = arrivals
             .iter()

@@ -22,7 +22,7 @@ const USERS: u64 = 10;
 const INTERVAL: Duration = Duration::from_mins(5);
 const DAY: Duration = Duration::from_hours(24);
 
-/// The machine's clock, which somebody sets.
+/// The machine's clock, which is stepped.
 #[derive(Debug)]
 struct Machine {
     truth: Arc<TestClock>,
@@ -163,7 +163,7 @@ async fn nothing_wrong_is_ever_exposed() {
     let mut running = start();
     for minute in 1..=30 * 24 * 60 {
         let time = Duration::from_mins(minute);
-        // What befalls, a little before the minute is judged.
+        // Events come shortly before the minute is judged.
         sleep_until(began + time - Duration::from_secs(20)).await;
         match (minute / 1_440, minute % 1_440) {
             (5, 0) => *wire.cut.lock() = true,
@@ -194,7 +194,7 @@ async fn nothing_wrong_is_ever_exposed() {
         let delivered = wire.delivered.lock().clone();
         judge(&scrape, &delivered, truth.now(), &format!("day {}, minute {}", minute / 1_440, minute % 1_440));
     }
-    // The API was heard out: nobody was forgotten, and each of the outages is over.
+    // At the end every user has an answer, and each outage is over.
     let delivered = wire.delivered.lock().clone();
     assert_eq!(delivered.len(), uins.len());
     for (uin, delivered) in delivered {

@@ -1,4 +1,4 @@
-//! An organisation of fifty of whom eight trouble: the others are asked in every interval, by the judge's own log.
+//! An organization of fifty members, eight of which fail: the others are polled in every interval, by the simulator's log.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -10,7 +10,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{either::Either, sync::CancellationToken};
 use tracing::{debug, error};
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     instrumented_stream::InstrumentedStream,
     respond,
     response::{ResponseGuard, TrackedBody},
-    web_config::{Connection as Secured, Peer},
+    web_config::{self, Peer},
 };
 use crate::observer::{HttpRefused, Observer};
 
@@ -119,7 +119,7 @@ async fn serve_connection<S: Handler>(stream: TcpStream, place: Place, context: 
 }
 
 async fn serve_http<T, S>(
-    mut stream: Secured<T>,
+    mut stream: web_config::Connection<T>,
     connection: Connection,
     peer: Arc<Peer>,
     context: ConnectionContext<S>,
@@ -127,11 +127,11 @@ async fn serve_http<T, S>(
     T: AsyncRead + AsyncWrite + Unpin,
     S: Handler,
 {
-    if let Secured::Secure(tls) = &mut stream {
+    if let Either::Left(tls) = &mut stream {
         tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES));
     }
     let shutdown = context.shutdown.clone();
-    let is_http2 = stream.is_http2();
+    let is_http2 = web_config::is_http2(&stream);
     if is_http2 {
         connection.multiplex();
     }

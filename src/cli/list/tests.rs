@@ -34,8 +34,8 @@ fn account(name: &str, id_label: IdLabel) -> Account {
     let listings = ConfiguredListings { users: true, last_uses: true, ..ConfiguredListings::default() };
     let days = |days: u64| Duration::from_hours(24 * days);
     let policy = Policy { max_age: days(1_500), auto_disable_after: None, ..Policy::default() }.into();
-    let facts = AccountSettings { policy, id_label, listings, ..AccountSettings::default() };
-    Account::new(name.parse().unwrap(), facts, [])
+    let settings = AccountSettings { policy, id_label, listings, ..AccountSettings::default() };
+    Account::new(name.parse().unwrap(), settings, [])
 }
 
 fn key(id: &str, status: KeyStatus, age: SignedDuration) -> AccessKey {

@@ -190,8 +190,8 @@ impl Verdict {
 impl User {
     /// What is expected of the user's keys.
     #[must_use]
-    pub fn policy<'a>(&'a self, facts: &'a AccountSettings) -> &'a Policy {
-        self.policy.as_deref().unwrap_or(&facts.policy)
+    pub fn policy<'a>(&'a self, settings: &'a AccountSettings) -> &'a Policy {
+        self.policy.as_deref().unwrap_or(&settings.policy)
     }
 
     /// How many keys the user has beside how many it may have.

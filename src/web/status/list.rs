@@ -118,7 +118,7 @@ fn each_user(
     mut see: impl FnMut(&Account, (tencentcloud_api::Uin, &User), UserAssessment, &AccountSettings, Timestamp),
 ) {
     for account in accounts {
-        let (facts, interval, now) = (account.facts(), account.effective_interval(), account.correct(moment.local));
+        let (facts, interval, now) = (account.settings(), account.effective_interval(), account.correct(moment.local));
         let mut see = |uin, user: &User| see(account, (uin, user), user.assess(&facts, interval, now), &facts, now);
         match list.uin {
             None => account.each_user(see),

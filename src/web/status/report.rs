@@ -141,7 +141,7 @@ impl Report {
     }
 
     fn account(&mut self, place: usize, account: &Account, moment: Moment, causes: &mut HashMap<Cause, CauseReport>) {
-        let (facts, now, users) = (account.facts(), account.correct(moment.local), account.snapshot());
+        let (facts, now, users) = (account.settings(), account.correct(moment.local), account.snapshot());
         let interval = account.effective_interval();
         for (uin, user) in users.iter() {
             let assessed = user.assess(&facts, interval, now);

@@ -163,7 +163,7 @@ fn everything_wrong() -> Vec<Arc<Account>> {
     let accounts: Vec<Arc<Account>> = (0..60).map(|number| account(&long(number), 200)).collect();
     for account in &accounts {
         let all = ConfiguredListings { uins_file: true, caller: true, users: true, members: true, last_uses: true };
-        account.set_facts(AccountSettings { listings: all, ..account.facts() });
+        account.set_settings(AccountSettings { listings: all, ..account.settings() });
         // Five bytes of the page each, and as many names.
         let text: Arc<str> = "'".repeat(400).into();
         account.set_found((1..=200).map(|number| (uin(number), "'".repeat(128).into())).collect());
@@ -243,7 +243,7 @@ async fn an_account_tells_what_is_wrong_with_it_as_a_whole() {
         progress.api_clock = Some(ApiClock::reads(ago(2)));
     });
     let listings = ConfiguredListings { uins_file: true, ..ConfiguredListings::default() };
-    account.set_facts(AccountSettings { listings, ..account.facts() });
+    account.set_settings(AccountSettings { listings, ..account.settings() });
     account.listing_failed(Listing::UinsFile, listing_failure());
     let skew = AccountProblem::ClockSkew(SignedDuration::from_mins(-2));
     assert_eq!(problems(&account), [AccountProblem::ListingFailed(Listing::UinsFile), skew]);
@@ -297,7 +297,7 @@ fn the_title_tells_the_state() {
 fn what_is_awaited_is_told_until_nothing_is() {
     let account = account("prod", 0);
     let listings = ConfiguredListings { users: true, ..ConfiguredListings::default() };
-    account.set_facts(AccountSettings { listings, ..account.facts() });
+    account.set_settings(AccountSettings { listings, ..account.settings() });
     let awaited = || {
         let report = report(&[&account]);
         let page = page(&report);

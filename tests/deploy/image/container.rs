@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How long something that must happen may take to. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// runc also works where cgroups of both versions are mounted, and there crun does not.
 const PODMAN: [&str; 3] = ["podman", "--runtime=runc", "--cgroup-manager=cgroupfs"];
@@ -60,7 +60,7 @@ pub(super) fn built() -> &'static Image {
     &IMAGE
 }
 
-/// Makes an image of a program, in a shell that was told `before`. Tells its id.
+/// Makes an image of a program, in a shell that has run `before`. Returns its id.
 pub(super) fn build(program: &Path, before: &str) -> String {
     output(script("deploy/image/build", before).arg(program)).trim().to_owned()
 }
@@ -155,7 +155,7 @@ impl Container {
             if answer.starts_with("HTTP/1.1 200") && holds(&answer) {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "never {what}; log:\n{}\n{answer}", self.log.lock());
+            assert!(started.elapsed() < TIMEOUT, "never {what}; log:\n{}\n{answer}", self.log.lock());
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// How long something that must happen may take to. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A container of ours, as the kubelet would set it up: its volumes in a folder, and its variables.
 pub(crate) struct Container {
@@ -133,7 +133,7 @@ impl Process {
     fn get(address: SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
         let mut answer = vec![];
-        // Whoever expects TLS may answer with anything, or hang up before all is written.
+        // A server that expects TLS may answer anything, or close the connection early.
         write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").ok();
         stream.read_to_end(&mut answer).ok();
         String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
@@ -142,7 +142,7 @@ impl Process {
     fn until_ready(&self) {
         let started = Instant::now();
         while !Self::get(self.probes, "/-/ready").contains(" 200 ") {
-            assert!(started.elapsed() < PATIENCE, "it does not get ready");
+            assert!(started.elapsed() < TIMEOUT, "it does not get ready");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -209,8 +209,8 @@ fn configurations_are_good() {
     let all = whole();
     assert!(all.len() >= 5);
     for (name, container) in all {
-        let (good, told) = container.check();
-        assert!(good && told.contains("good"), "{name}: {told}");
+        let (good, result) = container.check();
+        assert!(good && result.contains("good"), "{name}: {result}");
     }
 }
 
@@ -235,8 +235,8 @@ fn each_shard_takes_its_ordinal_and_there_is_no_fourth() {
     for (ordinal, fits) in [("0", true), ("1", true), ("2", true), ("3", false)] {
         let mut container = Container::of(set, &documents, false);
         container.variables.insert("SHARD".to_owned(), ordinal.to_owned());
-        let (good, told) = container.check();
-        assert_eq!(good, fits, "{ordinal}: {told}");
+        let (good, result) = container.check();
+        assert_eq!(good, fits, "{ordinal}: {result}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Exporters that share the work: as many as are told of, each with its own part.
+//! Exporters that share the work: as many as the flags say, each with its own part.
 
 use serde_json::json;
 

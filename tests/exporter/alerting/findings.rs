@@ -91,10 +91,11 @@ fn an_exemption_that_ends_and_a_key_near_its_end_are_told_from_their_time_on() {
     day.until("no alert, and none on its way", || day.count("ALERTS") == 0);
 
     println!("{}", day.table());
-    let told = day.webhook.told();
+    let output = day.webhook.received();
     // The two receivers are notified at the same time, in any order.
     let told_to = |receiver: &str| -> Vec<(&str, &str)> {
-        told.iter()
+        output
+            .iter()
             .filter(|news| news.receiver == receiver)
             .map(|news| (news.status.as_str(), news.alert.as_str()))
             .collect()
@@ -108,13 +109,13 @@ fn an_exemption_that_ends_and_a_key_near_its_end_are_told_from_their_time_on() {
         told_to("nobody"),
         [("firing", stale), ("firing", very_stale), ("resolved", stale), ("resolved", very_stale)]
     );
-    assert_eq!(told.len(), 8, "{told:?}");
-    for news in &told {
+    assert_eq!(output.len(), 8, "{output:?}");
+    for news in &output {
         let from = if news.alert == DISABLED_SOON { soon_from } else { exempt_until };
         assert!(news.since >= from, "an alert fired before its time: {news:?}");
     }
     let mut firings = firings(&day.prometheus);
-    for news in told.iter().filter(|news| news.status == "firing") {
+    for news in output.iter().filter(|news| news.status == "firing") {
         assert!(firings.remove(&(news.alert.clone(), news.since)), "{news:?} is not what Prometheus has: {firings:#?}");
     }
     assert!(firings.is_empty(), "{firings:#?}");

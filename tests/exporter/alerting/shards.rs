@@ -1,4 +1,4 @@
-//! A day on which shards come and go: what is told is true of the account, and nothing else is told.
+//! A day on which shards come and go: notifications are true of the account, and there are no others.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use tencentcloud_simulator::{Fault, Population, Rejection, Times, User};
 use super::{Adjustable, Day, POLL, key_made, pace::Pace, recent_key, webhook::News};
 use crate::world::{Exporter, UIN, World, binary, caller};
 
-/// More than few enough for a collapse to be told of.
+/// More than few enough for `InventoryCollapsed`.
 const USERS: u64 = 12;
 
 const EXPORTER_ABSENT: &str = r#"TencentCloudCamExporterAbsent{job="tencentcloud-cam-exporter",severity="critical"}"#;
@@ -106,8 +106,8 @@ fn a_restart_without_its_list_and_a_shard_that_vanishes_end_no_alert() {
     }
     day.until("no alert, and none on its way", || day.count("ALERTS") == 0);
     println!("{}", day.table());
-    let told = day.webhook.told();
-    let in_short: Vec<_> = told.iter().map(News::in_short).collect();
+    let output = day.webhook.received();
+    let in_short: Vec<_> = output.iter().map(News::in_short).collect();
     let [first, second] = stale_users.map(stale);
     assert_eq!(
         in_short,

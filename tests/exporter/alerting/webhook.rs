@@ -1,4 +1,4 @@
-//! Whoever is told of alerts: a receiver of Alertmanager's that writes down all it is told.
+//! A receiver of Alertmanager's notifications, which records them.
 
 use std::{
     collections::BTreeMap,
@@ -15,15 +15,15 @@ use tencentcloud_api::{Clock, SystemClock};
 
 pub(super) struct Webhook {
     address: SocketAddr,
-    told: Arc<Mutex<Vec<News>>>,
+    output: Arc<Mutex<Vec<News>>>,
 }
 
 /// That an alert began to fire, or was resolved.
 #[derive(Clone, Debug)]
 pub(super) struct News {
-    /// When it was told.
+    /// When it was sent.
     pub(super) at: Timestamp,
-    /// Who was told.
+    /// The receiver.
     pub(super) receiver: String,
     /// `firing` or `resolved`.
     pub(super) status: String,
@@ -39,25 +39,25 @@ impl Webhook {
     pub(super) fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Arc::new(Mutex::new(vec![]));
+        let output = Arc::new(Mutex::new(vec![]));
         thread::spawn({
-            let told = Arc::clone(&told);
+            let output = Arc::clone(&output);
             move || {
                 for notification in listener.incoming().filter_map(|client| receive(client.unwrap())) {
-                    note(&mut told.lock(), &notification);
+                    note(&mut output.lock(), &notification);
                 }
             }
         });
-        Self { address, told }
+        Self { address, output }
     }
 
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// All that was told so far, in order.
-    pub(super) fn told(&self) -> Vec<News> {
-        self.told.lock().clone()
+    /// Everything received so far, in order.
+    pub(super) fn received(&self) -> Vec<News> {
+        self.output.lock().clone()
     }
 }
 
@@ -91,7 +91,7 @@ fn receive(client: TcpStream) -> Option<Value> {
 }
 
 /// Notes what is new in a notification, which lists all alerts of a group.
-fn note(told: &mut Vec<News>, notification: &Value) {
+fn note(output: &mut Vec<News>, notification: &Value) {
     for alert in notification["alerts"].as_array().unwrap() {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let news = News {
@@ -102,8 +102,8 @@ fn note(told: &mut Vec<News>, notification: &Value) {
             since: text(&alert["startsAt"]).parse().unwrap(),
         };
         let same = |old: &News| old.in_short() == news.in_short() && old.since == news.since;
-        if !told.iter().any(same) {
-            told.push(news);
+        if !output.iter().any(same) {
+            output.push(news);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Field, command, list, mixed, stopped, user};
+use super::{Run, command, list, mixed, stopped, user};
 use crate::world::{UIN, World};
 
 #[test]
@@ -46,8 +46,8 @@ fn a_file_is_replaced_and_can_be_read_by_all() {
     let file = old_file(&world);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let mut command = command(&world, &world.config(), &["--output=json", &output_file(&file), "--fail-on=stale"]);
-    let told = Field::from(command.output().unwrap());
-    assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""), "{told:?}");
+    let run = Run::from(command.output().unwrap());
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run:?}");
     let json: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     assert_eq!(json["keys"].as_array().unwrap().len(), 6);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
@@ -74,9 +74,9 @@ fn a_write_that_fails_leaves_the_old_file() {
     let limited = format!("trap '' XFSZ; ulimit -f 1; exec {} {words}", list.get_program().to_str().unwrap());
     let mut shell = Command::new("sh");
     shell.env_clear().envs(list.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let told = Field::from(shell.args(["-c", &limited]).output().unwrap());
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains(&format!("cannot write {}: ", file.display())), "{}", told.stderr);
+    let run = Run::from(shell.args(["-c", &limited]).output().unwrap());
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains(&format!("cannot write {}: ", file.display())), "{}", run.stderr);
     assert_eq!(fs::read_to_string(&file).unwrap(), "old");
     assert_eq!(names(&world), ["config.yaml", "keys.json"], "nothing half written is left");
 }
@@ -85,9 +85,9 @@ fn a_write_that_fails_leaves_the_old_file() {
 fn ctrl_c_leaves_the_old_file() {
     let world = World::new([(UIN, user([("AKIDfine", "Active", 3)])), (UIN + 1, user([]))]);
     let file = old_file(&world);
-    let told = stopped(&world, "INT", &[&output_file(&file)]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains("is left as it was"), "{}", told.stderr);
+    let run = stopped(&world, "INT", &[&output_file(&file)]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("is left as it was"), "{}", run.stderr);
     assert_eq!(fs::read_to_string(&file).unwrap(), "old");
     assert_eq!(names(&world), ["config.yaml", "keys.json"]);
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tencentcloud_simulator::{Behaviour, User};
 
-use super::{Field, behaving, command, list, mixed, user};
+use super::{Run, behaving, command, list, mixed, user};
 use crate::world::{UIN, World};
 
 /// A world with users whose names are formulas, or else need quotes.
@@ -16,7 +16,7 @@ fn named() -> World {
     ])
 }
 
-fn discovering(world: &World, flags: &[&str]) -> Told {
+fn discovering(world: &World, flags: &[&str]) -> Run {
     let config = world.config().replace("uins:", "discover: true, uins:");
     command(world, &config, flags).output().unwrap().into()
 }
@@ -30,11 +30,11 @@ fn rows(csv: &str) -> Vec<csv::StringRecord> {
 #[test]
 fn csv_has_the_fields_of_the_json() {
     let world = named();
-    let told = discovering(&world, &["--output=csv"]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stdout.ends_with("\r\n") && told.stdout.matches('\n').count() == 4, "{told:?}");
+    let run = discovering(&world, &["--output=csv"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stdout.ends_with("\r\n") && run.stdout.matches('\n').count() == 4, "{run:?}");
     let json: Value = serde_json::from_str(&discovering(&world, &["--output=json"]).stdout).unwrap();
-    let rows = rows(&told.stdout);
+    let rows = rows(&run.stdout);
     let columns: Vec<&str> = rows[0].iter().collect();
     for list in ["keys", "failures"] {
         let fields = json[list][0].as_object().unwrap().keys();
@@ -57,19 +57,19 @@ fn csv_has_the_fields_of_the_json() {
     }
     let names: Vec<String> = (2..4).map(|row| cell(row, "user_name")).collect();
     assert_eq!(names, ["'=HYPERLINK(\"http://example.com\",\"a\")", "Wang, \"王小明\""]);
-    assert!(told.stdout.contains(r#","Wang, ""王小明""","#), "{}", told.stdout);
+    assert!(run.stdout.contains(r#","Wang, ""王小明""","#), "{}", run.stdout);
 }
 
 #[test]
 fn csv_without_a_key_has_its_header() {
-    let told = list(&World::new([(UIN, user([]))]), &["--output=csv"]);
-    assert_eq!(told.code, Some(0), "{told:?}");
-    assert!(told.stdout.starts_with("account,uin,user_name,access_key_id,") && told.stdout.lines().count() == 1);
+    let run = list(&World::new([(UIN, user([]))]), &["--output=csv"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.starts_with("account,uin,user_name,access_key_id,") && run.stdout.lines().count() == 1);
 }
 
 /// The ids in the rows of a table.
-fn ids(told: &Told) -> Vec<&str> {
-    told.stdout.lines().skip(1).take_while(|line| !line.is_empty()).map(|line| &line[23..31]).collect()
+fn ids(run: &Run) -> Vec<&str> {
+    run.stdout.lines().skip(1).take_while(|line| !line.is_empty()).map(|line| &line[23..31]).collect()
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn keys_come_in_the_order_that_is_asked_for() {
         ("user", ["AKIDoffx", "AKIDfine", "AKIDoldx", "AKIDtwox", "AKIDonex", "AKIDthre"]),
         ("key", ["AKIDfine", "AKIDoffx", "AKIDoldx", "AKIDonex", "AKIDthre", "AKIDtwox"]),
     ] {
-        let told = list(&world, &[&format!("--sort={sort}")]);
-        assert_eq!(ids(&told), expected, "{sort}");
-        let told = list(&world, &[&format!("--sort={sort}"), "--output=json"]);
-        let json: Value = serde_json::from_str(&told.stdout).unwrap();
+        let run = list(&world, &[&format!("--sort={sort}")]);
+        assert_eq!(ids(&run), expected, "{sort}");
+        let run = list(&world, &[&format!("--sort={sort}"), "--output=json"]);
+        let json: Value = serde_json::from_str(&run.stdout).unwrap();
         let keys = json["keys"].as_array().unwrap();
         let listed: Vec<&str> = keys.iter().map(|key| &key["access_key_id"].as_str().unwrap()[..8]).collect();
         assert_eq!(listed, expected, "{sort}");
@@ -97,22 +97,22 @@ fn only_findings_are_keys_with_findings_and_what_failed() {
         (UIN, user([("AKIDfine", "Active", 3), ("AKIDold", "Active", 100)])),
         (UIN + 1, behaving(Behaviour::Denied)),
     ]);
-    let told = list(&world, &["--only=findings"]);
-    assert_eq!(ids(&told), ["-       ", "AKIDoldx"], "{}", told.stdout);
-    assert!(told.stdout.ends_with("1 account, 2 users, 2 keys (1 shown): 1 stale\n"), "{}", told.stdout);
+    let run = list(&world, &["--only=findings"]);
+    assert_eq!(ids(&run), ["-       ", "AKIDoldx"], "{}", run.stdout);
+    assert!(run.stdout.ends_with("1 account, 2 users, 2 keys (1 shown): 1 stale\n"), "{}", run.stdout);
     for (output, lines) in [("json", "AKIDold"), ("csv", "AKIDold")] {
-        let told = list(&world, &["--only=findings", &format!("--output={output}")]);
-        assert!(told.stdout.contains(lines) && !told.stdout.contains("AKIDfine"), "{}", told.stdout);
-        assert!(told.stdout.contains("denied"), "{}", told.stdout);
+        let run = list(&world, &["--only=findings", &format!("--output={output}")]);
+        assert!(run.stdout.contains(lines) && !run.stdout.contains("AKIDfine"), "{}", run.stdout);
+        assert!(run.stdout.contains("denied"), "{}", run.stdout);
     }
 }
 
 #[test]
 fn metrics_are_never_a_part() {
     for flag in ["--only=findings", "--sort=age"] {
-        let told = list(&mixed(), &["--output=metrics", flag]);
-        assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""), "{told:?}");
-        assert!(told.stderr.contains("leave out --sort and --only"), "{}", told.stderr);
+        let run = list(&mixed(), &["--output=metrics", flag]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+        assert!(run.stderr.contains("leave out --sort and --only"), "{}", run.stderr);
     }
 }
 
@@ -120,9 +120,9 @@ fn metrics_are_never_a_part() {
 fn the_table_shows_what_a_terminal_would_not_and_json_has_it_as_it_is() {
     let name = "nimda\u{202e}toor\u{200b}王小明";
     let world = World::new([(UIN, User { name: Some(name.to_owned()), ..user([("AKIDfine", "Active", 3)]) })]);
-    let told = discovering(&world, &[]);
+    let run = discovering(&world, &[]);
     let row = r"prod     100013065917  nimda\u{202e}toor\u{200b}王小明  AKIDfine****xxxx  Active  3 d  ok";
-    assert!(told.stdout.contains(row), "{}", told.stdout);
+    assert!(run.stdout.contains(row), "{}", run.stdout);
     let json: Value = serde_json::from_str(&discovering(&world, &["--output=json"]).stdout).unwrap();
     assert_eq!(json["keys"][0]["user_name"], name);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tencentcloud_simulator::{Behaviour, Fault, Rejection, Times};
 
-use super::{Field, behaving, command, files::output_file, fine, list, user};
+use super::{Run, behaving, command, files::output_file, fine, list, user};
 use crate::world::{UIN, World};
 
 fn refusal() -> Fault {
@@ -13,7 +13,7 @@ fn refusal() -> Fault {
 }
 
 /// What `list` says where the requests for `action` are refused, which `configured` makes it ask for.
-fn refused(action: &str, configured: &str, flags: &[&str]) -> (World, Told) {
+fn refused(action: &str, configured: &str, flags: &[&str]) -> (World, Run) {
     let world = fine();
     world.simulator.inject_into(action, refusal(), Times::UntilCleared);
     let endpoint = format!("http://{}", world.endpoint);
@@ -22,8 +22,8 @@ fn refused(action: &str, configured: &str, flags: &[&str]) -> (World, Told) {
         .config()
         .replace("{name: prod,", &format!("{{name: prod, sts_endpoint: '{endpoint}', {configured},"))
         .replace("interval: 1s", "interval: 1m, last_used: true");
-    let told = Field::from(command(&world, &config, flags).output().unwrap());
-    (world, told)
+    let run = Run::from(command(&world, &config, flags).output().unwrap());
+    (world, run)
 }
 
 /// Each listing, the action that it asks for and the configuration that makes it ask.
@@ -37,9 +37,9 @@ const LISTINGS: [(&str, &str, &str); 4] = [
 #[test]
 fn a_listing_that_failed_is_in_the_json_and_in_the_table() {
     for (listing, action, configured) in LISTINGS {
-        let (_, told) = refused(action, configured, &["--output=json"]);
-        assert_eq!(told.code, Some(2), "{listing}: {told:?}");
-        let json: Value = serde_json::from_str(&told.stdout).unwrap();
+        let (_, run) = refused(action, configured, &["--output=json"]);
+        assert_eq!(run.code, Some(2), "{listing}: {run:?}");
+        let json: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((&json["complete"], json["failures"].as_array().unwrap().len()), (&false.into(), 0), "{json}");
         let [failed] = &json["failed_listings"].as_array().unwrap()[..] else { panic!("{listing}: {json}") };
         let (code, reason) = (&failed["code"], &failed["reason"]);
@@ -52,13 +52,13 @@ fn a_listing_that_failed_is_in_the_json_and_in_the_table() {
         let generated: jiff::Timestamp = json["generated"].as_str().unwrap().parse().unwrap();
         assert!(since <= generated, "{json}");
 
-        let (_, told) = refused(action, configured, &[]);
-        let row = told.stdout.lines().find(|line| line.starts_with("denied: prod: ")).unwrap();
+        let (_, run) = refused(action, configured, &[]);
+        let row = run.stdout.lines().find(|line| line.starts_with("denied: prod: ")).unwrap();
         assert!(row.ends_with(&format!("({listing})")), "{row}");
-        assert!(told.stdout.contains("  UnauthorizedOperation: You may not. (request id "), "{}", told.stdout);
-        assert!(told.stdout.contains("; 1 listing failed\n"), "{}", told.stdout);
-        assert!(told.stderr.contains(&format!("1 listing failed: {listing} of prod (denied)")), "{}", told.stderr);
-        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(run.stdout.contains("  UnauthorizedOperation: You may not. (request id "), "{}", run.stdout);
+        assert!(run.stdout.contains("; 1 listing failed\n"), "{}", run.stdout);
+        assert!(run.stderr.contains(&format!("1 listing failed: {listing} of prod (denied)")), "{}", run.stderr);
+        assert_eq!(run.code, Some(2), "{run:?}");
     }
 }
 
@@ -67,11 +67,11 @@ fn nobody_found_is_not_nobody_there() {
     let world = fine();
     world.simulator.inject_into("ListUsers", refusal(), Times::UntilCleared);
     let config = world.config().replace(&format!("uins: [{UIN}]"), "discover: true");
-    let told = Field::from(command(&world, &config, &[]).output().unwrap());
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stdout.ends_with("\n1 account, users and keys unknown; 1 listing failed\n"), "{}", told.stdout);
-    let told = Field::from(command(&world, &config, &["--output=json"]).output().unwrap());
-    let json: Value = serde_json::from_str(&told.stdout).unwrap();
+    let run = Run::from(command(&world, &config, &[]).output().unwrap());
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stdout.ends_with("\n1 account, users and keys unknown; 1 listing failed\n"), "{}", run.stdout);
+    let run = Run::from(command(&world, &config, &["--output=json"]).output().unwrap());
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&json["complete"], &json["accounts"][0]["up"]), (&false.into(), &false.into()), "{json}");
     assert_eq!((&json["keys"], &json["failures"]), (&json!([]), &json!([])));
 }
@@ -82,10 +82,10 @@ fn complete_is_what_was_answered_about_everybody() {
         [(Behaviour::Answers, true), (Behaviour::DoesNotExist, true), (Behaviour::Denied, false)]
     {
         let world = World::new([(UIN, user([("AKIDfine", "Active", 3)])), (UIN + 1, behaving(behaviour))]);
-        let told = list(&world, &["--output=json"]);
-        let json: Value = serde_json::from_str(&told.stdout).unwrap();
+        let run = list(&world, &["--output=json"]);
+        let json: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((&json["complete"], &json["accounts"][0]["up"]), (&complete.into(), &true.into()), "{behaviour:?}");
-        assert_eq!(told.code, Some(if behaviour == Behaviour::Answers { 0 } else { 2 }));
+        assert_eq!(run.code, Some(if behaviour == Behaviour::Answers { 0 } else { 2 }));
     }
 }
 
@@ -94,19 +94,19 @@ fn an_error_leaves_the_file_as_it_was_unless_it_may_be_incomplete() {
     for output in ["--output=metrics", "--output=json", "--output=csv", "--output=table"] {
         let world = World::new([(UIN, user([("AKIDfine", "Active", 3)])), (UIN + 1, behaving(Behaviour::Denied))]);
         let file = world.write("keys", "old");
-        let told = list(&world, &[output, &output_file(&file)]);
-        assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""), "{told:?}");
+        let run = list(&world, &[output, &output_file(&file)]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
         for text in [
             &format!("1 of 2 user(s) could not be polled: {} is left as it was", file.display()),
             "denied: prod: user 100013065918\n  AuthFailure.UnauthorizedOperation: ",
             "(request id ",
             "Give the calling user a policy",
         ] {
-            assert!(told.stderr.contains(text), "{text}: {}", told.stderr);
+            assert!(run.stderr.contains(text), "{text}: {}", run.stderr);
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "old", "{output}");
-        let told = list(&world, &[output, &output_file(&file), "--allow-incomplete"]);
-        assert_eq!(told.code, Some(2), "{told:?}");
+        let run = list(&world, &[output, &output_file(&file), "--allow-incomplete"]);
+        assert_eq!(run.code, Some(2), "{run:?}");
         assert_ne!(fs::read_to_string(&file).unwrap(), "old", "{output}");
     }
 }
@@ -117,9 +117,9 @@ fn a_listing_that_failed_leaves_the_file_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.prom");
         fs::write(&file, "old").unwrap();
-        let (_, told) = refused(action, configured, &["--output=metrics", &output_file(&file)]);
-        assert_eq!(told.code, Some(2), "{listing}: {told:?}");
-        assert!(told.stderr.contains("is left as it was") && told.stderr.contains("(request id "), "{}", told.stderr);
+        let (_, run) = refused(action, configured, &["--output=metrics", &output_file(&file)]);
+        assert_eq!(run.code, Some(2), "{listing}: {run:?}");
+        assert!(run.stderr.contains("is left as it was") && run.stderr.contains("(request id "), "{}", run.stderr);
         assert_eq!(fs::read_to_string(&file).unwrap(), "old", "{listing}");
     }
 }
@@ -128,8 +128,8 @@ fn a_listing_that_failed_leaves_the_file_as_it_was() {
 fn a_user_that_does_not_exist_is_an_answer_and_replaces_the_file() {
     let world = World::new([(UIN, user([("AKIDfine", "Active", 3)])), (UIN + 1, behaving(Behaviour::DoesNotExist))]);
     let file = world.write("keys.prom", "old");
-    let told = list(&world, &["--output=metrics", &output_file(&file)]);
-    assert_eq!(told.code, Some(2), "{told:?}");
+    let run = list(&world, &["--output=metrics", &output_file(&file)]);
+    assert_eq!(run.code, Some(2), "{run:?}");
     assert!(fs::read_to_string(&file).unwrap().contains("tencentcloud_cam_user_up"));
 }
 
@@ -138,9 +138,9 @@ fn where_everybody_is_throttled_it_says_so_and_does_not_hammer() {
     let world = World::new((0..3).map(|place| (UIN + place, user([("AKIDfine", "Active", 3)]))));
     let throttle = Fault::Error(Rejection::new("RequestLimitExceeded", "Too many."));
     world.simulator.inject(None, throttle, Times::UntilCleared);
-    let told = list(&world, &["--output=json"]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    let json: Value = serde_json::from_str(&told.stdout).unwrap();
+    let run = list(&world, &["--output=json"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
     let failures = json["failures"].as_array().unwrap();
     assert_eq!((failures.len(), &json["complete"], &json["accounts"][0]["up"]), (3, &false.into(), &false.into()));
     for failure in failures {
@@ -155,14 +155,14 @@ fn one_who_is_throttled_keeps_none_of_the_others_from_being_listed() {
     let world = World::new((0..20).map(|place| (UIN + place, user([("AKIDfine", "Active", 3)]))));
     let throttle = Fault::Error(Rejection::new("RequestLimitExceeded", "Too many."));
     world.simulator.inject(Some(UIN), throttle, Times::UntilCleared);
-    let told = list(&world, &[]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert_eq!(told.stdout.matches("AKIDfine").count(), 19, "{}", told.stdout);
+    let run = list(&world, &[]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert_eq!(run.stdout.matches("AKIDfine").count(), 19, "{}", run.stdout);
     assert!(
-        told.stdout.contains("prod     100013065917  -                 -       -    failed: throttled\n"),
-        "{told:?}"
+        run.stdout.contains("prod     100013065917  -                 -       -    failed: throttled\n"),
+        "{run:?}"
     );
-    assert!(told.stderr.contains("1 of 20 user(s) could not be polled"), "{}", told.stderr);
+    assert!(run.stderr.contains("1 of 20 user(s) could not be polled"), "{}", run.stderr);
     let arrivals = world.simulator.arrivals();
     let throttled = arrivals.iter().filter(|arrival| arrival.target == Some(UIN)).count();
     assert_eq!(arrivals.len() - throttled, 19, "each of the others is asked about once");

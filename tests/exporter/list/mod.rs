@@ -19,13 +19,13 @@ use crate::world::{Metrics, SECRET_ID, SECRET_KEY, UIN, World, binary};
 
 /// What a command says, and how it ends.
 #[derive(Debug)]
-struct Told {
+struct Run {
     code: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-impl From<Output> for Told {
+impl From<Output> for Run {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -44,7 +44,7 @@ fn command(world: &World, config: &str, flags: &[&str]) -> Command {
     command
 }
 
-fn list(world: &World, flags: &[&str]) -> Told {
+fn list(world: &World, flags: &[&str]) -> Run {
     command(world, &world.config(), flags).output().unwrap().into()
 }
 
@@ -78,7 +78,7 @@ fn fine() -> World {
 
 #[test]
 fn a_pipe_gets_a_plain_table_with_the_worst_first() {
-    let told = list(&mixed(), &[]);
+    let run = list(&mixed(), &[]);
     let table = "\
 ACCOUNT  USER          KEY               STATUS    AGE    VERDICT
 prod     100013065919  AKIDtwox****xxxx  Active    200 d  very stale, over limit
@@ -90,8 +90,8 @@ prod     100013065917  AKIDfine****xxxx  Active    3 d    ok
 
 1 account, 4 users, 6 keys: 1 very stale, 2 stale, 3 over limit, 2 inactive
 ";
-    assert_eq!(told.stdout, table);
-    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    assert_eq!(run.stdout, table);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
 }
 
 #[test]
@@ -102,9 +102,9 @@ fn users_who_cannot_be_polled_are_rows_with_their_reason_and_what_to_do() {
         (UIN + 2, behaving(Behaviour::Denied)),
         (UIN + 3, behaving(Behaviour::DoesNotExist)),
     ]);
-    let told = list(&world, &[]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    let rows: Vec<&str> = told.stdout.lines().take(5).collect();
+    let run = list(&world, &[]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let rows: Vec<&str> = run.stdout.lines().take(5).collect();
     assert_eq!(
         rows,
         [
@@ -121,9 +121,9 @@ fn users_who_cannot_be_polled_are_rows_with_their_reason_and_what_to_do() {
         "user_not_found: prod: user 100013065920\n  InvalidParameter.UserNotExist:",
         "Remove it from `uins`",
     ] {
-        assert!(told.stdout.contains(text), "{text}: {}", told.stdout);
+        assert!(run.stdout.contains(text), "{text}: {}", run.stdout);
     }
-    assert!(told.stderr.contains("3 of 4 user(s) could not be polled"), "{}", told.stderr);
+    assert!(run.stderr.contains("3 of 4 user(s) could not be polled"), "{}", run.stderr);
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn the_exit_code_says_whether_anything_was_found_that_was_asked_for() {
         (&over_limit, "--fail-on=over-limit", 1),
         (&over_limit, "--fail-on=stale", 0),
     ] {
-        let told = list(world, &[fail_on]);
-        assert_eq!(told.code, Some(code), "{fail_on}: {told:?}");
+        let run = list(world, &[fail_on]);
+        assert_eq!(run.code, Some(code), "{fail_on}: {run:?}");
     }
-    let told = list(&stale, &["--fail-on=stale", "--fail-on=over-limit", "--output=json"]);
-    assert_eq!(told.code, Some(1), "{told:?}");
+    let run = list(&stale, &["--fail-on=stale", "--fail-on=over-limit", "--output=json"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
 }
 
 #[test]
@@ -157,15 +157,15 @@ fn a_user_who_cannot_be_polled_counts_for_more_than_what_was_found() {
 
 #[test]
 fn unused_keys_are_not_looked_for_where_nothing_is_known_of_their_use() {
-    let told = list(&fine(), &["--fail-on=unused"]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains("--fail-on=unused: it is not known when keys were last used"), "{}", told.stderr);
+    let run = list(&fine(), &["--fail-on=unused"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("--fail-on=unused: it is not known when keys were last used"), "{}", run.stderr);
 }
 
 #[test]
 fn what_is_typed_wrong_is_named_and_mended() {
     let world = fine();
-    for (flags, told) in [
+    for (flags, run) in [
         (
             ["--fail-on=old"].as_slice(),
             "[possible values: stale, very-stale, over-limit, unused, auto-disable-soon, rotation-unfinished, console-login]",
@@ -182,7 +182,7 @@ fn what_is_typed_wrong_is_named_and_mended() {
     ] {
         let said = list(&world, flags);
         assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.stderr.contains(told) && said.stdout.is_empty(), "{told}: {said:?}");
+        assert!(said.stderr.contains(run) && said.stdout.is_empty(), "{run}: {said:?}");
     }
     assert!(world.simulator.arrivals().is_empty(), "none of that is found out after the work");
 }
@@ -191,10 +191,10 @@ fn what_is_typed_wrong_is_named_and_mended() {
 fn a_configuration_that_is_wrong_ends_it_with_every_fault() {
     let world = fine();
     let config = world.config().replace("uins:", "uins_file: /nowhere/uins, uin:").replace("20", "21");
-    let told = Field::from(command(&world, &config, &[]).output().unwrap());
-    assert_eq!(told.code, Some(2), "{told:?}");
+    let run = Run::from(command(&world, &config, &[]).output().unwrap());
+    assert_eq!(run.code, Some(2), "{run:?}");
     for fault in ["accounts[0].uin: unknown", "/nowhere/uins", "poll.rate_limit"] {
-        assert!(told.stderr.contains(fault), "{fault}: {}", told.stderr);
+        assert!(run.stderr.contains(fault), "{fault}: {}", run.stderr);
     }
 }
 
@@ -211,8 +211,8 @@ fn users_of_files_are_listed_within_the_budget() {
         world.endpoint,
         world.folder.path().join("state").display()
     );
-    let told = Field::from(command(&world, &config, &["--output=json"]).output().unwrap());
-    assert_eq!(told.code, Some(0), "{told:?}");
+    let run = Run::from(command(&world, &config, &["--output=json"]).output().unwrap());
+    assert_eq!(run.code, Some(0), "{run:?}");
     let arrivals = world.simulator.arrivals();
     assert_eq!(arrivals.len(), 45, "each user is asked about once");
     assert!(densest_second(&arrivals) <= 20);
@@ -224,8 +224,8 @@ fn a_failure_that_passes_is_retried() {
     let world = fine();
     let fault = Fault::Error(Rejection::new("InternalError", "An internal error has occurred."));
     world.simulator.inject(None, fault, Times::Next(2));
-    let told = list(&world, &[]);
-    assert_eq!((told.code, world.simulator.arrivals().len()), (Some(0), 3), "{told:?}");
+    let run = list(&world, &[]);
+    assert_eq!((run.code, world.simulator.arrivals().len()), (Some(0), 3), "{run:?}");
 }
 
 #[test]
@@ -239,15 +239,15 @@ fn an_account_that_is_down_is_told_of_beside_one_that_is_not() {
             down.endpoint
         ),
     );
-    let told = Field::from(command(&world, &config, &[]).output().unwrap());
-    assert_eq!(told.code, Some(2), "{told:?}");
+    let run = Run::from(command(&world, &config, &[]).output().unwrap());
+    assert_eq!(run.code, Some(2), "{run:?}");
     for row in [
         "down     1             -                 -       -    failed: connect\n",
         "down     2             -                 -       -    failed: connect\n",
         "prod     100013065917  AKIDfine****xxxx  Active  3 d  ok\n",
         "connect: down: 2 users, such as 1\n  cannot connect: ",
     ] {
-        assert!(told.stdout.contains(row), "{row}: {}", told.stdout);
+        assert!(run.stdout.contains(row), "{row}: {}", run.stdout);
     }
 }
 
@@ -255,9 +255,9 @@ fn an_account_that_is_down_is_told_of_beside_one_that_is_not() {
 fn a_credential_that_is_missing_is_named() {
     let world = fine();
     let mut command = command(&world, &world.config(), &["--output=json"]);
-    let told = Field::from(command.env_remove("TENCENTCLOUD_SECRET_ID").output().unwrap());
-    assert_eq!(told.code, Some(2), "{told:?}");
-    let json: Value = serde_json::from_str(&told.stdout).unwrap();
+    let run = Run::from(command.env_remove("TENCENTCLOUD_SECRET_ID").output().unwrap());
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
     let failure = &json["failures"][0];
     assert_eq!((&failure["reason"], &failure["advice"]), (&"credentials".into(), &Value::Null));
     assert!(failure["error"].as_str().unwrap().contains("TENCENTCLOUD_SECRET_ID is not set"), "{failure}");
@@ -269,9 +269,9 @@ fn what_the_api_says_commands_no_terminal() {
     let world = fine();
     let message = format!("\u{1b}[2J\u{9b}31mgone\r\nid {SECRET_ID}\u{7}");
     world.simulator.inject(None, Fault::Error(Rejection::new("InvalidParameter", message)), Times::UntilCleared);
-    let told = list(&world, &[]);
-    assert!(told.stdout.contains(r"InvalidParameter: \u{1b}[2J\u{9b}31mgone id [redacted]\u{7}"), "{told:?}");
-    assert!(!told.stdout.contains(['\u{1b}', '\u{9b}', '\u{7}', '\r']), "{told:?}");
+    let run = list(&world, &[]);
+    assert!(run.stdout.contains(r"InvalidParameter: \u{1b}[2J\u{9b}31mgone id [redacted]\u{7}"), "{run:?}");
+    assert!(!run.stdout.contains(['\u{1b}', '\u{9b}', '\u{7}', '\r']), "{run:?}");
 }
 
 #[test]
@@ -280,9 +280,9 @@ fn json_tells_all_that_the_table_tells() {
         (UIN, user([("AKIDold", "Active", 100), ("AKIDoff", "Inactive", 5)])),
         (UIN + 1, behaving(Behaviour::Denied)),
     ]);
-    let told = list(&world, &["--output=json"]);
-    assert_eq!(told.code, Some(2), "{told:?}");
-    let json: Value = serde_json::from_str(&told.stdout).unwrap();
+    let run = list(&world, &["--output=json"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
     let now = SystemClock.now().as_second();
     let generated: jiff::Timestamp = json["generated"].as_str().unwrap().parse().unwrap();
     assert!((now - 60..=now).contains(&generated.as_second()), "{generated}");
@@ -304,20 +304,16 @@ fn json_tells_all_that_the_table_tells() {
 #[test]
 fn metrics_are_those_of_the_exporter() {
     let world = mixed();
-    let told = list(&world, &["--output=metrics"]);
-    assert_eq!(told.code, Some(0), "{told:?}");
-    let (listed, exported) = (Metrics::parse(&told.stdout), world.start().until_answered(4));
+    let run = list(&world, &["--output=metrics"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let (listed, exported) = (Metrics::parse(&run.stdout), world.start().until_answered(4));
     assert!(listed.keys().len() > 12);
     assert_eq!(listed.keys(), exported.keys());
-    assert!(
-        !told.stdout.contains("process_") && !told.stdout.contains("_total"),
-        "the inventory alone: {}",
-        told.stdout
-    );
+    assert!(!run.stdout.contains("process_") && !run.stdout.contains("_total"), "the inventory alone: {}", run.stdout);
 }
 
-/// Starts to list a user of whom the API says nothing, and stops it.
-fn stopped(world: &World, signal: &str, flags: &[&str]) -> Told {
+/// Starts to list a user about which the API does not answer, and stops it.
+fn stopped(world: &World, signal: &str, flags: &[&str]) -> Run {
     world.simulator.inject(Some(UIN + 1), Fault::Hang, Times::UntilCleared);
     let mut command = command(
         world,
@@ -337,10 +333,10 @@ fn stopped(world: &World, signal: &str, flags: &[&str]) -> Told {
 fn ctrl_c_ends_it_with_what_is_known() {
     for signal in ["INT", "TERM"] {
         let world = World::new([(UIN, user([("AKIDfine", "Active", 3)])), (UIN + 1, user([]))]);
-        let told = stopped(&world, signal, &[]);
-        assert_eq!(told.code, Some(2), "{told:?}");
-        assert!(told.stderr.contains("stopped when 1 of 2 user(s) had been polled"), "{}", told.stderr);
-        assert!(told.stdout.contains("100013065918  -                 -       -    failed: not_polled\n"), "{told:?}");
+        let run = stopped(&world, signal, &[]);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains("stopped when 1 of 2 user(s) had been polled"), "{}", run.stderr);
+        assert!(run.stdout.contains("100013065918  -                 -       -    failed: not_polled\n"), "{run:?}");
     }
 }
 

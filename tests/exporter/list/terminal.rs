@@ -1,4 +1,4 @@
-//! Where somebody looks at it.
+//! `list` on a terminal.
 
 use crate::terminal;
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::families::{Series, normalise};
 
 /// How long it may take to start and to scrape.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What Prometheus adds to the series that it scrapes.
 const ITS_OWN: [&str; 5] = [
@@ -162,7 +162,7 @@ impl Prometheus {
     pub(crate) fn until_up(&self, job: &str) {
         let started = Instant::now();
         while self.value("up", job).as_deref() != Some("1") {
-            assert!(started.elapsed() < PATIENCE, "{job} is not up: {:?}", self.get("targets?state=active"));
+            assert!(started.elapsed() < TIMEOUT, "{job} is not up: {:?}", self.get("targets?state=active"));
             thread::sleep(Duration::from_millis(100));
         }
     }

@@ -1,4 +1,4 @@
-//! Whoever should not get in tries to.
+//! Attempts to get in without credentials.
 
 use std::{
     io::{Read, Write},
@@ -9,7 +9,7 @@ use std::{
 
 use super::{Scene, credentials, get_as, users};
 
-/// What CVE-2022-46146 was: a right password whose remembered form is that of a wrong one for somebody else.
+/// What CVE-2022-46146 was: a right password whose remembered form is that of a wrong one for another user.
 #[test]
 fn a_forged_request_does_not_open_the_door_for_another() {
     let scene = Scene::new();
@@ -21,7 +21,7 @@ fn a_forged_request_does_not_open_the_door_for_another() {
     let status = |user: &str, password: &str| get_as(&exporter, user, password, "/metrics").status;
     assert_eq!(status(&mallory, "known"), 200);
     assert_eq!(status("alice", &format!("{of_mallory}known")), 401);
-    // As it was published: by the hash that the toolkit takes for users whom it does not know.
+    // As it was published: by the hash that the toolkit takes for unknown users.
     let fake = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
     let unknown = format!("bob{of_alice}");
     assert_eq!(status(&unknown, "fakepassword"), 401);

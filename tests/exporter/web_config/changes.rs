@@ -19,7 +19,7 @@ fn a_file_that_breaks_answers_nobody_until_it_is_mended() {
         let text = "the web configuration cannot be used: see the log\n";
         assert_eq!((answer.status, answer.body.as_str()), (500, text));
         scene.world.write("web.yml", &good);
-        until("mended", &exporter, || status() == 200);
+        until("valid again", &exporter, || status() == 200);
     }
     std::fs::remove_file(scene.world.folder.path().join("web.yml")).unwrap();
     until("gone", &exporter, || status() == 500);
@@ -51,7 +51,7 @@ fn over_tls_a_file_that_breaks_refuses_requests_and_handshakes() {
     kept.read_to_string(&mut text).unwrap();
     assert_eq!(Answer::parse(&text).status, 500);
     scene.world.write("web.yml", &tls(""));
-    until("mended", &exporter, || client.get(exporter.address(), "/metrics").is_ok());
+    until("valid again", &exporter, || client.get(exporter.address(), "/metrics").is_ok());
 }
 
 #[test]

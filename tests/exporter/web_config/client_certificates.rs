@@ -23,7 +23,7 @@ const POLICY: &str = "client_auth_type: RequireAndVerifyClientCert, client_ca_fi
 /// Whether the exporter answers a client with `own`.
 fn admits(scene: &Scene, exporter: &Exporter, own: Option<&Pair>) -> bool {
     let client = TlsClient::with(&scene.authority.certificate(), own, rustls::ALL_VERSIONS);
-    client.get(exporter.address(), "/metrics").is_ok_and(|told| told.answer.status == 200)
+    client.get(exporter.address(), "/metrics").is_ok_and(|result| result.answer.status == 200)
 }
 
 /// A client that presents `own` as it is, over TLS 1.3: rustls itself would refuse some of them.
@@ -141,9 +141,9 @@ fn refused_handshakes_are_logged_by_reason_and_counted() {
     drop(TcpStream::connect(exporter.address()).unwrap());
     let client = TlsClient::with(&scene.authority.certificate(), Some(&good), rustls::ALL_VERSIONS);
     let counted = || {
-        let told = client.get(exporter.address(), "/metrics").unwrap();
+        let result = client.get(exporter.address(), "/metrics").unwrap();
         let name = "tencentcloud_cam_exporter_http_refused_total{reason=\"handshake\"} ";
-        let (_, rest) = told.answer.body.split_once(name).unwrap();
+        let (_, rest) = result.answer.body.split_once(name).unwrap();
         rest.lines().next().unwrap().parse::<u32>().unwrap()
     };
     until("counted", &exporter, || counted() >= 22);

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long something that must happen may take to. Only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A world with an authority, and a certificate of the exporter's in its folder.
 struct Scene {
@@ -49,7 +49,7 @@ impl Scene {
         self.world.start_with(&self.world.config(), &[&[web.as_str()], flags].concat())
     }
 
-    /// Whoever has no certificate.
+    /// A client without a certificate.
     fn client(&self) -> TlsClient {
         TlsClient::new(&self.authority.certificate())
     }
@@ -79,7 +79,7 @@ fn get_as(exporter: &Exporter, user: &str, password: &str, path: &str) -> Answer
 fn until(what: &str, exporter: &Exporter, holds: impl Fn() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < PATIENCE, "never {what}; log:\n{}", exporter.log());
+        assert!(started.elapsed() < TIMEOUT, "never {what}; log:\n{}", exporter.log());
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -98,10 +98,10 @@ fn a_wrong_file_ends_the_start_with_all_its_faults() {
         let output = binary().args(arguments).output().unwrap();
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
-        for told in
+        for result in
             ["web.yml", "basic_auth_users.alice: not a bcrypt hash", "tls_server_config: neither key_file nor key"]
         {
-            assert!(text.contains(told), "{arguments:?}: {told}: {text}");
+            assert!(text.contains(result), "{arguments:?}: {result}: {text}");
         }
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.contains("1 account(s)"), arguments.len() == 3, "{arguments:?}: {text}");

@@ -38,7 +38,7 @@ fn five_hundred_rotations_break_no_handshake() {
     swap(folder, 0);
     let exporter = scene.start(&tls(""));
     let (over, client) = (AtomicBool::new(false), scene.client());
-    let scrape = || client.get(exporter.address(), "/metrics").map(|told| (told.answer.status, told.certificate));
+    let scrape = || client.get(exporter.address(), "/metrics").map(|output| (output.answer.status, output.certificate));
     let seen = thread::scope(|scope| {
         let scrapers: Vec<_> = (0..4)
             .map(|_| {

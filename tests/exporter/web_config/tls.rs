@@ -12,8 +12,8 @@ use crate::{pki::Pair, tls_client::TlsClient, world::Exporter};
 /// Whether the exporter answers `client`.
 fn answers(exporter: &Exporter, client: &TlsClient) -> bool {
     match client.get(exporter.address(), "/metrics") {
-        Ok(told) => {
-            assert_eq!(told.answer.status, 200, "{told:?}");
+        Ok(output) => {
+            assert_eq!(output.answer.status, 200, "{output:?}");
             true
         }
         Err(_) => false,
@@ -89,8 +89,8 @@ fn suites_and_curves_are_those_allowed() {
     let suites = "max_version: TLS12, cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256], curve_preferences: [CurveP384]";
     // HTTP/2 requires other suites.
     let exporter = scene.start(&(tls(suites) + "http_server_config: {http2: false}\n"));
-    let told = scene.client().get(exporter.address(), "/metrics").unwrap();
-    assert_eq!(told.suite, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256");
+    let output = scene.client().get(exporter.address(), "/metrics").unwrap();
+    assert_eq!(output.suite, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256");
     let stream = scene.client().connect(exporter.address()).unwrap();
     assert_eq!(stream.conn.negotiated_key_exchange_group().unwrap().name(), rustls::NamedGroup::secp384r1);
 }

@@ -1,4 +1,4 @@
-//! A day: what befalls the exporter and the API, and what is scraped.
+//! A day: events of the exporter and the API, and what is scraped.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +43,7 @@ pub(super) struct Day {
     pub(super) scrapes: Vec<Option<BTreeMap<String, f64>>>,
     /// What was so in each minute.
     pub(super) truth: Vec<Truth>,
-    /// What happened, for whoever looks into a fault.
+    /// What happened, to debug a failure.
     pub(super) events: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ pub(super) enum Exporter {
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// The process dies, so many minutes long, at once or after it has been told to stop.
+    /// The process dies, so many minutes long, at once or after a SIGTERM.
     Death(usize, bool),
     /// The API answers with errors, so many minutes long.
     Outage(usize),
@@ -222,7 +222,7 @@ impl Api {
     }
 
     /// Sets what is wrong with it in that minute.
-    fn settle(&mut self, minute: usize) {
+    fn finish(&mut self, minute: usize) {
         self.denied.retain(|_, until| *until > minute);
         self.simulator.clear();
         let error = || Fault::Error(Rejection::new("InternalError", "An outage."));
@@ -347,7 +347,7 @@ async fn played(seed: u64) -> Day {
                 }
             }
         }
-        api.settle(minute);
+        api.finish(minute);
         if process.is_none() && dead_until <= minute {
             process = Some(Process::start(&config, Arc::clone(&clock), &api.simulator));
             is_blank = !remembers;

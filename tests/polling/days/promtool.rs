@@ -15,7 +15,7 @@ use super::{
 
 const TARGET: &str = r#"job="tencentcloud-cam-exporter",instance="exporter:10047""#;
 
-/// Labels by which an alert is told apart in an account.
+/// Labels that identify an alert within an account.
 const LABELS: [&str; 2] = ["access_key_id", "uin"];
 
 /// Which alerts fire in each minute of `day` under `rules`.
@@ -59,7 +59,7 @@ fn test(day: &Day) -> String {
     text
 }
 
-/// The first minute of a test is 1970 for promtool, so times are told from the start of the day.
+/// The first minute of a test is 1970 for promtool, so times count from the start of the day.
 fn since_start(value: f64) -> f64 {
     let start = START.parse::<Timestamp>().unwrap().as_duration().as_secs_f64();
     if value > 1e9 && value.is_finite() { value - start } else { value }

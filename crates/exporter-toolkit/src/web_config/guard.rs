@@ -11,6 +11,7 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout},
 };
+use tokio_util::either::Either;
 
 use super::{
     authorization::BasicCredentials,
@@ -119,7 +120,7 @@ impl Guard {
         stream: T,
         peer: &Peer,
     ) -> io::Result<Connection<T>> {
-        let Some(live) = self.0.as_ref().filter(|live| live.tls) else { return Ok(Connection::Plain(stream)) };
+        let Some(live) = self.0.as_ref().filter(|live| live.tls) else { return Ok(Either::Right(stream)) };
         let secured = live.secure(stream).await;
         if let Err(error) = &secured {
             live.refusals.log(error, peer);
@@ -157,13 +158,13 @@ impl Guard {
 
 impl Live {
     async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T) -> io::Result<Connection<T>> {
-        let hello = plain_http::read(stream).await?;
+        let hello = plain_http::start_handshake(stream).await?;
         // After the client has begun, so that one that waited with that gets no certificate of before.
         let view = self.view().await;
         let (Some(_), Some(tls)) = (view.config, view.tls) else {
             return Err(io::Error::other("invalid web configuration: TLS handshakes are refused"));
         };
-        Ok(Connection::Secure(Box::new(hello.into_stream(tls).await?)))
+        Ok(Either::Left(Box::new(hello.into_stream(tls).await?)))
     }
 
     /// The current configuration, read at most a second ago. A request does not wait for another's read.

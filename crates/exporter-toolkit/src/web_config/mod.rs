@@ -8,7 +8,7 @@
 //! - `rate_limit`, `headers` and `basic_auth`; the latter gets the credentials from `authorization` and remembers results in
 //!   `password_cache`. Password checks wait in a `line`, ordered by [`peer`]; responses to wrong passwords wait for the `pacer`.
 //!
-//! A TLS connection begins with `plain_http` and ends in a [`connection`]; `tls_acceptor` makes the TLS server configuration, and
+//! A TLS connection begins in `plain_http` and becomes a [`connection`]; `tls_acceptor` makes the TLS server configuration, and
 //! `clients` verifies client certificates. `refusals` logs failed handshakes.
 //! `schema`, `tls` and `users` read the file, with the words of `names` and `duration`.
 
@@ -35,5 +35,5 @@ mod users;
 
 pub use guard::Guard;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, is_http2};
 pub(crate) use peer::Peer;

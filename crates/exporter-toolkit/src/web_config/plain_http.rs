@@ -1,10 +1,10 @@
-//! Reads what a client says first, where TLS is spoken.
+//! Accepts a TLS handshake, and answers plain HTTP on a TLS port.
 
 use std::io;
 
 use rustls::server::Acceptor;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_rustls::StartHandshake;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 /// The first byte of a handshake.
 const HANDSHAKE: u8 = 0x16;
@@ -14,39 +14,22 @@ const IN_THE_CLEAR: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\
     \r\nthis port takes HTTPS\n";
 
-/// Waits until the client has begun a handshake on `stream`.
+/// Reads the start of a handshake from `stream`.
 ///
 /// # Errors
-/// It begins something else, or hangs up.
-pub(super) async fn read<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> io::Result<StartHandshake<T>> {
-    let mut acceptor = Acceptor::default();
-    let mut buffer = [0; 4096];
-    let mut begun = false;
-    loop {
-        let count = stream.read(&mut buffer).await?;
-        let mut read = &buffer[..count];
-        match read.first() {
-            None => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Some(byte) if !begun && *byte != HANDSHAKE => {
-                stream.write_all(IN_THE_CLEAR).await?;
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "not a TLS handshake"));
-            }
-            Some(_) => begun = true,
+/// The client sends something else, or disconnects.
+pub(super) async fn start_handshake<T>(stream: T) -> io::Result<StartHandshake<BufReader<T>>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    // The acceptor would answer plain HTTP with a TLS alert. The buffer has one byte, because the connection keeps it.
+    let mut stream = BufReader::with_capacity(1, stream);
+    match stream.fill_buf().await?.first() {
+        Some(&HANDSHAKE) => LazyConfigAcceptor::new(Acceptor::default(), stream).await,
+        Some(_) => {
+            stream.write_all(IN_THE_CLEAR).await?;
+            Err(io::Error::new(io::ErrorKind::InvalidData, "not a TLS handshake"))
         }
-        while !read.is_empty() {
-            if acceptor.read_tls(&mut read)? == 0 {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "more than a handshake's beginning"));
-            }
-        }
-        match acceptor.accept() {
-            Ok(None) => {}
-            Ok(Some(accepted)) => return Ok(StartHandshake::from_parts(accepted, stream)),
-            Err((error, mut alert)) => {
-                let mut bytes = vec![];
-                alert.write_all(&mut bytes)?;
-                stream.write_all(&bytes).await?;
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-            }
-        }
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

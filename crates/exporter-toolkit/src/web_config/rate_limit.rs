@@ -1,4 +1,4 @@
-//! How many requests are answered: a bucket of tokens, of which each request takes one.
+//! The limit of requests: a token bucket. governor's arithmetic overflows for long intervals with large bursts.
 
 use std::{num::NonZeroU32, time::Duration};
 

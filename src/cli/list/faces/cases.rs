@@ -95,13 +95,13 @@ fn account(name: &str, case: &Case) -> Arc<Account> {
         reason: Some("why it is so".into()),
         ..Override::default()
     });
-    let facts = AccountSettings {
+    let settings = AccountSettings {
         id_label: IdLabel::Full,
         listings,
         overrides: overrides.collect(),
         ..AccountSettings::default()
     };
-    let account = Account::new(name.parse().unwrap(), facts.clone(), (0..case.users.len()).map(uin));
+    let account = Account::new(name.parse().unwrap(), settings.clone(), (0..case.users.len()).map(uin));
     let found = case.console_login.iter().enumerate().take(case.users.len()).filter(|(_, may)| may.is_some());
     account.set_found(
         found.map(|(place, may)| (uin(place), FoundUser { name: "found".into(), console_login: *may })).collect(),
@@ -136,7 +136,8 @@ fn account(name: &str, case: &Case) -> Arc<Account> {
             Said::Missing => account.failed(uin(place), Failure::new(Reason::UserNotFound, None, &"no user", now())),
         }
     }
-    for (listing, all) in Listing::ALL.into_iter().zip(&case.listed).filter(|(one, _)| facts.listings.contains(*one)) {
+    for (listing, all) in Listing::ALL.into_iter().zip(&case.listed).filter(|(one, _)| settings.listings.contains(*one))
+    {
         for listed in all {
             match listed {
                 Listed::Succeeded => account.listing_succeeded(listing, now()),
