@@ -35,10 +35,10 @@ const LABELS: [&str; 5] = [
 /// - the labels that only the chart sets;
 /// - the order of the volumes and of their mounts, which means nothing;
 /// - the image's pull policy and the Service's type, for which the chart writes the defaults of Kubernetes;
-/// - the variables of TKE, which the chart sets in the container, and kustomize in a ConfigMap: [`variables`] compares them;
-/// - the PodMonitor's selector: in the chart the release's pods, in kustomize all exporters of the namespace;
-/// - the PodMonitor's relabeling of `job`: releases have other names than the job that the alerts expect;
-/// - the labels of the PrometheusRule, which has none in kustomize, and the comments and the order of `config.yaml`;
+/// - the variables of TKE, which the chart sets in the container, and kustomize in a `ConfigMap`: [`variables`] compares them;
+/// - the `PodMonitor`'s selector: in the chart the release's pods, in kustomize all exporters of the namespace;
+/// - the `PodMonitor`'s relabeling of `job`: releases have other names than the job that the alerts expect;
+/// - the labels of the `PrometheusRule`, which has none in kustomize, and the comments and the order of `config.yaml`;
 /// - the namespaces: kustomize's example creates one, and Helm has `--create-namespace`.
 fn comparable(documents: &[Value]) -> BTreeMap<(String, String), Value> {
     let mut all = BTreeMap::new();
@@ -52,12 +52,11 @@ fn comparable(documents: &[Value]) -> BTreeMap<(String, String), Value> {
         document["metadata"].as_object_mut().unwrap().remove("namespace");
         let [kind, name] = [&document["kind"], &document["metadata"]["name"]].map(|it| it.as_str().unwrap().to_owned());
         match kind.as_str() {
-            "Namespace" => continue,
             "ConfigMap" if name == NAME => {
                 let text = document["data"]["config.yaml"].as_str().unwrap();
                 document["data"]["config.yaml"] = parse(text).remove(0);
             }
-            "ConfigMap" => continue,
+            "ConfigMap" | "Namespace" => continue,
             "Deployment" | "StatefulSet" => {
                 let container = document.pointer_mut("/spec/template/spec/containers/0").unwrap();
                 let container = container.as_object_mut().unwrap();
@@ -87,7 +86,7 @@ fn comparable(documents: &[Value]) -> BTreeMap<(String, String), Value> {
     all
 }
 
-/// The variables of the container, with those of the ConfigMap that it reads.
+/// The variables of the container, with those of the `ConfigMap` that it reads.
 fn variables(documents: &[Value]) -> BTreeMap<String, Value> {
     let workload = documents.iter().find(|document| document.pointer("/spec/template").is_some()).unwrap();
     let container = workload.pointer("/spec/template/spec/containers/0").unwrap();

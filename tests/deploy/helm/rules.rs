@@ -1,4 +1,4 @@
-//! The PrometheusRule of the chart.
+//! The `PrometheusRule` of the chart.
 
 use serde_json::{Value, json};
 
