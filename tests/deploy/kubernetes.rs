@@ -1,9 +1,9 @@
 //! What deploy/kubernetes renders to, and whether Kubernetes and the exporter take it.
 
-mod pod_security;
-mod rendering;
-mod running;
-mod schemas;
+pub(crate) mod pod_security;
+pub(crate) mod rendering;
+pub(crate) mod running;
+pub(crate) mod schemas;
 mod sharded;
 mod sidecar;
 mod wiring;
@@ -11,10 +11,10 @@ mod wiring;
 use serde_json::Value;
 
 /// The name of everything of ours.
-const NAME: &str = "tencentcloud-cam-exporter";
+pub(crate) const NAME: &str = "tencentcloud-cam-exporter";
 
 /// Where a workload has its pod.
-const POD: &str = "/spec/template/spec";
+pub(crate) const POD: &str = "/spec/template/spec";
 
 /// Where a pod has containers.
 const PLACES: [&str; 2] = ["initContainers", "containers"];
@@ -25,11 +25,11 @@ fn containers(workload: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Our container of a workload.
-fn ours(workload: &Value) -> Option<&Value> {
+pub(crate) fn ours(workload: &Value) -> Option<&Value> {
     containers(workload).find(|container| container["name"] == NAME)
 }
 
 /// The elements at `pointer`, or none where nothing is.
-fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).map_or(&[], |list| list.as_array().unwrap())
 }

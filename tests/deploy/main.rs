@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows test functions, but not what they share")]
 
 mod dashboard;
+mod helm;
 mod image;
 mod kubernetes;
 #[allow(dead_code, reason = "others use more of it")]

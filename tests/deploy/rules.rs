@@ -1,5 +1,6 @@
 //! The Prometheus rules, their tests and their runbooks.
 
+mod chinese;
 mod file;
 mod mutants;
 mod mutation;
@@ -23,14 +24,20 @@ const PREFIX: &str = "TencentCloudCam";
 /// What a runbook tells, in this order.
 const HEADINGS: [&str; 4] = ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"];
 
+/// The same in Chinese.
+const CHINESE_HEADINGS: [&str; 4] = ["## 含义", "## 影响", "## 诊断", "## 处理"];
+
 /// Metrics of others that the rules ask for.
 const FOREIGN: [&str; 3] = ["up", "kube_pod_container_status_running", "kube_pod_init_container_status_running"];
 
 /// The files of rules, and the components that hold them for the Prometheus Operator, with the object's name.
-const PROMETHEUS_RULES: [(&str, &str, &str); 3] = [
+const PROMETHEUS_RULES: [(&str, &str, &str); 6] = [
     ("rules.yml", "prometheus-rule", "tencentcloud-cam-exporter"),
     ("rules-accounts.yml", "prometheus-rule-accounts", "tencentcloud-cam-exporter"),
     ("rules-optional.yml", "prometheus-rule-optional", "tencentcloud-cam-exporter-optional"),
+    ("zh-CN/rules.yml", "prometheus-rule-zh-cn", "tencentcloud-cam-exporter"),
+    ("zh-CN/rules-accounts.yml", "prometheus-rule-accounts-zh-cn", "tencentcloud-cam-exporter"),
+    ("zh-CN/rules-optional.yml", "prometheus-rule-optional-zh-cn", "tencentcloud-cam-exporter-optional"),
 ];
 
 /// Runs a tool in a folder. What it says is the error where it is not content.
@@ -62,6 +69,11 @@ fn alerts() -> Vec<Rule> {
 /// The runbook of an alert, as a path of the project.
 fn runbook(alert: &str) -> String {
     format!("docs/alerts/{alert}.md")
+}
+
+/// The same in Chinese.
+fn chinese_runbook(alert: &str) -> String {
+    format!("docs/zh-CN/alerts/{alert}.md")
 }
 
 #[test]
@@ -116,32 +128,43 @@ fn an_alert_tells_how_grave_it_is_and_what_to_do() {
 #[test]
 fn an_alert_has_a_runbook_and_a_runbook_an_alert() {
     for alert in alerts() {
-        let page = read(&runbook(&alert.name));
-        assert!(page.starts_with(&format!("# {}\n", alert.name)), "{}", alert.name);
-        let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
-        assert_eq!(headings, HEADINGS, "{}", alert.name);
-        let result = format!("{} Severity: `{}`.", alert.field("annotations.summary"), alert.field("labels.severity"));
-        assert!(page.contains(&result), "{}: {result}", alert.name);
-        assert!(page.contains(&format!("alertname={}", alert.name)), "{}: no silence", alert.name);
+        let severity = alert.field("labels.severity");
+        let summary = format!("{} Severity: `{severity}`.", alert.field("annotations.summary"));
+        assert_runbook(&runbook(&alert.name), &alert, HEADINGS, &summary);
+        let summary = format!("{}严重级别：`{severity}`。", chinese::summary(&alert));
+        assert_runbook(&chinese_runbook(&alert.name), &alert, CHINESE_HEADINGS, &summary);
     }
-    let pages = fs::read_dir(in_project("docs/alerts")).unwrap();
-    let pages: BTreeSet<String> = pages.map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
-    let expected = alerts().into_iter().map(|alert| format!("{}.md", alert.name)).chain(["README.md".to_owned()]);
-    assert_eq!(pages, expected.collect());
+    for folder in ["docs/alerts", "docs/zh-CN/alerts"] {
+        let pages = fs::read_dir(in_project(folder)).unwrap();
+        let pages: BTreeSet<String> = pages.map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+        let expected = alerts().into_iter().map(|alert| format!("{}.md", alert.name)).chain(["README.md".to_owned()]);
+        assert_eq!(pages, expected.collect(), "{folder}");
+    }
+}
+
+/// The runbook at `path` is of that alert, has these headings and this text, and says how to silence the alert.
+fn assert_runbook(path: &str, alert: &Rule, headings: [&str; 4], text: &str) {
+    let page = read(path);
+    assert!(page.starts_with(&format!("# {}\n", alert.name)), "{path}");
+    assert_eq!(page.lines().filter(|line| line.starts_with("## ")).collect::<Vec<_>>(), headings, "{path}");
+    assert!(page.contains(text), "{path}: {text}");
+    assert!(page.contains(&format!("alertname={}", alert.name)), "{path}: no silence");
 }
 
 #[test]
 fn the_table_has_every_alert() {
-    let page = read("docs/alerts/README.md");
-    let rows = page.lines().filter(|line| line.starts_with("| ["));
-    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
-    let result: Vec<(&str, &str, &str)> = rows.iter().map(|row| (row[1], row[2], row[4])).collect();
-    let alerts = alerts();
-    let links: Vec<String> =
-        alerts.iter().map(|alert| format!("[{}]({}.md)", &alert.name[PREFIX.len()..], alert.name)).collect();
-    let real = alerts.iter().zip(&links);
-    let real = real.map(|(alert, link)| (link.as_str(), alert.field("labels.severity"), alert.field("for")));
-    assert_eq!(result, real.collect::<Vec<_>>());
+    for path in ["docs/alerts/README.md", "docs/zh-CN/alerts/README.md"] {
+        let page = read(path);
+        let rows = page.lines().filter(|line| line.starts_with("| ["));
+        let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+        let result: Vec<(&str, &str, &str)> = rows.iter().map(|row| (row[1], row[2], row[4])).collect();
+        let alerts = alerts();
+        let links: Vec<String> =
+            alerts.iter().map(|alert| format!("[{}]({}.md)", &alert.name[PREFIX.len()..], alert.name)).collect();
+        let real = alerts.iter().zip(&links);
+        let real = real.map(|(alert, link)| (link.as_str(), alert.field("labels.severity"), alert.field("for")));
+        assert_eq!(result, real.collect::<Vec<_>>(), "{path}");
+    }
 }
 
 #[test]
@@ -180,7 +203,7 @@ fn the_rules_ask_for_metrics_that_there_are() {
 fn the_prometheusrules_hold_the_rules() {
     for (file, component, name) in PROMETHEUS_RULES {
         let path = format!("deploy/kubernetes/components/{component}/prometheusrule.yaml");
-        let rules = read(&format!("deploy/prometheus/{file}"));
+        let rules = chinese::rules(file);
         let groups = rules.lines().skip_while(|line| line.starts_with('#'));
         let groups = groups.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
         let head = format!(

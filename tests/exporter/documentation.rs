@@ -5,6 +5,7 @@ mod console;
 mod crates;
 mod links;
 mod page;
+mod translations;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,7 +12,7 @@ const VOLUMES: [&str; 8] =
     ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
 
 /// What the profile, and we, have against a container in a pod with this security context.
-pub(super) fn faults_of_container(container: &Value, pod: &Value) -> Vec<String> {
+pub(crate) fn faults_of_container(container: &Value, pod: &Value) -> Vec<String> {
     let own = &container["securityContext"];
     // What both may say, the container says last.
     let either = |field: &str| own.get(field).or_else(|| pod.get(field)).cloned().unwrap_or_default();
@@ -32,7 +32,7 @@ pub(super) fn faults_of_container(container: &Value, pod: &Value) -> Vec<String>
 }
 
 /// What there is against a workload's pod.
-fn faults(workload: &Value) -> Vec<String> {
+pub(crate) fn faults(workload: &Value) -> Vec<String> {
     let pod = workload.pointer(POD).unwrap();
     let context = pod.get("securityContext").cloned().unwrap_or_default();
     let mut faults: Vec<String> =

@@ -12,16 +12,16 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 /// Applications as they were before: one that has nothing but a container, one that has everything, one on its node's
 /// network, and one that asks for no exporter.
-pub(super) const APPS: &str = include_str!("apps.yaml");
+pub(crate) const APPS: &str = include_str!("apps.yaml");
 
 /// Something that renders, and what it is called.
-pub(super) struct Rendering {
-    pub(super) name: String,
-    pub(super) documents: Vec<Value>,
+pub(crate) struct Rendering {
+    pub(crate) name: String,
+    pub(crate) documents: Vec<Value>,
 }
 
 /// Renders a kustomization of a user, in which `ROOT` is our folder, with files beside it.
-pub(super) fn render(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
+pub(crate) fn render(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     // kubectl takes relative paths alone.
     let up = "../".repeat(folder.path().canonicalize().unwrap().components().count() - 1);
@@ -36,7 +36,7 @@ pub(super) fn render(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> 
 }
 
 /// The base, each example, and each component on what it is for.
-pub(super) fn everything() -> Vec<Rendering> {
+pub(crate) fn everything() -> Vec<Rendering> {
     let mut all = vec![Rendering { name: "base".to_owned(), documents: kustomize(&root().join("base")) }];
     for example in folders("overlays/examples") {
         let documents = kustomize(&root().join("overlays/examples").join(&example));
@@ -64,7 +64,7 @@ pub(super) fn everything() -> Vec<Rendering> {
 }
 
 /// The one document of this kind and name.
-pub(super) fn find<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
+pub(crate) fn find<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
     let is = |document: &&Value| document["kind"] == kind && document["metadata"]["name"] == name;
     let found: Vec<&Value> = documents.iter().filter(is).collect();
     assert_eq!(found.len(), 1, "{kind} {name}");
@@ -76,11 +76,11 @@ pub(super) fn root() -> PathBuf {
 }
 
 /// The documents of a file of ours.
-pub(super) fn read(path: &str) -> Vec<Value> {
+pub(crate) fn read(path: &str) -> Vec<Value> {
     parse(&fs::read_to_string(root().join(path)).unwrap())
 }
 
-pub(super) fn parse(yaml: &str) -> Vec<Value> {
+pub(crate) fn parse(yaml: &str) -> Vec<Value> {
     YamlLoader::load_from_str(yaml).unwrap().iter().map(json).collect()
 }
 

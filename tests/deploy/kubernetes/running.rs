@@ -23,7 +23,7 @@ use super::{
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A container of ours, as the kubelet would set it up: its volumes in a folder, and its variables.
-struct Container {
+pub(crate) struct Container {
     folder: TempDir,
     args: Vec<String>,
     variables: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ struct Process {
 
 impl Container {
     /// That of `workload`, with what `documents` and our examples have for its volumes; with empty ones if `bare`.
-    fn of(workload: &Value, documents: &[Value], bare: bool) -> Self {
+    pub(crate) fn of(workload: &Value, documents: &[Value], bare: bool) -> Self {
         let container = ours(workload).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut variables = BTreeMap::from([("SHARD".to_owned(), "0".to_owned())]);
@@ -60,7 +60,8 @@ impl Container {
             let path = folder.path().join(mount["mountPath"].as_str().unwrap().trim_start_matches('/'));
             fs::create_dir_all(&path).unwrap();
             let volumes = list(workload, "/spec/template/spec/volumes");
-            let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+            // One of a claim template is not among the volumes, and is empty at first.
+            let Some(volume) = volumes.iter().find(|volume| volume["name"] == mount["name"]) else { continue };
             let alone = std::slice::from_ref(volume);
             let sources = volume["projected"]["sources"].as_array().map_or(alone, Vec::as_slice);
             for source in sources.iter().filter(|_| !bare) {
@@ -84,7 +85,7 @@ impl Container {
     }
 
     /// What `check-config` says of its files, and whether it is content.
-    fn check(&self) -> (bool, String) {
+    pub(crate) fn check(&self) -> (bool, String) {
         let of_files = |arg: &String| arg.contains(".file=") || arg.contains("shard");
         let output = self.command().arg("check-config").args(self.args().filter(of_files)).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
@@ -174,7 +175,12 @@ fn files(source: &Value, documents: &[Value]) -> Vec<(String, String)> {
         return vec![(token.to_owned(), "a.made-up.token".to_owned())];
     }
     let Some(secret) = source.get("secret") else { return vec![] };
-    match secret.get("secretName").or(secret.get("name")).unwrap().as_str().unwrap() {
+    let name = secret.get("secretName").or(secret.get("name")).unwrap();
+    let is_rendered = |one: &&Value| one["kind"] == "Secret" && one["metadata"]["name"] == *name;
+    if let Some(secret) = documents.iter().find(is_rendered) {
+        return of(&secret["stringData"]);
+    }
+    match name.as_str().unwrap() {
         NAME => of(&read("base/secret.example.yaml")[0]["stringData"]),
         "tencentcloud-cam-exporter-web" => of(&read("components/web-tls/secret.example.yaml")[0]["stringData"]),
         "tencentcloud-cam-exporter-tls" => {

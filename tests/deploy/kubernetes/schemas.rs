@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::rendering::{everything, read};
 
 /// The first version that has native sidecars without being asked to, and the newest that there is a schema of.
-const VERSIONS: [&str; 2] = ["1.29", "1.37"];
+pub(crate) const VERSIONS: [&str; 2] = ["1.29", "1.37"];
 
 /// Reads documents, one a line, and prints what is wrong with each, or an empty line. The arguments are the version of
 /// Kubernetes to judge by, and the newest that we know of.
@@ -26,11 +26,13 @@ from pydantic import ValidationError
 utils = kubernetes_validate.utils
 utils.schema_contents = functools.lru_cache(maxsize=None)(utils.schema_contents)
 
+MODELS = {model.__name__: model for model in (v1.PodMonitor, v1.ServiceMonitor, v1.PrometheusRule)}
+
 def fault(text):
     document = json.loads(text)
     if not all(isinstance(document.get(field), str) for field in ("apiVersion", "kind")):
         return "it does not say what it is"
-    model = {"PodMonitor": v1.PodMonitor, "PrometheusRule": v1.PrometheusRule}.get(document.get("kind"))
+    model = MODELS.get(document.get("kind"))
     try:
         if model is None:
             kubernetes_validate.validate(document, sys.argv[1], strict=True)
@@ -49,7 +51,7 @@ for line in sys.stdin:
 "#;
 
 /// What is wrong with each document; an empty text for those that are good.
-fn faults(documents: &[Value], version: &str) -> Vec<String> {
+pub(crate) fn faults(documents: &[Value], version: &str) -> Vec<String> {
     let Some(python) = env::var_os("KUBERNETES_VALIDATE_PYTHON") else {
         panic!("KUBERNETES_VALIDATE_PYTHON, a Python that has the schemas, is not set: .ci/run makes one");
     };
@@ -75,13 +77,14 @@ fn faults(documents: &[Value], version: &str) -> Vec<String> {
 fn documents() -> Vec<(String, Value)> {
     let rendered =
         everything().into_iter().flat_map(|one| one.documents.into_iter().map(move |it| (one.name.clone(), it)));
-    let files = ["base/secret.example.yaml", "components/web-tls/secret.example.yaml"];
-    rendered.chain(files.map(|file| (file.to_owned(), read(file).remove(0)))).collect()
+    let files = ["base/secret.example.yaml", "components/web-tls/secret.example.yaml", "plain/sidecar.yaml"];
+    let files = files.iter().flat_map(|file| read(file).into_iter().map(|document| ((*file).to_owned(), document)));
+    rendered.chain(files).collect()
 }
 
 /// Every copy of `document` in which one field has another name, and every one in which one value is of another type,
 /// each with the place. What users name freely, such as labels, keeps its names.
-fn broken(document: &Value) -> Vec<(String, Value)> {
+pub(crate) fn broken(document: &Value) -> Vec<(String, Value)> {
     let mut all = vec![];
     visit(document, "", &mut |place, value| {
         let mut another_type = document.clone();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     NAME, POD, list, ours, pod_security,
-    rendering::{APPS, find, parse, read, render},
+    rendering::{APPS, everything, find, parse, read, render},
 };
 
 /// The forms of the component, the label that asks for each, and where it puts the exporter.
@@ -161,6 +161,14 @@ fn tls_and_tke_reach_it_too() {
             assert_eq!(sources, ["name", "projected"], "{form} in {name}: one source a volume");
         }
     }
+}
+
+#[test]
+#[ignore = "needs kubectl"]
+fn the_plain_sidecar_is_that_of_the_example() {
+    let mut example = everything().into_iter().find(|one| one.name == "sidecar").unwrap().documents;
+    example.retain(|document| document["kind"] != "PodMonitor");
+    assert_eq!(read("plain/sidecar.yaml"), example);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What holds a pod of ours together: ports, probes, selectors, names.
 
+use std::{fs, process::Command};
+
 use serde_json::{Value, json};
 
 use super::{
     NAME, containers, list, ours,
-    rendering::{Rendering, everything, find, read, render},
+    rendering::{Rendering, everything, find, parse, read, render},
 };
 
 const WORKLOADS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
@@ -133,6 +135,42 @@ fn a_change_of_the_configuration_restarts_nothing() {
             assert_eq!(document["metadata"]["name"], NAME, "{name}: a hash in the name restarts pods");
         }
     }
+}
+
+#[test]
+#[ignore = "needs kubectl"]
+fn tmp_gets_the_label_and_the_namespace() {
+    let documents = everything().into_iter().find(|one| one.name == "tmp").unwrap().documents;
+    let instance = &find(&documents, "PrometheusRule", NAME)["metadata"]["namespace"];
+    assert_eq!(instance, "prom-0a1b2c3d");
+    let monitor = &find(&documents, "PodMonitor", NAME)["metadata"];
+    assert_eq!((&monitor["labels"]["prom_id"], &monitor["namespace"]), (instance, &json!("monitoring")));
+    let allowed = &find(&documents, "NetworkPolicy", NAME)["spec"]["ingress"][0]["from"][0]["namespaceSelector"];
+    assert_eq!(allowed["matchLabels"]["kubernetes.io/metadata.name"], *instance);
+}
+
+/// Debian's promtool is built without the discovery in Kubernetes, so it checks the rest.
+#[test]
+#[ignore = "needs promtool"]
+fn the_documented_scrape_configuration_selects_the_label_and_the_port() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kubernetes.md")).unwrap();
+    let mut blocks = page.split("```yaml\n").filter_map(|block| block.split("```").next());
+    let block = blocks.find(|block| block.starts_with("scrape_configs:")).unwrap();
+    let job = &parse(block)[0]["scrape_configs"][0];
+    let relabelings = list(job, "/relabel_configs");
+    let label = json!({
+        "source_labels": ["__meta_kubernetes_pod_label_tencentcloud_cam_exporter_scrape"], "regex": "true", "action": "keep"
+    });
+    let port = json!({
+        "source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": "cam-metrics", "action": "keep"
+    });
+    assert!(job["job_name"] == NAME && relabelings.contains(&label) && relabelings.contains(&port), "{job}");
+    let discovery = "kubernetes_sd_configs: [{role: pod}]";
+    assert!(block.contains(discovery));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), block.replace(discovery, "static_configs: [{targets: [\"a:1\"]}]")).unwrap();
+    let output = Command::new("promtool").args(["check", "config"]).arg(file.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use yaml_rust2::{Yaml, YamlEmitter, YamlLoader};
 use super::promql;
 
 /// A rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rule {
     /// What it records, or the alert's name.
     pub(super) name: String,

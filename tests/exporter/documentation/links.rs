@@ -11,16 +11,20 @@ use super::page::{Page, files_of, top};
 fn links(page: &Page) -> Vec<(PathBuf, Option<String>)> {
     let prose = page.prose();
     let targets = prose.split("](").skip(1).filter_map(|after| after.split_once(')')).map(|(target, _)| target.trim());
-    let here = targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:"));
-    here.map(|target| {
-        let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
-        let path = match path {
-            "" => page.path.clone(),
-            path => plain(&page.path.parent().unwrap().join(path)),
-        };
-        (path, anchor.map(str::to_owned))
-    })
-    .collect()
+    targets.filter_map(|target| resolve(&page.path, target)).collect()
+}
+
+/// Where a link of the page at `from` leads, with its anchor; nothing for other sites.
+pub(super) fn resolve(from: &Path, target: &str) -> Option<(PathBuf, Option<String>)> {
+    if target.contains("://") || target.starts_with("mailto:") {
+        return None;
+    }
+    let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
+    let path = match path {
+        "" => from.to_owned(),
+        path => plain(&from.parent().unwrap().join(path)),
+    };
+    Some((path, anchor.map(str::to_owned)))
 }
 
 /// The path without `..`. One that leads out of the repository is left as it is, and leads nowhere.
@@ -35,9 +39,9 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The anchors that the site which hosts the repository makes of a page's headings.
-fn anchors(page: &Page) -> BTreeSet<String> {
-    let (mut found, mut times, mut inside) = (BTreeSet::new(), BTreeMap::new(), false);
+/// The anchors that the site which hosts the repository makes of a page's headings, in their order.
+pub(super) fn anchors(page: &Page) -> Vec<String> {
+    let (mut found, mut times, mut inside) = (vec![], BTreeMap::new(), false);
     for line in page.text.lines() {
         inside ^= line.starts_with("```");
         let heading = line.trim_start_matches('#');
@@ -47,7 +51,7 @@ fn anchors(page: &Page) -> BTreeSet<String> {
         let kept = heading.trim().chars().filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'));
         let anchor = kept.collect::<String>().to_lowercase().replace(' ', "-");
         let before: &mut u32 = times.entry(anchor.clone()).or_default();
-        found.insert(if *before == 0 { anchor } else { format!("{anchor}-{before}") });
+        found.push(if *before == 0 { anchor } else { format!("{anchor}-{before}") });
         *before += 1;
     }
     found
