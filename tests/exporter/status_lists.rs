@@ -11,7 +11,7 @@ use std::{
 
 use reqwest::Url;
 use serde_json::json;
-use tencentcloud_simulator::{Behaviour, User};
+use tencentcloud_simulator::{Behaviour, Fault, Rejection, Times, User};
 
 use crate::{
     chromium::Chromium,
@@ -110,6 +110,28 @@ fn a_user_is_shown_with_name_and_error_and_what_the_name_holds_is_seen() {
         }
         assert!(!page.contains("<script") && !page.contains('\u{202e}') && !page.contains('\u{200b}'), "{page}");
     }
+}
+
+#[test]
+fn text_of_the_api_of_a_path_and_of_the_configuration_is_never_markup() {
+    let world = World::with_one_user();
+    for (action, text) in [("ListAccessKeys", "<script>poll"), ("ListUsers", "<script>listing")] {
+        world.simulator.inject_into(action, Fault::Error(Rejection::new("InternalError", text)), Times::UntilCleared);
+    }
+    let file = world.folder.path().join("<script>file");
+    let fields = format!("name: prod, discover: true, uins_file: '{}',", file.display());
+    let keys = "keys: {overrides: [{users: ['*'], exempt: [stale], reason: '<script>reason'}]}\n";
+    let exporter = world.start_with(&(world.config().replace("name: prod,", &fields) + keys), &[]);
+    for family in ["user_up", "account_user_discovery_up", "account_uins_file_up"] {
+        exporter.until(family, |metrics| {
+            metrics.family(&format!("tencentcloud_cam_{family}")).values().any(|up| *up < 0.5)
+        });
+    }
+    let pages = ["", "?show=accounts", "?show=users"].map(|query| page(&exporter, query).body).concat();
+    for text in ["poll", "listing", "file", "reason"] {
+        assert!(pages.contains(&format!("&lt;script&gt;{text}")), "{text}: {pages}");
+    }
+    assert!(!pages.contains("<script"), "{pages}");
 }
 
 #[test]

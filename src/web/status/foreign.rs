@@ -1,31 +1,40 @@
 //! Text from elsewhere: names of users, errors of the API, ids of keys.
 
-use std::fmt;
+use maud::{Markup, html};
+
+use super::text::verbatim;
 
 /// The most bytes that a name takes in the page.
 pub(super) const NAME: usize = 160;
 
-/// Text from elsewhere, in so many bytes of HTML at most. It is escaped, and its direction does not reach beyond it.
-/// Invisible characters, and those that change the direction of text, are shown by their numbers. Of a text that is too
-/// long, the middle is left out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Foreign<'a>(pub(super) &'a str, pub(super) usize);
-
-impl fmt::Display for Foreign<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(text, room) = *self;
-        f.write_str("<bdi>")?;
-        let front = fitting(text.chars(), room);
-        if front == text.len() {
-            written(f, text)?;
-        } else {
-            let front = fitting(text.chars(), room / 3 * 2);
-            let back = fitting(text.chars().rev(), room / 3);
-            written(f, &text[..front])?;
-            f.write_str("…")?;
-            written(f, &text[text.len() - back..])?;
+/// Text from elsewhere, in at most `room` bytes of HTML: the middle of a longer one is left out. Its direction does not
+/// affect the text around it. Invisible characters, and those that change the direction of text, are shown by their code
+/// points.
+pub(super) fn foreign(text: &str, room: usize) -> Markup {
+    html! {
+        bdi {
+            @if fitting(text.chars(), room) == text.len() {
+                (visible(text))
+            } @else {
+                @let front = fitting(text.chars(), room / 3 * 2);
+                @let back = fitting(text.chars().rev(), room / 3);
+                (visible(&text[..front])) "…" (visible(&text[text.len() - back..]))
+            }
         }
-        f.write_str("</bdi>")
+    }
+}
+
+fn visible(text: &str) -> Markup {
+    html! {
+        @for character in text.chars() {
+            @match character {
+                // Errors have lines.
+                '\n' | '\r' | '\t' => " ",
+                '\'' => (verbatim("&#39;")),
+                character if is_unseen(character) => i { (format_args!("U+{:04X}", u32::from(character))) },
+                character => (character.encode_utf8(&mut [0; 4])),
+            }
+        }
     }
 }
 
@@ -40,35 +49,14 @@ fn fitting(characters: impl Iterator<Item = char>, room: usize) -> usize {
 
 /// How many bytes a character takes as HTML.
 fn size(character: char) -> usize {
-    match entity(character) {
-        Some(entity) => entity.len(),
-        None if is_unseen(character) => "<i>U+10FFFF</i>".len(),
-        None => character.len_utf8(),
+    match character {
+        '\n' | '\r' | '\t' => 1,
+        '<' | '>' => "&lt;".len(),
+        '&' | '\'' => "&amp;".len(),
+        '"' => "&quot;".len(),
+        character if is_unseen(character) => "<i>U+10FFFF</i>".len(),
+        character => character.len_utf8(),
     }
-}
-
-fn written(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    for character in text.chars() {
-        match entity(character) {
-            Some(entity) => f.write_str(entity)?,
-            None if is_unseen(character) => write!(f, "<i>U+{:04X}</i>", u32::from(character))?,
-            None => write!(f, "{character}")?,
-        }
-    }
-    Ok(())
-}
-
-fn entity(character: char) -> Option<&'static str> {
-    Some(match character {
-        // Errors have lines.
-        '\n' | '\r' | '\t' => " ",
-        '&' => "&amp;",
-        '<' => "&lt;",
-        '>' => "&gt;",
-        '"' => "&quot;",
-        '\'' => "&#39;",
-        _ => return None,
-    })
 }
 
 /// Whether a character has no shape of its own, or changes the direction of others: controls, format characters and blanks
@@ -89,7 +77,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str, room: usize) -> String {
-        let shown = Foreign(text, room).to_string();
+        let shown = foreign(text, room).into_string();
         shown.strip_prefix("<bdi>").unwrap().strip_suffix("</bdi>").unwrap().to_owned()
     }
 
@@ -111,7 +99,9 @@ mod tests {
     fn text_that_is_too_long_keeps_its_ends_and_is_never_longer_than_its_room() {
         assert_eq!(shown("123456789", 9), "123456789");
         assert_eq!(shown("1234567890", 9), "123456…890");
-        for text in ["'", "王", "\u{202e}", "a", "\u{10ffff}"].map(|character| character.repeat(4_000)) {
+        for text in ["'", "<", ">", "&", "\"", "王", "\u{202e}", "a", "\n", "\u{10ffff}"]
+            .map(|character| character.repeat(4_000))
+        {
             for room in [0, 1, 8, 30, 160, 161] {
                 let shown = shown(&text, room);
                 assert!(shown.len() <= room + '…'.len_utf8(), "{room}: {shown}");

@@ -1,10 +1,9 @@
 //! What all pages have: the head of the document, and the header.
 
-use std::fmt;
-
 use exporter_toolkit::TelemetryPath;
+use maud::{DOCTYPE, Markup, html};
 
-use super::{style::STYLE, text::Escaped};
+use super::{style::STYLE, text::verbatim};
 
 /// The icon of the tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,46 +18,43 @@ pub(super) enum Mark {
 
 const NAME: &str = "Tencent Cloud CAM exporter";
 
-/// The head of a document with that title, which is loaded again every so many seconds.
-pub(super) fn head(f: &mut fmt::Formatter<'_>, title: &str, mark: Mark, refresh: Option<u32>) -> fmt::Result {
-    let icon = mark.icon();
-    writeln!(f, "<!DOCTYPE html>")?;
-    writeln!(f, r#"<html lang="en">"#)?;
-    writeln!(f, "<head>")?;
-    writeln!(f, r#"<meta charset="utf-8">"#)?;
-    writeln!(f, r#"<meta name="viewport" content="width=device-width, initial-scale=1">"#)?;
-    // The sites that runbooks are on need not know where the page is.
-    writeln!(f, r#"<meta name="referrer" content="no-referrer">"#)?;
-    if let Some(seconds) = refresh {
-        writeln!(f, r#"<meta http-equiv="refresh" content="{seconds}">"#)?;
+/// The beginning of an icon, as an address.
+const SVG: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E";
+
+/// A document with that title, which reloads itself every so many seconds.
+pub(super) fn document(title: &str, mark: Mark, refresh: Option<u32>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                // The sites that runbooks are on need not know where the page is.
+                meta name="referrer" content="no-referrer";
+                @if let Some(seconds) = refresh { meta http-equiv="refresh" content=(seconds); }
+                title { (title) " – " (NAME) }
+                link rel="icon" href={ (SVG) (mark.icon()) "%3C/svg%3E" };
+                style { (verbatim(STYLE)) }
+            }
+            body { (body) }
+        }
     }
-    writeln!(f, "<title>{title} – {NAME}</title>")?;
-    writeln!(
-        f,
-        r#"<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E{icon}%3C/svg%3E">"#
-    )?;
-    writeln!(f, "<style>{STYLE}</style>")?;
-    writeln!(f, "</head>")
 }
 
 /// The header, with the state of all as a class and in words.
-pub(super) fn header(
-    f: &mut fmt::Formatter<'_>,
-    state: Option<(&str, &str)>,
-    telemetry_path: &TelemetryPath,
-) -> fmt::Result {
-    writeln!(f, "<header>")?;
-    writeln!(f, "<h1>{NAME}</h1>")?;
-    if let Some((class, words)) = state {
-        writeln!(f, r#"<p class="{class}">{words}</p>"#)?;
+pub(super) fn header(state: Option<(&str, &str)>, telemetry_path: &TelemetryPath) -> Markup {
+    html! {
+        header {
+            h1 { (NAME) }
+            @if let Some((class, words)) = state { p class=(class) { (words) } }
+            nav aria-label="Endpoints" {
+                // A path that begins with // would be another host's, were it not for the dot.
+                a href={ "." (telemetry_path) } { "Metrics" } " "
+                a href="./-/healthy" { "Health" } " "
+                a href="./-/ready" { "Readiness" }
+            }
+        }
     }
-    // A path that begins with // would be another host's, were it not for the dot.
-    writeln!(
-        f,
-        r#"<nav aria-label="Endpoints"><a href=".{}">Metrics</a> <a href="./-/healthy">Health</a> <a href="./-/ready">Readiness</a></nav>"#,
-        Escaped(telemetry_path)
-    )?;
-    writeln!(f, "</header>")
 }
 
 // === impl Mark ===

@@ -1,8 +1,9 @@
 //! A page of a whole list as it is written.
 
-use std::fmt;
+use std::num::NonZeroUsize;
 
 use exporter_toolkit::TelemetryPath;
+use maud::{Markup, html};
 
 use super::{
     frame::{self, Mark},
@@ -10,141 +11,92 @@ use super::{
     query::{List, Of, UserFilter},
     rows::{KeyRow, UserRow},
     runbook::Runbook,
-    table,
-    text::{Escaped, Grouped, Utc},
+    table::{accounts_table, table},
+    text::{grouped, utc},
 };
 use crate::inventory::assessment::{Finding, UserState};
 
-/// A page of a list, to be written as an HTML document.
-#[derive(Debug)]
-pub(super) struct ListPage<'a> {
-    pub(super) listed: &'a Listed,
-    pub(super) telemetry_path: &'a TelemetryPath,
+/// A page of a list as a document. It links to the metrics at `telemetry_path`.
+pub(super) fn list_page(listed: &Listed, telemetry_path: &TelemetryPath) -> Markup {
+    let Listed { list, of, rows, made } = listed;
+    let title = list.of.title();
+    let body = html! {
+        (frame::header(None, telemetry_path))
+        main {
+            (filters(list))
+            section aria-labelledby="list" {
+                h2 id="list" {
+                    (title) " "
+                    small {
+                        (grouped(*of))
+                        @if let Some(account) = &list.account { " in account " (account) }
+                        @if let Some(uin) = list.uin { " of user " (uin) }
+                    }
+                    @if let Some(runbook) = list.of.runbook() { " " (runbook.link()) }
+                }
+                @if *of == 0 { p { "None." } } @else { (rows_table(rows)) }
+            }
+            @if listed.pages().get() > 1 { (pager(list, listed.pages())) }
+        }
+        footer { "Made at " (utc(*made)) ". In the order of the configuration and of UINs." }
+    };
+    frame::document(title, Mark::Plain, None, &body)
 }
 
-impl fmt::Display for ListPage<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = self.listed.list.of.title();
-        frame::head(f, title, Mark::Plain, None)?;
-        writeln!(f, "<body>")?;
-        frame::header(f, None, self.telemetry_path)?;
-        writeln!(f, "<main>")?;
-        self.filters(f)?;
-        writeln!(f, r#"<section aria-labelledby="list"><h2 id="list">{title} <small>{}</small>"#, self.scope())?;
-        if let Some(runbook) = self.listed.list.of.runbook() {
-            write!(f, " {runbook}")?;
-        }
-        writeln!(f, "</h2>")?;
-        if self.listed.of == 0 {
-            writeln!(f, "<p>None.</p>")?;
-        } else {
-            self.rows(f)?;
-        }
-        writeln!(f, "</section>")?;
-        self.pager(f)?;
-        writeln!(f, "</main>")?;
-        writeln!(
-            f,
-            "<footer>Made at {}. In the order of the configuration and of UINs.</footer>\n</body>\n</html>",
-            Utc(self.listed.made)
-        )
-    }
-}
-
-impl ListPage<'_> {
-    /// How many rows there are, and of what.
-    fn scope(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| {
-            write!(f, "{}", Grouped(self.listed.of))?;
-            if let Some(account) = &self.listed.list.account {
-                write!(f, " in account {}", Escaped(account))?;
-            }
-            match self.listed.list.uin {
-                Some(uin) => write!(f, " of user {uin}"),
-                None => Ok(()),
-            }
-        })
-    }
-
-    /// The ways to the whole list, and to each part of it.
-    fn filters(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r#"<nav class="filters" aria-label="Lists"><a href="?">Overview</a>"#)?;
-        let all = match self.listed.list.of {
-            Of::Accounts => vec![],
-            Of::Users(_) => [None].into_iter().chain(UserFilter::ALL.map(Some)).map(Of::Users).collect(),
-            Of::Keys(_) => [None].into_iter().chain(Finding::OF_KEYS.map(Some)).map(Of::Keys).collect(),
-        };
-        for of in all {
-            let current = if of == self.listed.list.of { r#" aria-current="page""# } else { "" };
-            let list = List { of, page: std::num::NonZeroUsize::MIN, ..self.listed.list.clone() };
-            write!(f, r#" <a href="{list}"{current}>{}</a>"#, of.title())?;
-        }
-        writeln!(f, "</nav>")
-    }
-
-    fn rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.listed.rows {
-            Rows::Accounts(accounts) => {
-                table::open(f, "accounts", &table::ACCOUNTS)?;
-                accounts.iter().try_for_each(|account| write!(f, "{account}"))?;
-            }
-            Rows::Users(users) => {
-                table::open(f, "users", &["User", "Account", "State", "Keys", "Next poll", "Last answer"])?;
-                users.iter().try_for_each(|user| user_row(f, user))?;
-            }
-            Rows::Keys(keys) => {
-                table::open(f, "keys", &["Age", "Key", "User", "Account", "Status", "Last use"])?;
-                keys.iter().try_for_each(|key| key_row(f, key))?;
+/// The ways to the whole list, and to each part of it.
+fn filters(list: &List) -> Markup {
+    let all: Vec<Of> = match list.of {
+        Of::Accounts => vec![],
+        Of::Users(_) => [None].into_iter().chain(UserFilter::ALL.map(Some)).map(Of::Users).collect(),
+        Of::Keys(_) => [None].into_iter().chain(Finding::OF_KEYS.map(Some)).map(Of::Keys).collect(),
+    };
+    html! {
+        nav.filters aria-label="Lists" {
+            a href="?" { "Overview" }
+            @for of in all {
+                " "
+                a href=(List { of, page: NonZeroUsize::MIN, ..list.clone() })
+                    aria-current=[(of == list.of).then_some("page")] { (of.title()) }
             }
         }
-        table::close(f)
-    }
-
-    fn pager(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (page, pages) = (self.listed.list.page, self.listed.pages());
-        if pages.get() == 1 {
-            return Ok(());
-        }
-        let link = |f: &mut fmt::Formatter<'_>, to: usize, text: &str| match std::num::NonZeroUsize::new(to) {
-            Some(to) if to != page && to <= pages => {
-                write!(f, r#"<a href="{}">{text}</a> "#, List { page: to, ..self.listed.list.clone() })
-            }
-            _ => Ok(()),
-        };
-        write!(f, r#"<nav class="pages" aria-label="Pages">"#)?;
-        link(f, 1, "First")?;
-        link(f, page.get() - 1, "Previous")?;
-        write!(f, "<span>Page {} of {}</span> ", Grouped(page.get()), Grouped(pages.get()))?;
-        link(f, page.get() + 1, "Next")?;
-        link(f, pages.get(), "Last")?;
-        writeln!(f, "</nav>")
     }
 }
 
-fn user_row(f: &mut fmt::Formatter<'_>, user: &UserRow) -> fmt::Result {
-    writeln!(
-        f,
-        r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"#,
-        user.who(),
-        Escaped(&user.account),
-        user.state(),
-        user.keys(),
-        user.next_poll(),
-        user.last_answer()
-    )
+fn rows_table(rows: &Rows) -> Markup {
+    match rows {
+        Rows::Accounts(accounts) => accounts_table(accounts),
+        Rows::Users(users) => {
+            let row = |user: &UserRow| {
+                [user.who(), user.account(), user.state(), user.keys(), user.next_poll(), user.last_answer()]
+            };
+            let columns = ["User", "Account", "State", "Keys", "Next poll", "Last answer"];
+            table("users", columns, 0, users.iter().map(row))
+        }
+        Rows::Keys(keys) => {
+            let row = |key: &KeyRow| {
+                [key.age(&Finding::OF_KEYS), key.label(), key.who(), key.account(), key.status(), key.last_use()]
+            };
+            table("keys", ["Age", "Key", "User", "Account", "Status", "Last use"], 1, keys.iter().map(row))
+        }
+    }
 }
 
-fn key_row(f: &mut fmt::Formatter<'_>, key: &KeyRow) -> fmt::Result {
-    writeln!(
-        f,
-        r#"<tr><td>{}</td><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"#,
-        key.age(&Finding::OF_KEYS),
-        key.label(),
-        key.who(),
-        Escaped(&key.account),
-        key.status.label(),
-        key.last_use()
-    )
+/// The ways to the other pages of a list that has so many.
+fn pager(list: &List, pages: NonZeroUsize) -> Markup {
+    let page = list.page.get();
+    let link = |to: usize, text: &str| {
+        let to = NonZeroUsize::new(to).filter(|to| *to != list.page && *to <= pages);
+        html! { @if let Some(to) = to { a href=(List { page: to, ..list.clone() }) { (text) } " " } }
+    };
+    html! {
+        nav.pages aria-label="Pages" {
+            (link(1, "First"))
+            (link(page - 1, "Previous"))
+            span { "Page " (grouped(page)) " of " (grouped(pages.get())) } " "
+            (link(page + 1, "Next"))
+            (link(pages.get(), "Last"))
+        }
+    }
 }
 
 // === impl Of ===

@@ -6,7 +6,8 @@
 //!   `list` gathers a page of a whole list. `rows` are users and keys in either.
 //! - `problems` are what needs attention, `note` why, and `runbook` where to read on.
 //! - `page` writes the overview with its `lists`, and `list_page` a page of a list. `frame` and `table` are what both have,
-//!   `text` writes numbers and times, `foreign` text from elsewhere, and `style` is what it all looks like.
+//!   `text` writes numbers and times, `foreign` text from elsewhere, and `style` is what it all looks like. Each part of a
+//!   page is a function that returns `Markup`: maud's templates escape every value.
 
 mod account;
 mod foreign;
@@ -38,7 +39,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use self::{list::Listed, list_page::ListPage, page::Page, query::List, report::Report};
+use self::{list::Listed, list_page::list_page, page::overview, query::List, report::Report};
 use crate::{inventory::Inventory, metrics::Own};
 
 /// What the page is made from.
@@ -102,12 +103,12 @@ impl Status {
     pub fn overview(&self, is_still: bool) -> String {
         let config_refused = self.own.config_is_refused();
         let report = Report { config_refused, ..Report::of(&self.inventory, self.clock.now(), self.started.elapsed()) };
-        Page::of(&report, &self.telemetry_path, is_still).to_string()
+        overview(&report, &self.telemetry_path, is_still).into_string()
     }
 
     fn list(&self, list: &List) -> Option<String> {
         let listed = Listed::of(list, &self.inventory, self.clock.now())?;
-        Some(ListPage { listed: &listed, telemetry_path: &self.telemetry_path }.to_string())
+        Some(list_page(&listed, &self.telemetry_path).into_string())
     }
 
     /// The overview, made on a thread of its own. At most one is made at a time, and requests of the same second share it.

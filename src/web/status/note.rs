@@ -1,13 +1,14 @@
 //! What is wrong with an account, in words: since when, the error, and what to do.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
+use maud::{Markup, html};
 
 use super::{
     account::AccountReport,
-    foreign::Foreign,
-    text::{Count, Prose, Since, Span, span},
+    foreign::foreign,
+    text::{count, duration, prose, since},
 };
 use crate::{
     advice::of_listing,
@@ -73,7 +74,7 @@ impl Note {
             AccountProblem::ClockSkew(ahead) => {
                 let side = if ahead.is_positive() { "behind" } else { "ahead of" };
                 Self::plain(
-                    &format!("this machine's clock is {} {side} the API's", span(ahead.abs())),
+                    &format!("this machine's clock is {} {side} the API's", duration(ahead.unsigned_abs())),
                     "Set the clock. Until then, signatures and ages follow the API's.",
                 )
             }
@@ -82,7 +83,7 @@ impl Note {
                 "Find what else calls the API in this account, or lower `poll.rate_limit`.",
             ),
             AccountProblem::IntervalTooShort(needed) => Self::plain(
-                &format!("the rate limit reaches every user in {} at best", Span(needed)),
+                &format!("the rate limit reaches every user in {} at best", duration(needed)),
                 "Raise `poll.interval` to more than that.",
             ),
         }
@@ -93,9 +94,9 @@ impl Note {
         let what = match users.total {
             0 => "no user is known, as a list of them failed".to_owned(),
             total if users.missing == total => {
-                format!("{}, and none exists", Count(total, "user is configured", "users are configured"))
+                format!("{}, and none exists", count(total, "user is configured", "users are configured"))
             }
-            total => format!("no last poll of its {} brought keys", Count(total, "user", "users")),
+            total => format!("no last poll of its {} brought keys", count(total, "user", "users")),
         };
         Self { what, since: None, error: None, advice: None }
     }
@@ -105,21 +106,14 @@ impl Note {
     }
 
     /// As HTML, with so many bytes of the error at most.
-    pub(super) fn html(&self, room: usize) -> impl fmt::Display {
-        fmt::from_fn(move |f| {
-            let Self { what, since, error, advice } = self;
-            write!(f, "{}", Prose(what))?;
-            if let Some((since, now)) = since {
-                write!(f, ", {}", Since(*since, *now))?;
-            }
-            if let Some(error) = error {
-                write!(f, ": {}", Foreign(error, room))?;
-            }
-            match advice {
-                Some(advice) => write!(f, ". <strong>{}</strong>", Prose(advice)),
-                None => f.write_str("."),
-            }
-        })
+    pub(super) fn html(&self, room: usize) -> Markup {
+        html! {
+            (prose(&self.what))
+            @if let Some((time, now)) = self.since { ", " (since(time, now)) }
+            @if let Some(error) = &self.error { ": " (foreign(error, room)) }
+            "."
+            @if let Some(advice) = &self.advice { " " strong { (prose(advice)) } }
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! What needs attention, in a sentence each.
 
-use std::{cmp::Reverse, fmt::Write};
+use std::cmp::Reverse;
 
 use super::{
     note::Note,
     report::{CauseReport, Named, Report},
     runbook::Runbook,
-    text::{Count, Grouped},
+    text::{count, grouped},
 };
 use crate::inventory::{
-    Listing,
+    AccountName, Listing,
     assessment::{AUTO_DISABLE_ANNOUNCEMENT, Finding, ProblemKind},
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Problem {
     pub(super) gravity: Severity,
     /// What, in plain text.
     pub(super) text: String,
-    /// The link to the details, escaped for an attribute.
+    /// The link to the details.
     pub(super) href: &'static str,
     /// What is to be said of one that has it: the name of the account, where it is one, and why.
     pub(super) note: Option<(Option<String>, Note)>,
@@ -27,7 +27,7 @@ pub(super) struct Problem {
 }
 
 /// Where the keys are that will soon be disabled.
-const DISABLED_SOON: &str = "?show=keys&amp;finding=auto_disable_soon";
+const DISABLED_SOON: &str = "?show=keys&finding=auto_disable_soon";
 
 /// What to do about them.
 const OF_AUTO_DISABLE: &str = "Delete keys that nobody needs, and use or replace the others before their day. If your accounts are \
@@ -103,7 +103,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             users.late,
             "user was last answered for over three intervals ago",
             "users were last answered for over three intervals ago",
-            "?show=users&amp;state=late",
+            "?show=users&state=late",
             Runbook::LATE,
         ),
         (
@@ -135,7 +135,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             users.exemption_ended,
             "user has an exemption that has ended",
             "users have exemptions that have ended",
-            "?show=users&amp;state=exemption_ended",
+            "?show=users&state=exemption_ended",
             Runbook::EXEMPTION,
         ),
         (Severity::Act, users.missing, "user does not exist", "users do not exist", "#absent", Runbook::POLLS),
@@ -145,7 +145,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
         let first = accounts.names.first().map(ToString::to_string);
         Problem {
             gravity: Severity::of(*kind),
-            text: format!("{}: {}", Count(accounts.of, one, many), names(accounts)),
+            text: format!("{}: {}", count(accounts.of, one, many), names(accounts)),
             href: "#accounts",
             note: Some((first, affected.note.clone())),
             runbook: Runbook::of_problem(*kind),
@@ -159,7 +159,7 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
                 _ => None,
             };
             let note = note.map(|note| (None, note));
-            Problem { gravity, text: Count(number, one, many).to_string(), href, note, runbook }
+            Problem { gravity, text: count(number, one, many), href, note, runbook }
         },
     );
     let of_config = report.config_refused.then(|| Problem {
@@ -178,21 +178,16 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
 fn of_cause(CauseReport { cause, users, since, error }: &CauseReport, are_others: bool) -> Note {
     let (reason, code) = cause.labels();
     let reason = code.map_or_else(|| reason.to_owned(), |code| format!("{reason} `{code}`"));
-    let what = if are_others { format!("{reason} ({})", Count(*users, "user", "users")) } else { reason };
+    let what = if are_others { format!("{reason} ({})", count(*users, "user", "users")) } else { reason };
     Note { what, since: *since, error: error.clone(), advice: cause.advice().map(Into::into) }
 }
 
 /// The first few of `accounts`, and how many others there are.
 pub(super) fn names(accounts: &Named) -> String {
-    let mut names = String::new();
-    for (number, name) in accounts.names.iter().enumerate() {
-        names.push_str(if number == 0 { "" } else { ", " });
-        names.push_str(name.as_str());
+    let names: Vec<&str> = accounts.names.iter().map(AccountName::as_str).collect();
+    let names = names.join(", ");
+    match accounts.of - accounts.names.len() {
+        0 => names,
+        others => format!("{names} and {} more", grouped(others)),
     }
-    let others = accounts.of - accounts.names.len();
-    if others > 0 {
-        // Writing to a string cannot fail.
-        let _ = write!(names, " and {} more", Grouped(others));
-    }
-    names
 }

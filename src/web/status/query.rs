@@ -159,25 +159,25 @@ impl List {
     }
 }
 
-/// The address, as it stands in an attribute.
+/// The address.
 impl fmt::Display for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { of, account, uin, page } = self;
         match of {
             Of::Accounts => write!(f, "?show=accounts")?,
             Of::Users(None) => write!(f, "?show=users")?,
-            Of::Users(Some(filter)) => write!(f, "?show=users&amp;state={}", filter.label())?,
+            Of::Users(Some(filter)) => write!(f, "?show=users&state={}", filter.label())?,
             Of::Keys(None) => write!(f, "?show=keys")?,
-            Of::Keys(Some(finding)) => write!(f, "?show=keys&amp;finding={}", finding.label())?,
+            Of::Keys(Some(finding)) => write!(f, "?show=keys&finding={}", finding.label())?,
         }
         if let Some(account) = account {
-            write!(f, "&amp;account={account}")?;
+            write!(f, "&account={account}")?;
         }
         if let Some(uin) = uin {
-            write!(f, "&amp;uin={uin}")?;
+            write!(f, "&uin={uin}")?;
         }
         if page.get() > 1 {
-            write!(f, "&amp;page={page}")?;
+            write!(f, "&page={page}")?;
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ mod tests {
             let user = account.clone().of_user(100.try_into().unwrap());
             let page = List { page: 12.try_into().unwrap(), ..user.clone() };
             for list in [plain, account, user, page] {
-                let address = list.to_string().replace("&amp;", "&");
+                let address = list.to_string();
                 assert_eq!(parse(address.strip_prefix('?').unwrap()), Ok(Query::List(list)), "{address}");
             }
         }

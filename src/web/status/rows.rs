@@ -1,14 +1,15 @@
 //! Users and keys as rows of a list, and what is written into their cells.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, html};
 use tencentcloud_api::{Code, KeyStatus, LastUse, Reason, Uin};
 
 use super::{
-    foreign::{Foreign, NAME},
+    foreign::{NAME, foreign},
     query::{List, Of},
-    text::{Count, Day, Escaped, Since, span},
+    text::{count, day, duration, elapsed, since},
 };
 use crate::{
     advice::beside_the_error,
@@ -68,12 +69,6 @@ pub(super) enum Cause {
     BeforeRestart,
 }
 
-/// What a user is exempt from, in force or ended, where the time is this.
-struct Exempt<'a>(&'a Exemption, Timestamp);
-
-/// A user's name, where it is known, and its UIN, which leads to its keys.
-struct Who<'a>(Option<&'a str>, Uin);
-
 // === impl UserRow ===
 
 impl UserRow {
@@ -103,83 +98,75 @@ impl UserRow {
         self.failure.as_ref().map_or(Cause::BeforeRestart, Cause::of)
     }
 
-    pub(super) fn who(&self) -> impl fmt::Display {
-        Who(self.name.as_deref(), self.uin)
+    pub(super) fn who(&self) -> Markup {
+        who(self.name.as_deref(), self.uin)
+    }
+
+    pub(super) fn account(&self) -> Markup {
+        html! { (self.account) }
     }
 
     /// Why the last poll failed.
-    pub(super) fn why(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| {
-            write!(f, "{}", self.cause())?;
-            match &self.failure {
-                Some(failure) => write!(f, "<p>{}</p>", Foreign(&failure.error, ERROR)),
-                None => Ok(()),
-            }
-        })
+    pub(super) fn why(&self) -> Markup {
+        html! { (self.cause().html()) (self.error()) }
+    }
+
+    fn error(&self) -> Markup {
+        html! { @if let Some(failure) = &self.failure { p { (foreign(&failure.error, ERROR)) } } }
     }
 
     /// Since when polls have failed.
-    pub(super) fn since(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| match &self.failure {
-            Some(failure) => write!(f, "{}", Since(failure.since, self.now)),
-            None => f.write_str("since before the restart"),
-        })
+    pub(super) fn since(&self) -> Markup {
+        html! {
+            @match &self.failure {
+                Some(failure) => (since(failure.since, self.now)),
+                None => "since before the restart",
+            }
+        }
     }
 
-    pub(super) fn next_poll(&self) -> impl fmt::Display {
+    pub(super) fn next_poll(&self) -> Markup {
         let next = self.failure.as_ref().and_then(|failure| failure.next_poll);
-        let left = next.map(|next| next.duration_since(self.now));
-        fmt::from_fn(move |f| match left {
-            Some(left) if left.is_positive() => write!(f, "next poll in {}", span(left)),
-            Some(_) => f.write_str("next poll is due"),
-            None => f.write_str("–"),
-        })
+        html! {
+            @match next.map(|next| next.duration_since(self.now)) {
+                Some(left) if left.is_positive() => { "next poll in " (duration(left.unsigned_abs())) },
+                Some(_) => "next poll is due",
+                None => "–",
+            }
+        }
     }
 
-    pub(super) fn last_answer(&self) -> impl fmt::Display {
-        let ago = self.answered.map(|answered| self.now.duration_since(answered));
-        fmt::from_fn(move |f| match ago {
-            Some(ago) => write!(f, "answered {} ago", span(ago)),
-            None => f.write_str("never answered"),
-        })
+    pub(super) fn last_answer(&self) -> Markup {
+        html! {
+            @match self.answered {
+                Some(answered) => { "answered " (elapsed(answered, self.now)) " ago" },
+                None => "never answered",
+            }
+        }
     }
 
     /// How many keys it has, of how many; and whether the user may log in to the console.
-    pub(super) fn keys(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| match self.keys {
-            Some(keys) => {
-                write!(f, "{keys} of {}", self.limit)?;
-                if self.assessed.verdict.findings.contains(Finding::OverLimit) {
-                    f.write_str(r#" <span class="act">over</span>"#)?;
-                }
-                f.write_str(if self.console_login == Some(true) { " and console login" } else { "" })
-            }
-            None => f.write_str("–"),
-        })
+    pub(super) fn keys(&self) -> Markup {
+        let Some(keys) = self.keys else { return html! { "–" } };
+        html! {
+            (keys) " of " (self.limit)
+            @if self.assessed.verdict.findings.contains(Finding::OverLimit) { " " span.act { "over" } }
+            @if self.console_login == Some(true) { " and console login" }
+        }
     }
 
     /// How its last poll ended, with all there is to say of that.
-    pub(super) fn state(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| {
-            match self.assessed.state {
-                UserState::Unknown => write!(f, r#"<span class="wait">not polled yet</span>"#)?,
-                UserState::Up => write!(f, r#"<span class="good">up</span>"#)?,
-                UserState::Failing => {
-                    write!(f, r#"<span class="blind">failing</span> {}: {}"#, self.since(), self.why())?;
-                }
-                UserState::Missing => {
-                    write!(f, r#"<span class="act">does not exist</span>"#)?;
-                    match &self.failure {
-                        Some(failure) => {
-                            write!(f, " {}<p>{}</p>", self.since(), Foreign(&failure.error, ERROR))?;
-                        }
-                        None => write!(f, " {}", self.since())?,
-                    }
-                }
+    pub(super) fn state(&self) -> Markup {
+        html! {
+            @match self.assessed.state {
+                UserState::Unknown => span.wait { "not polled yet" },
+                UserState::Up => span.good { "up" },
+                UserState::Failing => { span.blind { "failing" } " " (self.since()) ": " (self.why()) },
+                UserState::Missing => { span.act { "does not exist" } " " (self.since()) (self.error()) },
             }
-            f.write_str(if self.assessed.is_late { r#" <span class="blind">late</span>"# } else { "" })?;
-            self.exemptions.iter().try_for_each(|exemption| write!(f, " {}", Exempt(exemption, self.now)))
-        })
+            @if self.assessed.is_late { " " span.blind { "late" } }
+            @for exemption in &self.exemptions { " " (exempt(exemption, self.now)) }
+        }
     }
 }
 
@@ -209,91 +196,92 @@ impl KeyRow {
         }
     }
 
-    pub(super) fn who(&self) -> impl fmt::Display {
-        Who(self.name.as_deref(), self.uin)
+    pub(super) fn who(&self) -> Markup {
+        who(self.name.as_deref(), self.uin)
     }
 
-    /// Its age, and what is to be said of it of that in `said`.
-    pub(super) fn age(&self, said: &[Finding]) -> impl fmt::Display {
-        fmt::from_fn(move |f| {
-            let days = usize::try_from(self.age.as_secs() / 86_400).unwrap_or_default();
-            write!(f, "{}", Count(days, "day", "days"))?;
-            for finding in self.findings.distinct().filter(|finding| said.contains(finding)) {
-                let text = match finding {
-                    Finding::AutoDisableSoon => {
-                        write!(f, r#" <span class="act">{}</span>"#, self.disabled())?;
-                        continue;
-                    }
-                    Finding::VeryStale => "very stale",
-                    Finding::Stale => "stale",
-                    Finding::OverLimit => "over the limit",
-                    Finding::Unused => "unused",
-                    Finding::RotationUnfinished => "rotation unfinished",
-                    Finding::ConsoleLogin => "console login",
-                    // A key has the one never, and its status says the other.
-                    Finding::AtLimit | Finding::Inactive => continue,
-                };
-                write!(f, r#" <span class="act">{text}</span>"#)?;
+    pub(super) fn account(&self) -> Markup {
+        html! { (self.account) }
+    }
+
+    pub(super) fn status(&self) -> Markup {
+        html! { (self.status.label()) }
+    }
+
+    pub(super) fn label(&self) -> Markup {
+        html! { code { (foreign(&self.label, NAME)) } }
+    }
+
+    /// Its age, and which of the `shown` findings it has or is exempt from.
+    pub(super) fn age(&self, shown: &[Finding]) -> Markup {
+        let days = usize::try_from(self.age.as_secs() / 86_400).unwrap_or_default();
+        let findings = self.findings.distinct().filter(|finding| shown.contains(finding));
+        html! {
+            (count(days, "day", "days"))
+            @for text in findings.filter_map(|finding| self.finding(finding)) { " " span.act { (text) } }
+            @for exemption in self.exempt.iter().filter(|exemption| shown.contains(&exemption.finding)) {
+                p { (exempt(exemption, self.now)) }
             }
-            let mut exempt = self.exempt.iter().filter(|exemption| said.contains(&exemption.finding));
-            exempt.try_for_each(|exemption| write!(f, "<p>{}</p>", Exempt(exemption, self.now)))
-        })
+        }
+    }
+
+    /// A finding in words, if it is shown beside the age.
+    fn finding(&self, finding: Finding) -> Option<Cow<'static, str>> {
+        let text = match finding {
+            Finding::AutoDisableSoon => return self.disabled_at.map(|time| self.disabled(time).into()),
+            Finding::VeryStale => "very stale",
+            Finding::Stale => "stale",
+            Finding::OverLimit => "over the limit",
+            Finding::Unused => "unused",
+            Finding::RotationUnfinished => "rotation unfinished",
+            Finding::ConsoleLogin => "console login",
+            // A key never has the one, and its status says the other.
+            Finding::AtLimit | Finding::Inactive => return None,
+        };
+        Some(text.into())
     }
 
     /// When Tencent Cloud will disable it.
-    fn disabled(&self) -> impl fmt::Display {
-        let Self { disabled_at, now, .. } = *self;
-        fmt::from_fn(move |f| match disabled_at {
-            Some(time) if time > now => write!(f, "will be disabled on {}", Day(time)),
-            Some(time) => write!(f, "may be disabled any day since {}", Day(time)),
-            None => Ok(()),
-        })
-    }
-
-    pub(super) fn label(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| write!(f, "<code>{}</code>", Foreign(&self.label, NAME)))
+    fn disabled(&self, at: Timestamp) -> String {
+        if at > self.now {
+            format!("will be disabled on {}", day(at))
+        } else {
+            format!("may be disabled any day since {}", day(at))
+        }
     }
 
     /// When it was last used, as far as that is known.
-    pub(super) fn last_use(&self) -> impl fmt::Display {
-        let (last_use, now) = (self.last_use, self.now);
-        fmt::from_fn(move |f| match last_use {
-            Some(LastUse::Never) => f.write_str("never used"),
-            Some(LastUse::At(time)) => write!(f, "used {} ago", span(now.duration_since(time))),
-            None => f.write_str("–"),
-        })
-    }
-}
-
-// === impl Exempt ===
-
-impl fmt::Display for Exempt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(exemption @ Exemption { finding, until, reason }, now) = self;
-        let finding = finding.label();
-        match until {
-            Some(until) if exemption.has_ended(*now) => {
-                write!(f, r#"<span class="act">exemption from {finding} ended {}</span>"#, Day(*until))?;
+    pub(super) fn last_use(&self) -> Markup {
+        html! {
+            @match self.last_use {
+                Some(LastUse::Never) => "never used",
+                Some(LastUse::At(time)) => { "used " (elapsed(time, self.now)) " ago" },
+                None => "–",
             }
-            Some(until) => write!(f, r#"<span class="quiet">exempt from {finding} until {}</span>"#, Day(*until))?,
-            None => write!(f, r#"<span class="quiet">exempt from {finding}</span>"#)?,
-        }
-        match reason {
-            Some(reason) => write!(f, " ({})", Foreign(reason, NAME)),
-            None => Ok(()),
         }
     }
 }
 
-// === impl Who ===
+/// A user's name, where it is known, and its UIN, which leads to its keys.
+fn who(name: Option<&str>, uin: Uin) -> Markup {
+    html! {
+        @if let Some(name) = name.filter(|name| !name.is_empty()) { (foreign(name, NAME)) " " }
+        a href=(List::new(Of::Keys(None)).of_user(uin)) { (uin) }
+    }
+}
 
-impl fmt::Display for Who<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(name, uin) = self;
-        if let Some(name) = name.filter(|name| !name.is_empty()) {
-            write!(f, "{} ", Foreign(name, NAME))?;
+/// What a user is exempt from, in force or ended, and why.
+fn exempt(exemption: &Exemption, now: Timestamp) -> Markup {
+    let finding = exemption.finding.label();
+    html! {
+        @match exemption.until {
+            Some(until) if exemption.has_ended(now) => {
+                span.act { "exemption from " (finding) " ended " (day(until)) }
+            },
+            Some(until) => span.quiet { "exempt from " (finding) " until " (day(until)) },
+            None => span.quiet { "exempt from " (finding) },
         }
-        write!(f, r#"<a href="{}">{uin}</a>"#, List::new(Of::Keys(None)).of_user(*uin))
+        @if let Some(reason) = &exemption.reason { " (" (foreign(reason, NAME)) ")" }
     }
 }
 
@@ -319,15 +307,13 @@ impl Cause {
             Self::BeforeRestart => Some("Wait: it will be known why once they have been polled again."),
         }
     }
-}
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Its reason, and its code.
+    pub(super) fn html(self) -> Markup {
         let (reason, code) = self.labels();
-        write!(f, "{reason}")?;
-        match code {
-            None | Some(Code::OTHER) => Ok(()),
-            Some(code) => write!(f, " <code>{}</code>", Escaped(code)),
+        html! {
+            (reason)
+            @if let Some(code) = code.filter(|code| *code != Code::OTHER) { " " code { (code) } }
         }
     }
 }

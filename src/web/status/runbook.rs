@@ -1,6 +1,6 @@
 //! Where the runbooks of the alerts are.
 
-use std::fmt;
+use maud::{Markup, html};
 
 use crate::inventory::{
     Listing,
@@ -10,7 +10,7 @@ use crate::inventory::{
 /// The folder of the runbooks, as the alerts' `runbook_url` has it.
 const FOLDER: &str = "https://github.com/tencentcloud-cam-exporter/tencentcloud-cam-exporter/blob/main/docs/alerts";
 
-/// The runbook of an alert, as a link.
+/// The runbook of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Runbook(&'static str);
 
@@ -57,11 +57,9 @@ impl Runbook {
             Finding::Inactive => "TencentCloudCamAccessKeyInactiveLingering",
         })
     }
-}
 
-impl fmt::Display for Runbook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r#"<a href="{FOLDER}/{}.md">Runbook</a>"#, self.0)
+    pub(super) fn link(self) -> Markup {
+        html! { a href={ (FOLDER) "/" (self.0) ".md" } { "Runbook" } }
     }
 }
 
@@ -88,7 +86,7 @@ mod tests {
         let of_problems = of_listings.into_iter().chain(kinds).map(Runbook::of_problem);
         let others = [Runbook::CONFIG, Runbook::POLLS, Runbook::LATE, Runbook::EXEMPTION];
         for runbook in of_problems.chain(Finding::ALL.map(Runbook::of_finding)).chain(others) {
-            let link = runbook.to_string();
+            let link = runbook.link().into_string();
             let address = link.split('"').nth(1).unwrap();
             let alert = format!("runbook_url: {address}\n");
             assert!(rules.contains(&alert), "{address}");

@@ -1,123 +1,111 @@
-//! Tables: how they open and close, and the rows of accounts.
+//! Tables, and that of accounts.
 
-use std::fmt;
+use maud::{Markup, html};
 
 use super::{
     account::{AccountReport, BudgetReport, SweepReport},
     note::{Note, awaited},
     problems::Severity,
     query::{List, Of, UserFilter},
-    text::{Count, Escaped, Grouped, PerSecond, Prose, Span},
+    text::{count, duration, grouped, per_second, prose},
 };
 use crate::inventory::assessment::{AccountProblem, UserState};
-
-/// The columns of accounts.
-pub(super) const ACCOUNTS: [&str; 5] = ["Account", "Users", "Requests", "Sweep", "Freshness"];
 
 /// The most bytes that the error of an account's first problem takes in its row, and those of the others.
 const ERRORS: [usize; 2] = [400, 120];
 
-/// Opens a table of that class with these columns. The style sheet selects cells by the class and their number: it is the
-/// rows that make the page long.
-pub(super) fn open(f: &mut fmt::Formatter<'_>, class: &str, names: &[&str]) -> fmt::Result {
-    write!(f, r#"<table class="{class}"><thead><tr>"#)?;
-    for name in names {
-        write!(f, r#"<th scope="col">{name}</th>"#)?;
-    }
-    writeln!(f, "</tr></thead><tbody>")
-}
-
-/// Closes the table.
-pub(super) fn close(f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    writeln!(f, "</tbody></table>")
-}
-
-// === impl AccountReport ===
-
-impl fmt::Display for AccountReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r#"<tr><th scope="row">"#)?;
-        self.name(f)?;
-        write!(f, "</th><td>")?;
-        self.users(f)?;
-        write!(f, "</td><td>")?;
-        self.requests(f)?;
-        write!(f, "</td><td>")?;
-        self.sweep(f)?;
-        write!(f, "</td><td>")?;
-        self.freshness(f)?;
-        writeln!(f, "</td></tr>")
-    }
-}
-
-impl AccountReport {
-    fn name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (class, state) = self.state();
-        let users = List::new(Of::Users(None)).of_account(&self.name);
-        write!(f, r#"<a href="{users}">{}</a> <span class="{class}">{state}</span>"#, Escaped(&self.name))?;
-        let said = |problem: &AccountProblem| !matches!(problem, AccountProblem::Silent | AccountProblem::Down);
-        for (number, problem) in self.assessment.problems.iter().copied().filter(said).enumerate() {
-            let note = Note::of(problem, self);
-            let class = Severity::of(problem.kind()).class();
-            write!(f, r#"<p class="{class}">{}</p>"#, note.html(ERRORS[number.min(1)]))?;
-        }
-        for listing in &self.assessment.awaited {
-            write!(f, r#"<p class="wait">awaited: {}</p>"#, Prose(awaited(*listing)))?;
-        }
-        Ok(())
-    }
-
-    fn users(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let users = &self.assessment.users;
-        write!(f, "{}", Count(users.total, "user", "users"))?;
-        for (number, filter, what) in [
-            (users.unknown, UserFilter::State(UserState::Unknown), "not polled yet"),
-            (users.failing, UserFilter::State(UserState::Failing), "failing"),
-            (users.missing, UserFilter::State(UserState::Missing), "not there"),
-        ] {
-            if number > 0 {
-                let list = List::new(Of::Users(Some(filter))).of_account(&self.name);
-                write!(f, r#"<p><a href="{list}">{} {what}</a></p>"#, Grouped(number))?;
+/// A table of that class. The cells of the column `heading` are the headings of the rows. The style sheet selects cells
+/// by their number, as classes in each row would make the page long.
+pub(super) fn table<const N: usize>(
+    class: &str,
+    columns: [&str; N],
+    heading: usize,
+    rows: impl Iterator<Item = [Markup; N]>,
+) -> Markup {
+    html! {
+        table class=(class) {
+            thead { tr { @for column in columns { th scope="col" { (column) } } } }
+            tbody {
+                @for row in rows {
+                    tr {
+                        @for (column, cell) in row.iter().enumerate() {
+                            @if column == heading { th scope="row" { (cell) } } @else { td { (cell) } }
+                        }
+                    }
+                }
             }
         }
-        Ok(())
     }
+}
 
-    fn requests(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(BudgetReport { pace, rate, limit }) = self.budget else { return write!(f, "–") };
-        let throttled = if rate < limit { format!(", {} at present", PerSecond(rate)) } else { String::new() };
-        write!(
-            f,
-            r#"{} of {} a second{throttled}<meter min="0" max="{limit}" value="{pace}" aria-label="Requests a second"></meter>"#,
-            PerSecond(pace),
-            PerSecond(limit)
-        )
-    }
+/// The table of these accounts.
+pub(super) fn accounts_table<'a>(accounts: impl IntoIterator<Item = &'a AccountReport>) -> Markup {
+    let row = |account| [name(account), users(account), requests(account), sweep(account), freshness(account)];
+    let columns = ["Account", "Users", "Requests", "Sweep", "Freshness"];
+    table("accounts", columns, 0, accounts.into_iter().map(row))
+}
 
-    fn sweep(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(SweepReport { asked, of, left, is_the_first }) = self.sweep.filter(|sweep| sweep.of > 0) else {
-            return write!(f, "–");
-        };
-        let first = if is_the_first { "first: " } else { "" };
-        write!(
-            f,
-            r#"{first}{} of {} asked, {} left<progress max="{}" value="{asked}" aria-label="Sweep"></progress>"#,
-            Grouped(asked),
-            Grouped(of),
-            Span(left),
-            of.max(1)
-        )
-    }
-
-    fn freshness(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.assessment.oldest_answer {
-            Some(oldest) => write!(f, "oldest answer {} ago", Span(oldest))?,
-            None => write!(f, "no answer yet")?,
+/// The name, the state, and what is wrong.
+fn name(account: &AccountReport) -> Markup {
+    let (class, state) = account.state();
+    let users = List::new(Of::Users(None)).of_account(&account.name);
+    let assessment = &account.assessment;
+    let is_told = |problem: &&AccountProblem| !matches!(problem, AccountProblem::Silent | AccountProblem::Down);
+    html! {
+        a href=(users) { (account.name) } " " span class=(class) { (state) }
+        @for (number, problem) in assessment.problems.iter().filter(is_told).enumerate() {
+            p class=(Severity::of(problem.kind()).class()) { (Note::of(*problem, account).html(ERRORS[number.min(1)])) }
         }
-        let interval = Span(self.assessment.effective_interval);
-        match self.assessment.users.late {
-            0 => write!(f, r#"<p class="quiet">polled every {interval}</p>"#),
-            late => write!(f, r#"<p class="blind">{} over three intervals of {interval}</p>"#, Grouped(late)),
+        @for listing in &assessment.awaited { p.wait { "awaited: " (prose(awaited(*listing))) } }
+    }
+}
+
+fn users(account: &AccountReport) -> Markup {
+    let users = &account.assessment.users;
+    let parts = [
+        (users.unknown, UserState::Unknown, "not polled yet"),
+        (users.failing, UserState::Failing, "failing"),
+        (users.missing, UserState::Missing, "not there"),
+    ];
+    html! {
+        (count(users.total, "user", "users"))
+        @for (number, state, what) in parts.into_iter().filter(|(number, ..)| *number > 0) {
+            @let list = List::new(Of::Users(Some(UserFilter::State(state)))).of_account(&account.name);
+            p { a href=(list) { (grouped(number)) " " (what) } }
+        }
+    }
+}
+
+fn requests(account: &AccountReport) -> Markup {
+    let Some(BudgetReport { pace, rate, limit }) = account.budget else { return html! { "–" } };
+    html! {
+        (per_second(pace)) " of " (per_second(limit)) " a second"
+        @if rate < limit { ", " (per_second(rate)) " at present" }
+        meter min="0" max=(limit) value=(pace) aria-label="Requests a second" {}
+    }
+}
+
+fn sweep(account: &AccountReport) -> Markup {
+    let Some(SweepReport { asked, of, left, is_the_first }) = account.sweep.filter(|sweep| sweep.of > 0) else {
+        return html! { "–" };
+    };
+    html! {
+        @if is_the_first { "first: " }
+        (grouped(asked)) " of " (grouped(of)) " asked, " (duration(left)) " left"
+        progress max=(of) value=(asked) aria-label="Sweep" {}
+    }
+}
+
+fn freshness(account: &AccountReport) -> Markup {
+    let interval = duration(account.assessment.effective_interval);
+    html! {
+        @match account.assessment.oldest_answer {
+            Some(oldest) => { "oldest answer " (duration(oldest)) " ago" },
+            None => "no answer yet",
+        }
+        @match account.assessment.users.late {
+            0 => p.quiet { "polled every " (interval) },
+            late => p.blind { (grouped(late)) " over three intervals of " (interval) },
         }
     }
 }

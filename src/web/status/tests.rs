@@ -1,3 +1,4 @@
+mod foreign_text;
 mod links;
 mod whole_lists;
 
@@ -9,7 +10,7 @@ use tokio::time::{Instant, advance};
 
 use super::{
     account::SweepReport,
-    page::Page,
+    page::overview,
     problems::problems,
     report::{Named, Report, Totals},
     rows::Cause,
@@ -67,7 +68,7 @@ fn report(accounts: &[&Arc<Account>]) -> Report {
 }
 
 fn page(report: &Report) -> String {
-    Page::of(report, &"/metrics".parse().unwrap(), false).to_string()
+    overview(report, &"/metrics".parse().unwrap(), false).into_string()
 }
 
 fn title(report: &Report) -> String {

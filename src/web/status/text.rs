@@ -1,147 +1,85 @@
-//! How numbers and times are written into the page, and our own text.
+//! How numbers, times and our own text are written into the page.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, tz::Offset};
+use jiff::{Timestamp, tz::Offset};
+use maud::{Markup, PreEscaped, html};
 
-/// Text that shows as it stands, wherever in the page.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Escaped<T>(pub(super) T);
+/// A constant that is written as it stands. Everything else in a page is escaped.
+pub(super) fn verbatim(constant: &'static str) -> PreEscaped<&'static str> {
+    PreEscaped(constant)
+}
 
-/// Text of ours in which backticks are around what is to be read letter by letter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Prose<'a>(pub(super) &'a str);
+/// Our own text, in which backticks are around code.
+pub(super) fn prose(text: &str) -> Markup {
+    html! {
+        @for (number, piece) in text.split('`').enumerate() {
+            @if number % 2 == 0 { (piece) } @else { code { (piece) } }
+        }
+    }
+}
 
-/// A number, with its thousands kept apart.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Grouped(pub(super) usize);
+/// A number, with commas between its thousands.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
 
-/// A number of things that are called so, one or many.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Count<'a>(pub(super) usize, pub(super) &'a str, pub(super) &'a str);
+/// A number of things, with the name of one or of many of them.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
 
-/// So many a second, to the tenth; to the hundredth where that is less than one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PerSecond(pub(super) f64);
+/// A rate a second, with one decimal place; with two if it is less than one.
+pub(super) fn per_second(rate: f64) -> String {
+    let precision = match rate {
+        whole if whole.fract() == 0.0 => 0,
+        small if small < 1.0 => 2,
+        _ => 1,
+    };
+    format!("{rate:.precision$}")
+}
 
 /// A length of time, in the one or two units that matter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
+pub(super) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (minutes, hours, days) {
+        (0, ..) => format!("{seconds} s"),
+        (1..10, ..) if !seconds.is_multiple_of(60) => format!("{minutes} min {} s", seconds % 60),
+        (_, 0, _) => format!("{minutes} min"),
+        (_, 1..48, _) if !minutes.is_multiple_of(60) => format!("{hours} h {} min", minutes % 60),
+        (_, 1..48, _) => format!("{hours} h"),
+        _ => format!("{} days", grouped(usize::try_from(days).unwrap_or(usize::MAX))),
+    }
+}
+
+/// How long ago `time` was; no time at all if it is still to come.
+pub(super) fn elapsed(time: Timestamp, now: Timestamp) -> String {
+    duration(now.duration_since(time).try_into().unwrap_or_default())
+}
 
 /// A time, to the second.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Utc(pub(super) Timestamp);
+pub(super) fn utc(time: Timestamp) -> Markup {
+    let iso = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&time);
+    html! { time datetime=(iso) { (iso.replace('T', " ").replace('Z', " UTC")) } }
+}
 
 /// A day, in UTC.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Day(pub(super) Timestamp);
-
-/// Since when something has been so, and for how long where it is the second time now.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Since(pub(super) Timestamp, pub(super) Timestamp);
-
-/// How long ago something was; nothing is shorter than no time.
-pub(super) fn span(time: SignedDuration) -> Span {
-    Span(Duration::try_from(time).unwrap_or_default())
+pub(super) fn day(time: Timestamp) -> String {
+    Offset::UTC.to_datetime(time).date().to_string()
 }
 
-impl<T: fmt::Display> fmt::Display for Escaped<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        let mut rest = text.as_str();
-        while let Some(place) = rest.find(['&', '<', '>', '"', '\'']) {
-            let (before, from) = rest.split_at(place);
-            f.write_str(before)?;
-            f.write_str(match from.as_bytes()[0] {
-                b'&' => "&amp;",
-                b'<' => "&lt;",
-                b'>' => "&gt;",
-                b'"' => "&quot;",
-                _ => "&#39;",
-            })?;
-            rest = &from[1..];
-        }
-        f.write_str(rest)
-    }
-}
-
-impl fmt::Display for Prose<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, piece) in self.0.split('`').enumerate() {
-            if number % 2 == 0 {
-                write!(f, "{}", Escaped(piece))?;
-            } else {
-                write!(f, "<code>{}</code>", Escaped(piece))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        for (place, digit) in digits.char_indices() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                f.write_str(",")?;
-            }
-            write!(f, "{digit}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Count<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(number, one, many) = *self;
-        write!(f, "{} {}", Grouped(number), if number == 1 { one } else { many })
-    }
-}
-
-impl fmt::Display for PerSecond {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let precision = match self.0 {
-            whole if whole.fract() == 0.0 => 0,
-            small if small < 1.0 => 2,
-            _ => 1,
-        };
-        write!(f, "{:.precision$}", self.0)
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-        match (minutes, hours, days) {
-            (0, ..) => write!(f, "{seconds} s"),
-            (1..10, ..) if !seconds.is_multiple_of(60) => write!(f, "{minutes} min {} s", seconds % 60),
-            (_, 0, _) => write!(f, "{minutes} min"),
-            (_, 1..48, _) if !minutes.is_multiple_of(60) => write!(f, "{hours} h {} min", minutes % 60),
-            (_, 1..48, _) => write!(f, "{hours} h"),
-            _ => write!(f, "{} days", Grouped(usize::try_from(days).unwrap_or(usize::MAX))),
-        }
-    }
-}
-
-impl fmt::Display for Utc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let iso = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&self.0);
-        let shown = iso.replace('T', " ").replace('Z', " UTC");
-        write!(f, r#"<time datetime="{iso}">{shown}</time>"#)
-    }
-}
-
-impl fmt::Display for Day {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Offset::UTC.to_datetime(self.0).date())
-    }
-}
-
-impl fmt::Display for Since {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "since {}, {}", Utc(self.0), span(self.1.duration_since(self.0)))
-    }
+/// Since when something has been so, and for how long.
+pub(super) fn since(time: Timestamp, now: Timestamp) -> Markup {
+    html! { "since " (utc(time)) ", " (elapsed(time, now)) }
 }
 
 #[cfg(test)]
@@ -149,26 +87,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_is_neither_markup_nor_the_end_of_an_attribute() {
+    fn text_is_neither_markup_nor_the_end_of_an_attribute() {
         let foreign = r#"<script a="b" c='d'>&amp;é"#;
-        assert_eq!(Escaped(foreign).to_string(), "&lt;script a=&quot;b&quot; c=&#39;d&#39;&gt;&amp;amp;é");
-        assert_eq!(Escaped("plain").to_string(), "plain");
-        assert_eq!(Prose("a `<b>` & c").to_string(), "a <code>&lt;b&gt;</code> &amp; c");
+        let escaped = "&lt;script a=&quot;b&quot; c='d'&gt;&amp;amp;é";
+        let written = html! { p title=(foreign) { (foreign) } };
+        assert_eq!(written.into_string(), format!(r#"<p title="{escaped}">{escaped}</p>"#));
+        assert_eq!(prose("a `<b>` & c").into_string(), "a <code>&lt;b&gt;</code> &amp; c");
     }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        let grouped = [0, 12, 999, 1_000, 20_000, 1_234_567].map(|number| Grouped(number).to_string());
+        let grouped = [0, 12, 999, 1_000, 20_000, 1_234_567].map(grouped);
         assert_eq!(grouped, ["0", "12", "999", "1,000", "20,000", "1,234,567"]);
-        assert_eq!([0.0, 1.0 / 3.0, 3.64, 20.0].map(|rate| PerSecond(rate).to_string()), ["0", "0.33", "3.6", "20"]);
-        assert_eq!(Count(1, "user", "users").to_string(), "1 user");
-        assert_eq!(Count(1_000, "user", "users").to_string(), "1,000 users");
+        assert_eq!([0.0, 1.0 / 3.0, 3.64, 20.0].map(per_second), ["0", "0.33", "3.6", "20"]);
+        assert_eq!(count(1, "user", "users"), "1 user");
+        assert_eq!(count(1_000, "user", "users"), "1,000 users");
     }
 
     #[test]
     fn times_are_as_exact_as_matters() {
         let spans = [0, 59, 60, 95, 600, 3_599, 3_600, 5_400, 172_799, 172_800, 191_376_000]
-            .map(|seconds| Span(Duration::from_secs(seconds)).to_string());
+            .map(|seconds| duration(Duration::from_secs(seconds)));
         assert_eq!(
             spans,
             [
@@ -185,8 +124,8 @@ mod tests {
                 "2,215 days"
             ]
         );
-        assert_eq!(span(SignedDuration::from_secs(-3)).to_string(), "0 s");
-        let time = Utc("2026-01-02T03:04:05.9Z".parse().unwrap()).to_string();
+        assert_eq!(elapsed(Timestamp::from_second(3).unwrap(), Timestamp::UNIX_EPOCH), "0 s");
+        let time = utc("2026-01-02T03:04:05.9Z".parse().unwrap()).into_string();
         assert_eq!(time, r#"<time datetime="2026-01-02T03:04:05Z">2026-01-02 03:04:05 UTC</time>"#);
     }
 }

@@ -174,6 +174,23 @@ fn no_crate_has_a_file_of_the_exporter() {
     }
 }
 
+/// A template escapes every value but `PreEscaped`, and what implements `Render` by hand.
+#[test]
+fn only_constants_are_written_into_a_page_unescaped() {
+    let mut found = vec![];
+    for (file, text) in sources(Path::new("src")) {
+        let names = ["PreEscaped", "Escaper", "Render", "render_to", "maud::*"];
+        let lines = text.lines().filter(|line| names.iter().any(|name| line.contains(name)));
+        found.extend(lines.map(|line| (file.display().to_string(), line.trim().to_owned())));
+    }
+    let of_text = [
+        "use maud::{Markup, PreEscaped, html};",
+        "pub(super) fn verbatim(constant: &'static str) -> PreEscaped<&'static str> {",
+        "PreEscaped(constant)",
+    ];
+    assert_eq!(found, of_text.map(|line| ("src/web/status/text.rs".to_owned(), line.to_owned())));
+}
+
 /// Were it to sign with the code that it judges, a mistake there would go unseen.
 #[test]
 fn the_simulator_shares_only_the_clock_and_the_credential() {

@@ -6,21 +6,21 @@ use exporter_toolkit::TelemetryPath;
 use reqwest::Url;
 
 use super::*;
-use crate::web::status::{list::Listed, list_page::ListPage, query::Query};
+use crate::web::status::{list::Listed, list_page::list_page, query::Query};
 
 /// An overview, and pages of each kind of list, with links to all there is.
 fn pages(telemetry_path: &TelemetryPath) -> Vec<String> {
     let accounts = everything_wrong();
     let report = report(&accounts.iter().collect::<Vec<_>>());
     let inventory = Inventory::new(accounts);
-    let mut pages =
-        vec![Page::of(&report, telemetry_path, false).to_string(), Page::of(&report, telemetry_path, true).to_string()];
+    let mut pages: Vec<String> =
+        [false, true].map(|is_still| overview(&report, telemetry_path, is_still).into_string()).into();
     for query in
         ["show=accounts&page=2", "show=users&page=3", "show=keys&finding=stale", "show=users&state=failing&uin=1"]
     {
         let Ok(Query::List(list)) = Query::parse(Some(query)) else { panic!("{query}") };
         let listed = &Listed::of(&list, &inventory, now()).unwrap();
-        pages.push(ListPage { listed, telemetry_path }.to_string());
+        pages.push(list_page(listed, telemetry_path).into_string());
     }
     pages
 }

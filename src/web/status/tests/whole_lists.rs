@@ -9,7 +9,7 @@ use crate::{
         Status,
         status::{
             list::{Listed, ROWS, Rows},
-            list_page::ListPage,
+            list_page::list_page,
             query::{List, Query},
         },
     },
@@ -83,7 +83,7 @@ fn beyond_the_last_page_is_the_last_page() {
     let inventory = Inventory::new(vec![account]);
     let page = |query: &str| {
         let listed = &Listed::of(&list(query), &inventory, now()).unwrap();
-        ListPage { listed, telemetry_path: &"/metrics".parse().unwrap() }.to_string()
+        list_page(listed, &"/metrics".parse().unwrap()).into_string()
     };
     let last = page("show=users&page=99");
     assert!(last.contains("<span>Page 3 of 3</span>") && last.matches("<tr>").count() == 51, "{last}");
@@ -98,7 +98,7 @@ fn a_page_of_a_list_is_of_bounded_size() {
     for query in ["show=accounts", "show=users&state=failing", "show=keys", "show=users&state=missing"] {
         let listed = &Listed::of(&list(query), &inventory, now()).unwrap();
         assert!(listed.of >= 60);
-        let page = ListPage { listed, telemetry_path: &"/metrics".parse().unwrap() }.to_string();
+        let page = list_page(listed, &"/metrics".parse().unwrap()).into_string();
         assert!(page.matches("<tr>").count() <= ROWS + 1 && page.len() < MAX_BYTES, "{query}: {} bytes", page.len());
     }
 }
