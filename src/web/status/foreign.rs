@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::text;
+
 /// The most bytes that a name takes in the page.
 pub(super) const NAME: usize = 160;
 
@@ -59,16 +61,8 @@ fn written(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 }
 
 fn entity(character: char) -> Option<&'static str> {
-    Some(match character {
-        // Errors have lines.
-        '\n' | '\r' | '\t' => " ",
-        '&' => "&amp;",
-        '<' => "&lt;",
-        '>' => "&gt;",
-        '"' => "&quot;",
-        '\'' => "&#39;",
-        _ => return None,
-    })
+    // Errors have lines.
+    if matches!(character, '\n' | '\r' | '\t') { Some(" ") } else { text::entity(character) }
 }
 
 /// Whether a character has no shape of its own, or changes the direction of others: controls, format characters and blanks

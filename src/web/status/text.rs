@@ -49,19 +49,25 @@ impl<T: fmt::Display> fmt::Display for Escaped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.to_string();
         let mut rest = text.as_str();
-        while let Some(place) = rest.find(['&', '<', '>', '"', '\'']) {
-            let (before, from) = rest.split_at(place);
-            f.write_str(before)?;
-            f.write_str(match from.as_bytes()[0] {
-                b'&' => "&amp;",
-                b'<' => "&lt;",
-                b'>' => "&gt;",
-                b'"' => "&quot;",
-                _ => "&#39;",
-            })?;
-            rest = &from[1..];
+        let next = |text: &str| text.char_indices().find_map(|(place, it)| Some((place, it.len_utf8(), entity(it)?)));
+        while let Some((place, length, entity)) = next(rest) {
+            f.write_str(&rest[..place])?;
+            f.write_str(entity)?;
+            rest = &rest[place + length..];
         }
         f.write_str(rest)
+    }
+}
+
+/// How HTML writes a character that has a meaning in it.
+pub(super) fn entity(character: char) -> Option<&'static str> {
+    match character {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&#39;"),
+        _ => None,
     }
 }
 

@@ -27,9 +27,8 @@ fn links(page: &Page) -> Vec<(PathBuf, Option<String>)> {
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
-        match part {
-            Component::ParentDir if plain.pop() => {}
-            other => plain.push(other),
+        if part != Component::ParentDir || !plain.pop() {
+            plain.push(part);
         }
     }
     plain
