@@ -245,10 +245,9 @@ impl Exporter {
 impl Transport for Directly {
     fn send(&self, request: Request<Bytes>, _: Connection) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
         Box::pin(async move {
-            match self.0.handle(&request) {
-                Reply::Response(response) => Ok(response),
-                other => unreachable!("nobody asked for {other:?}"),
-            }
+            let reply = self.0.handle(&request);
+            let Reply::Response(response) = reply else { unreachable!("unexpected: {reply:?}") };
+            Ok(response)
         })
     }
 }

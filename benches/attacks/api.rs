@@ -86,7 +86,7 @@ impl Api {
                 }
                 always(Fault::Answer(response));
             }
-            _ => {}
+            Answers::Well | Answers::ManyKeys | Answers::Drip | Answers::ManyUsers | Answers::EndlessMembers => {}
         }
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -96,7 +96,14 @@ impl Api {
             let listener = TcpListener::from_std(listener).unwrap();
             match answers {
                 Answers::Drip | Answers::ManyUsers | Answers::EndlessMembers => serve_badly(listener, answers).await,
-                _ => tencentcloud_simulator::serve(listener, serving, CancellationToken::new()).await,
+                Answers::Well
+                | Answers::ManyKeys
+                | Answers::DeepJson
+                | Answers::LateRefusals
+                | Answers::LateCredentials
+                | Answers::LargeHeaders => {
+                    tencentcloud_simulator::serve(listener, serving, CancellationToken::new()).await;
+                }
             }
         });
         Self { address, simulator, _worker: worker }
@@ -164,7 +171,14 @@ async fn answer_badly(mut connection: TcpStream, answers: Answers) -> io::Result
                     sleep(Duration::from_millis(100)).await;
                 }
             }
-            _ => wrapped(&json!({"AccessKeys": []})),
+            Answers::Well
+            | Answers::ManyKeys
+            | Answers::DeepJson
+            | Answers::ManyUsers
+            | Answers::EndlessMembers
+            | Answers::LateRefusals
+            | Answers::LateCredentials
+            | Answers::LargeHeaders => wrapped(&json!({"AccessKeys": []})),
         };
         let head =
             format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());

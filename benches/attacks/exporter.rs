@@ -121,18 +121,17 @@ impl Setup {
                 write(format!("id-{account}"), &id),
                 write(format!("key-{account}"), &key)
             );
-            let credentials = match self.answers {
-                Answers::LateCredentials => format!(
-                    "assume_role: {{role_arn: 'qcs::cam::uin/100000000001:roleName/exporter', source: {{{file}}}}}"
-                ),
-                _ => file,
+            let credentials = if self.answers == Answers::LateCredentials {
+                format!("assume_role: {{role_arn: 'qcs::cam::uin/100000000001:roleName/exporter', source: {{{file}}}}}")
+            } else {
+                file
             };
-            let more = match self.answers {
-                Answers::ManyUsers => "discover: true,".to_owned(),
-                Answers::EndlessMembers => {
-                    format!("organization: {{role_name: exporter, endpoint: 'http://{api}'}},")
-                }
-                _ => String::new(),
+            let more = if self.answers == Answers::ManyUsers {
+                "discover: true,".to_owned()
+            } else if self.answers == Answers::EndlessMembers {
+                format!("organization: {{role_name: exporter, endpoint: 'http://{api}'}},")
+            } else {
+                String::new()
             };
             writeln!(
                 config,

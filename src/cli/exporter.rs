@@ -41,10 +41,8 @@ pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> R
     let source = ConfigSource::file(file.to_owned(), environment.clone(), shard);
     in_runtime(async {
         let options = Options { config_optional: optional, ..options(flags, guard(flags)?, log_lines_dropped) };
-        let app = App::build(source, options, dependencies(environment)?).map_err(|error| match error {
-            Error::Config(faults) => refused(file, &faults),
-            other => other.into(),
-        })?;
+        let app = App::build(source, options, dependencies(environment)?)
+            .map_err(|error| if let Error::Config(faults) = &error { refused(file, faults) } else { error.into() })?;
         let shutdown = on_signals(&app.reloader())?;
         let listeners = bind(flags).await?;
         serve(app, listeners, shutdown).await

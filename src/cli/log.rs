@@ -69,9 +69,10 @@ pub(super) fn start(flags: &Flags) -> Result<IntCounter> {
     let queue = *QUEUE.get_or_init(|| queue);
     panic::set_hook(Box::new(move |info| {
         let backtrace = Backtrace::capture();
-        let text = match backtrace.status() {
-            BacktraceStatus::Captured => format!("{info}\n{backtrace}\n"),
-            _ => format!("{info}\n"),
+        let text = if backtrace.status() == BacktraceStatus::Captured {
+            format!("{info}\n{backtrace}\n")
+        } else {
+            format!("{info}\n")
         };
         queue.push(&bounded(text.as_bytes()));
         queue.flush(PANIC_FLUSH_TIMEOUT);

@@ -1,64 +1,103 @@
-//! The section `credentials` of an account. Nothing that it holds is ever quoted: somebody may have put a secret there.
+//! The fields of `credentials`. Errors never quote a value, because it may be a secret.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
-use exporter_toolkit::yaml::{Node, Notes, Refused};
+use exporter_toolkit::yaml::{Fields, Node, Notes, Refused, fields, hidden};
 use tencentcloud_api::{
     metadata::RoleName,
-    sts::{AssumeRole, SessionDuration},
+    sts::{AssumeRole, ExternalId, RoleArn, SessionDuration, SessionName},
 };
 
-use super::scalar::duration;
+use super::scalar::{Unfit, duration};
 use crate::{PROGRAM, credentials::Paths, poll::OutOfRange};
 
-/// The fields of `credentials`.
-pub(super) const SOURCES: &[&str] = &["env", "file", "profile", "cvm_role", "tke_oidc", "assume_role"];
-
-/// The fields of `credentials.file`.
-pub(super) const FILE: &[&str] = &["secret_id_path", "secret_key_path", "token_path"];
-
-/// The fields of `credentials.profile`.
-pub(super) const PROFILE: &[&str] = &["path", "name"];
-
-/// The fields of `credentials.cvm_role`.
-pub(super) const CVM_ROLE: &[&str] = &["role"];
-
-/// The fields of `credentials.assume_role`.
-pub(super) const ASSUME_ROLE: &[&str] = &["role_arn", "session_name", "external_id", "duration", "source"];
-
-/// The section of the file that is read where no profile is named.
+/// The profile that is read if none is named.
 const DEFAULT_PROFILE: &str = "default";
 
-/// The most characters of a profile's name.
+/// What to do about a missing path.
+const ADD_PATH: &str = "add it, the path of a file";
+
+/// Maximum length of a profile's name, in characters.
 const MAX_NAME_CHARS: usize = 64;
 
 /// Where an account's credential comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
-    /// The first of several that has one.
+    /// The first source that is configured.
     Chain,
     /// Environment variables.
     Env,
     /// Files.
     File(Paths),
-    /// The credentials file of the official tools.
+    /// The credentials file of the official SDKs and tools.
     Profile {
-        /// Where it is; nothing if it is to be looked for.
+        /// The path; `None` for the default paths.
         path: Option<PathBuf>,
         /// The profile.
         name: String,
     },
-    /// The role of the virtual machine: that one, or whichever it has.
+    /// The role of the virtual machine. `None` is the role of the machine, whatever its name.
     CvmRole(Option<RoleName>),
     /// The identity of a pod in TKE.
     TkeOidc,
-    /// A role, taken on with a credential from another source.
+    /// A role, assumed with a credential from another source.
     AssumeRole {
-        /// What STS is asked for.
+        /// The request to STS.
         request: Box<AssumeRole>,
         /// The other source.
         source: Box<Credentials>,
     },
+}
+
+/// A source: its name, and how its section is read.
+type Source = (&'static str, fn(&Node<'_>, &mut Notes) -> Result<Credentials, Refused>);
+
+/// The sources that do not need another one.
+const SOURCES: [Source; 5] = [
+    ("env", |node, notes| no_fields(node, notes).map(|()| Credentials::Env)),
+    ("file", file),
+    ("profile", profile),
+    ("cvm_role", cvm_role),
+    ("tke_oidc", |node, notes| no_fields(node, notes).map(|()| Credentials::TkeOidc)),
+];
+
+/// The source that needs another one.
+const ASSUME_ROLE: Source = ("assume_role", assume_role);
+
+fields! {
+    /// `credentials.file`.
+    struct FileFields {
+        secret_id_path: PathBuf, read Node::file_path, required ADD_PATH;
+        secret_key_path: PathBuf, read Node::file_path, required ADD_PATH;
+        token_path: PathBuf, read Node::file_path, optional;
+    }
+}
+
+fields! {
+    /// `credentials.profile`.
+    struct ProfileFields {
+        path: PathBuf, read Node::file_path_or_home, optional;
+        name: String, read hidden(profile_name), default DEFAULT_PROFILE.to_owned();
+    }
+}
+
+fields! {
+    /// `credentials.cvm_role`.
+    struct CvmRoleFields {
+        role: RoleName, read hidden(str::parse), optional;
+    }
+}
+
+fields! {
+    /// `credentials.assume_role`.
+    struct AssumeRoleFields {
+        role_arn: RoleArn, read hidden(str::parse),
+            required "add it, such as qcs::cam::uin/100000000001:roleName/exporter";
+        session_name: SessionName, read hidden(str::parse), default PROGRAM.into();
+        external_id: ExternalId, read hidden(str::parse), optional;
+        duration: SessionDuration, read hidden(session_duration), default SessionDuration::default();
+        source: Credentials, read read_source, default Credentials::default();
+    }
 }
 
 // === impl Credentials ===
@@ -71,91 +110,70 @@ impl Default for Credentials {
 }
 
 pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
-    read_one_of(node, SOURCES, notes)
+    read_one_of(&[&SOURCES[..], &[ASSUME_ROLE]].concat(), node, notes)
 }
 
-/// One of these sources.
-fn read_one_of(node: &Node<'_>, allowed: &[&'static str], notes: &mut Notes) -> Result<Credentials, Refused> {
-    let mut sources = Vec::new();
-    node.each_field(&[allowed], notes, |name, field, notes| {
-        let source = match name {
-            "env" => field.each_field(&[], notes, |_, _, _| {}).map(|()| Credentials::Env),
-            "file" => file(&field, notes).map(Credentials::File),
-            "profile" => profile(&field, notes),
-            "cvm_role" => cvm_role(&field, notes),
-            "tke_oidc" => field.each_field(&[], notes, |_, _, _| {}).map(|()| Credentials::TkeOidc),
-            _ => assume_role(&field, notes),
-        };
-        sources.push((name.to_owned(), source));
+/// Reads the source of the credential that assumes a role.
+fn read_source(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
+    read_one_of(&SOURCES, node, notes)
+}
+
+fn read_one_of(sources: &[Source], node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
+    let names: Vec<&str> = sources.iter().map(|(name, _)| *name).collect();
+    let mut given = Vec::new();
+    node.each_field(&names, notes, |name, field, notes| {
+        let Some((name, read)) = sources.iter().find(|(known, _)| *known == name) else { return false };
+        if !field.is_null() {
+            given.push((*name, read(field, notes)));
+        }
+        true
     })?;
-    match sources.pop() {
-        None => Err(node.refuse(notes, format_args!("no source: expected one of {}", allowed.join(", ")))),
-        Some((_, source)) if sources.is_empty() => source,
+    match given.pop() {
+        None => Err(node.refuse(notes, format_args!("no source: expected one of {}", names.join(", ")))),
+        Some((_, source)) if given.is_empty() => source,
         Some((last, _)) => {
-            let others: Vec<String> = sources.into_iter().map(|(name, _)| name).collect();
+            let others: Vec<&str> = given.into_iter().map(|(name, _)| name).collect();
             Err(node.refuse(notes, format_args!("{} and {last} are given: keep one", others.join(", "))))
         }
     }
 }
 
-fn file(node: &Node<'_>, notes: &mut Notes) -> Result<Paths, Refused> {
-    let [mut secret_id, mut secret_key, mut token] = [const { None }; 3];
-    node.each_field(&[FILE], notes, |name, field, notes| {
-        let path = field.file_path(notes);
-        match name {
-            "secret_id_path" => secret_id = Some(path),
-            "secret_key_path" => secret_key = Some(path),
-            "token_path" => token = Some(path),
-            _ => {}
-        }
-    })?;
-    let mut required = |name, path: Option<_>| {
-        path.unwrap_or_else(|| Err(node.refuse(notes, format_args!("no {name}: add it, the path of a file"))))
-    };
-    let (secret_id, secret_key) = (required("secret_id_path", secret_id), required("secret_key_path", secret_key));
-    Ok(Paths { secret_id: secret_id?, secret_key: secret_key?, token: token.transpose()? })
+fn no_fields(node: &Node<'_>, notes: &mut Notes) -> Result<(), Refused> {
+    node.each_field(&[], notes, |_, _, _| false)
+}
+
+fn file(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
+    let fields = FileFields::read(node, notes)?;
+    Ok(Credentials::File(Paths {
+        secret_id: fields.secret_id_path()?,
+        secret_key: fields.secret_key_path()?,
+        token: fields.token_path()?,
+    }))
 }
 
 fn profile(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
-    let (mut path, mut name) = (None, None);
-    node.each_field(&[PROFILE], notes, |field_name, field, notes| match field_name {
-        "path" => path = Some(field.file_path_or_home(notes)),
-        _ => name = Some(field.hidden(notes, profile_name)),
-    })?;
-    let name = name.unwrap_or_else(|| Ok(DEFAULT_PROFILE.to_owned()));
-    Ok(Credentials::Profile { path: path.transpose()?, name: name? })
+    let fields = ProfileFields::read(node, notes)?;
+    Ok(Credentials::Profile { path: fields.path()?, name: fields.name()? })
 }
 
 fn cvm_role(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
-    let mut role = None;
-    node.each_field(&[CVM_ROLE], notes, |_, field, notes| role = Some(field.hidden(notes, str::parse)))?;
-    Ok(Credentials::CvmRole(role.transpose()?))
+    let fields = CvmRoleFields::read(node, notes)?;
+    Ok(Credentials::CvmRole(fields.role()?))
 }
 
 fn assume_role(node: &Node<'_>, notes: &mut Notes) -> Result<Credentials, Refused> {
-    let (mut role_arn, mut session_name, mut external_id, mut lasts, mut source) = (None, None, None, None, None);
-    node.each_field(&[ASSUME_ROLE], notes, |name, field, notes| match name {
-        "role_arn" => role_arn = Some(field.hidden(notes, str::parse)),
-        "session_name" => session_name = Some(field.hidden(notes, str::parse)),
-        "external_id" => external_id = Some(field.hidden(notes, str::parse)),
-        "duration" => lasts = Some(field.hidden(notes, |text| duration(text, session_duration))),
-        _ => source = Some(read_one_of(&field, &SOURCES[..SOURCES.len() - 1], notes)),
-    })?;
-    let role_arn = role_arn.unwrap_or_else(|| {
-        Err(node.refuse(notes, "no role_arn: add it, such as qcs::cam::uin/100000000001:roleName/exporter"))
-    });
+    let fields = AssumeRoleFields::read(node, notes)?;
     let request = AssumeRole {
-        role_arn: role_arn?,
-        role_session_name: session_name.transpose()?.unwrap_or_else(|| PROGRAM.into()),
-        duration_seconds: lasts.transpose()?.unwrap_or_default(),
-        external_id: external_id.transpose()?,
+        role_arn: fields.role_arn()?,
+        role_session_name: fields.session_name()?,
+        duration_seconds: fields.duration()?,
+        external_id: fields.external_id()?,
     };
-    let source = source.transpose()?.unwrap_or_default();
-    Ok(Credentials::AssumeRole { request: Box::new(request), source: Box::new(source) })
+    Ok(Credentials::AssumeRole { request: Box::new(request), source: Box::new(fields.source()?) })
 }
 
-fn session_duration(duration: Duration) -> Result<SessionDuration, OutOfRange> {
-    SessionDuration::new(duration).ok_or_else(|| OutOfRange::expected("1s to 12h"))
+fn session_duration(text: &str) -> Result<SessionDuration, Unfit> {
+    duration(text, |duration| SessionDuration::new(duration).ok_or_else(|| OutOfRange::expected("1s to 12h")))
 }
 
 fn profile_name(text: &str) -> Result<String, String> {

@@ -1,37 +1,27 @@
-//! The field `discover` of an account: a yes or no, or how.
+//! The field `discover` of an account.
 
-use exporter_toolkit::yaml::{Node, Notes, Refused};
+use exporter_toolkit::yaml::{Refused, fields};
 
-use super::scalar::{duration, yes};
+use super::read::{duration, patterns};
 use crate::{
     pattern::Pattern,
     poll::{Discovery, Interval},
 };
 
-/// The fields of `discover`.
-pub(super) const DISCOVER: &[&str] = &["interval", "include", "exclude"];
-
-pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Option<Discovery>, Refused> {
-    if !node.is_table() {
-        return Ok(node.scalar(notes, yes)?.then(Discovery::default));
+fields! {
+    /// `discover`.
+    pub(super) struct DiscoverFields {
+        interval: Interval, read duration(Interval::new), default Interval::OF_DISCOVERY;
+        include: Vec<Pattern>, read patterns, default vec![];
+        exclude: Vec<Pattern>, read patterns, default vec![];
     }
-    let mut discovery = Discovery::default();
-    let mut whole = Ok(());
-    node.each_field(&[DISCOVER], notes, |name, field, notes| {
-        let read = match name {
-            "interval" => {
-                field.scalar(notes, |text| duration(text, Interval::new)).map(|interval| discovery.interval = interval)
-            }
-            "include" => patterns(&field, notes).map(|patterns| discovery.include = patterns),
-            _ => patterns(&field, notes).map(|patterns| discovery.exclude = patterns),
-        };
-        whole = whole.and(read);
-    })?;
-    whole.map(|()| Some(discovery))
 }
 
-pub(super) fn patterns(node: &Node<'_>, notes: &mut Notes) -> Result<Vec<Pattern>, Refused> {
-    let items = node.items(notes)?;
-    let patterns: Vec<_> = items.iter().map(|item| item.parse(notes)).collect();
-    patterns.into_iter().collect()
+// === impl DiscoverFields ===
+
+impl DiscoverFields {
+    /// How to find users.
+    pub(super) fn discovery(&self) -> Result<Discovery, Refused> {
+        Ok(Discovery { interval: self.interval()?, include: self.include()?, exclude: self.exclude()? })
+    }
 }

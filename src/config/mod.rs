@@ -1,15 +1,21 @@
-//! What the user wants: the configuration file with the environment over it, as values that cannot be wrong.
+//! The configuration: a file, and environment variables that override it.
 //!
-//! The toolkit's `yaml` reads the text into a tree of the `config` crate's values, each of which can say where it comes from;
-//! `variables` lays `CAM_EXPORTER__…` over it, and `schema` walks what results. The merge is our own since that
-//! crate's takes the top level's names for paths (`a[999999999]` becomes a list of that length) and forgets where
-//! tables come from. The walk is our own since serde stops at the first fault.
+//! Reading has three steps. The toolkit's `yaml` parses the text into a tree of the `config` crate's values, which know where
+//! they come from. `variables` sets the values of `CAM_EXPORTER__…` variables in the tree. `schema` and the modules below it
+//! turn the tree into types that cannot hold an invalid value, and collect all faults.
+//!
+//! Each table has a [`fields!`](exporter_toolkit::yaml::fields) declaration, with a line for each field: its name, type,
+//! reader and default. `read` and `scalar` have the readers that several fields share.
+//!
+//! The `config` crate's own merge is not used, because it takes top-level names for paths (`a[999999999]` becomes a list of
+//! that length) and forgets where tables come from. serde is not used, because it stops at the first fault.
 
 mod account;
 mod credentials;
 mod discover;
 mod organization;
 mod overrides;
+mod read;
 mod scalar;
 mod schema;
 mod settings;
@@ -46,98 +52,96 @@ use crate::{
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The accounts, in the order of the file, each with a name of its own; at least one, before they are divided
-    /// between shards.
+    /// The accounts, in the order of the file. Their names are unique. There is at least one, before the configuration is
+    /// divided between shards.
     pub accounts: Vec<Account>,
-    /// Where the inventory is kept over a restart.
+    /// The file that keeps the inventory across restarts.
     pub state_file: Option<PathBuf>,
 }
 
-/// An account and how it is watched.
+/// An account and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The label `account`.
     pub name: AccountName,
-    /// The users whose keys are listed; at least one, unless there are other ways to users or they are divided between
-    /// shards.
+    /// The users to poll. At least one, unless another field provides users or the users are divided between shards.
     pub uins: BTreeSet<Uin>,
-    /// The file that lists more of them.
+    /// A file with more users.
     pub uins_file: Option<PathBuf>,
-    /// Whether the calling user is polled too.
+    /// Whether to poll the calling user too.
     pub include_self: bool,
-    /// How more of them are found, if they are.
+    /// How to discover more users, if at all.
     pub discover: Option<Discovery>,
-    /// The organisation whose members are polled as well, if any.
+    /// The organization whose members to poll as well, if any.
     pub organization: Option<Organization>,
-    /// Where CAM is reached.
+    /// The endpoint of CAM.
     pub endpoint: Endpoint,
-    /// Where STS is reached.
+    /// The endpoint of STS.
     pub sts_endpoint: Endpoint,
-    /// The region that requests name, where a host wants one.
+    /// The region of requests, if the endpoint needs one.
     pub region: Option<Region>,
-    /// Where the account's credential comes from.
+    /// The source of the account's credential.
     pub credentials: Credentials,
-    /// How its users are polled. The timeout is at most the interval.
+    /// How to poll its users. The timeout is at most the interval.
     pub poll: poll::Settings,
-    /// What is expected of its keys.
+    /// How to evaluate its keys.
     pub keys: Keys,
-    /// What of the account is divided between shards.
+    /// What shards divide.
     pub shard_by: ShardBy,
-    /// Whose part of its users this is.
+    /// The shard that these users belong to.
     pub shard: Shard,
 }
 
-/// What is expected of an account's keys, and how they are shown.
+/// How to evaluate an account's keys, and how to show them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// What is expected of all users' keys, without exemptions. A user may have 1 to 1000 keys. Lengths of time are from an
-    /// hour, below which an alert would only measure the polling, to ten years.
+    /// The policy for all users, without exemptions. The limit is 1 to 1000 keys. Durations are between an hour, below
+    /// which an alert would only measure the polling, and ten years.
     pub policy: Arc<Policy>,
-    /// What is expected of some users' keys instead.
+    /// Other settings for some users.
     pub overrides: Arc<[Override]>,
-    /// The time zone of `CreateTime`, which carries none.
+    /// The time zone of `CreateTime`, which has none.
     pub time_zone: Offset,
-    /// How a key's id is shown.
+    /// How to show a key's id.
     pub id_label: IdLabel,
 }
 
 // === impl Config ===
 
 impl Config {
-    /// Reads the file at `path`, and the variables of `environment` over it.
+    /// Reads the file at `path`. Variables of `environment` override it.
     ///
     /// # Errors
-    /// All that is wrong. What is reported does not name the file.
+    /// All faults. They do not name the file.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, Faults> {
         let content = read(path)?;
         let folder = content.folder(path);
         Self::decode(content.bytes, folder, environment)
     }
 
-    /// Takes `content` as that of a file in `folder`, and the variables of `environment` over it.
+    /// Reads `content` as that of a file in `folder`. Variables of `environment` override it.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All faults.
     pub fn decode(content: Vec<u8>, folder: &Path, environment: &Environment) -> Result<Self, Faults> {
         Self::read(&yaml::text(content)?, folder, environment, None)
     }
 
-    /// As [`Config::load`], with the users of each `uins_file` among the `uins`: a daemon waits for such a file, and a
-    /// check does not.
+    /// As [`Config::load`], and reads each `uins_file` into `uins`. The exporter itself reads these files later, because they
+    /// may not exist yet.
     ///
     /// # Errors
-    /// All that is wrong, in those files as well.
+    /// All faults, including those of these files.
     pub fn check(path: &Path, environment: &Environment, now: Timestamp) -> Result<Self, Faults> {
         let content = read(path)?;
         let folder = content.folder(path);
         Self::read(&yaml::text(content.bytes)?, folder, environment, Some(now))
     }
 
-    /// Takes `text` as the file's content, and the variables of `environment` over it. Paths are relative to the working
-    /// directory.
+    /// Reads `text` as the content of a file in the working directory. Variables of `environment` override it.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All faults.
     pub fn parse(text: &str, environment: &Environment) -> Result<Self, Faults> {
         Self::read(text, Path::new(""), environment, None)
     }
@@ -154,14 +158,14 @@ impl Config {
         schema::read(&tree, folder, notes, files_as_of)
     }
 
-    /// What is right by itself and yet probably not meant, where it is `now`; for a configuration that was
-    /// [checked](Self::check), as users in files count.
+    /// What is valid, but probably a mistake. The configuration must come from [`Config::check`], because users in files
+    /// count.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Fault> {
         overrides::warnings(&self.accounts, now)
     }
 
-    /// The part of it that is `shard`'s. There may be none.
+    /// The part of `shard`, which may have no accounts.
     #[must_use]
     pub fn shard(mut self, shard: Shard) -> Self {
         self.accounts.retain_mut(|account| {
@@ -170,7 +174,7 @@ impl Config {
             }
             match account.shard_by {
                 ShardBy::Account if shard.owns_account(&account.name) => true,
-                // Its members are still to be found.
+                // Its members are not known yet.
                 ShardBy::Account => {
                     account.has_no_users();
                     account.organization.is_some()
@@ -189,31 +193,31 @@ impl Config {
 // === impl Account ===
 
 impl Account {
-    /// Whether a user of the account, wherever it is listed, is polled here and not by another shard.
+    /// Whether this shard polls the user, if it is one of the account.
     #[must_use]
     pub fn owns(&self, uin: Uin) -> bool {
         self.shard.owns_user(&self.name, uin)
     }
 
-    /// Among how many exporters the account's rate limit is divided: each polls some of its users.
+    /// The number of exporters that share the account's rate limit, because each polls some of its users.
     #[must_use]
     pub fn rate_share(&self) -> NonZeroU32 {
         self.shard.total()
     }
 }
 
-/// What the file at `path` holds. It is opened once: a pipe can be read only once.
+/// The content of the file at `path`. It is opened once, because a pipe can be read only once.
 ///
 /// # Errors
-/// It cannot be read, or is too large.
+/// It cannot be read, or it is too large.
 pub(crate) fn read(path: &Path) -> Result<Content, Faults> {
     files::read_once(path, MAX_BYTES).map_err(unreadable)
 }
 
-/// As [`read`], of a regular file only.
+/// As [`read`], for a regular file only.
 ///
 /// # Errors
-/// It cannot be read, is too large, or is not a regular file.
+/// It cannot be read, it is too large, or it is not a regular file.
 pub(crate) fn read_again(path: &Path) -> Result<Content, Faults> {
     match files::open(path) {
         Ok(None) => Err(Faults::of_file(
@@ -232,6 +236,6 @@ fn unreadable(error: files::Error) -> Faults {
         files::Error::TooLarge { .. } => {
             Faults::of_file("larger than 1 MiB, which no configuration is: check the path")
         }
-        other => other.into(),
+        files::Error::NotAFile { .. } | files::Error::SlowPipe { .. } | files::Error::Unsettled { .. } => error.into(),
     }
 }

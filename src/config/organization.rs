@@ -1,45 +1,58 @@
-//! The section `organization` of an account, and the accounts that its members are.
+//! The fields of `organization`, and the accounts of its members.
 
-use exporter_toolkit::yaml::{Node, Notes, Refused};
+use exporter_toolkit::yaml::{Fields, Node, Notes, Refused, fields};
 use tencentcloud_api::{
     Endpoint, Uin,
     metadata::RoleName,
     sts::{AssumeRole, RoleArn, SessionDuration},
 };
 
-use super::{Account, Credentials, Shard, ShardBy, discover::patterns, scalar::duration};
+use super::{
+    Account, Credentials, Shard, ShardBy,
+    read::{duration, patterns},
+};
 use crate::{
     PROGRAM,
     inventory::AccountName,
+    pattern::Pattern,
     poll::{Discovery, Interval},
 };
 
-/// The fields of `organization`.
-pub(super) const ORGANIZATION: &[&str] = &["role_name", "interval", "include", "exclude", "endpoint"];
+fields! {
+    /// `organization`.
+    pub(super) struct OrganizationFields {
+        role_name: RoleName, read Node::parse,
+            required "add it, the name of a role that each member has, such as exporter";
+        interval: Interval, read duration(Interval::new), default Interval::OF_ORGANIZATION;
+        include: Vec<Pattern>, read patterns, default vec![];
+        exclude: Vec<Pattern>, read patterns, default vec![];
+        endpoint: Endpoint, read Node::parse, default Endpoint::organization();
+    }
+}
 
-/// An organisation, each member of which is polled as an account of its own.
+/// An organization. Each member is polled as an account of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
-    /// The role that is taken on in each member.
+    /// The role to assume in each member.
     pub role_name: RoleName,
-    /// How often the members are listed, and who of them is wanted, by name or UIN.
+    /// How often to list the members, and which to poll, by name or UIN.
     pub members: Discovery,
-    /// How the users of each member are found.
+    /// How to discover the users of each member.
     pub users: Discovery,
-    /// Where the organisation's API is reached.
+    /// The endpoint of the organization's API.
     pub endpoint: Endpoint,
-    /// Who of the exporters that share the work this is.
+    /// The shard that this exporter is.
     pub shard: Shard,
 }
 
 // === impl Account ===
 
 impl Account {
-    /// The account of a member of its organisation; nothing if that is another shard's.
+    /// The account of a member of the organization; `None` if another shard polls it.
     #[must_use]
     pub fn member(&self, uin: Uin) -> Option<Self> {
         let organization = self.organization.as_ref()?;
-        // Digits alone are always a name.
+        // A UIN is always a valid account name.
         let name: AccountName = uin.to_string().parse().ok()?;
         let shard = match self.shard_by {
             ShardBy::Account if !organization.shard.owns_account(&name) => return None,
@@ -67,7 +80,7 @@ impl Account {
         Some(member)
     }
 
-    /// Leaves it no users of its own.
+    /// Removes all users of its own.
     pub(super) fn has_no_users(&mut self) {
         self.uins.clear();
         (self.uins_file, self.include_self, self.discover) = (None, false, None);
@@ -75,28 +88,12 @@ impl Account {
 }
 
 pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Organization, Refused> {
-    let mut role_name = None;
-    let mut members = Discovery { interval: Interval::OF_ORGANIZATION, ..Discovery::default() };
-    let mut endpoint = Endpoint::organization();
-    let mut whole = Ok(());
-    node.each_field(&[ORGANIZATION], notes, |name, field, notes| {
-        let read = match name {
-            "role_name" => {
-                role_name = Some(field.parse(notes));
-                Ok(())
-            }
-            "interval" => {
-                field.scalar(notes, |text| duration(text, Interval::new)).map(|interval| members.interval = interval)
-            }
-            "include" => patterns(&field, notes).map(|patterns| members.include = patterns),
-            "exclude" => patterns(&field, notes).map(|patterns| members.exclude = patterns),
-            _ => field.parse(notes).map(|other| endpoint = other),
-        };
-        whole = whole.and(read);
-    })?;
-    let role_name = role_name.unwrap_or_else(|| {
-        Err(node.refuse(notes, "no role_name: add it, the name of a role that each member has, such as exporter"))
-    });
-    whole?;
-    Ok(Organization { role_name: role_name?, members, users: Discovery::default(), endpoint, shard: Shard::WHOLE })
+    let fields = OrganizationFields::read(node, notes)?;
+    Ok(Organization {
+        role_name: fields.role_name()?,
+        members: Discovery { interval: fields.interval()?, include: fields.include()?, exclude: fields.exclude()? },
+        users: Discovery::default(),
+        endpoint: fields.endpoint()?,
+        shard: Shard::WHOLE,
+    })
 }

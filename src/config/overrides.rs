@@ -1,16 +1,17 @@
-//! The field `overrides` of `keys`: what is expected of some users instead.
+//! The fields of `overrides`: other settings for some users.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
-use exporter_toolkit::yaml::{Fault, Node, Notes, Refused, unknown_value};
+use exporter_toolkit::yaml::{Fault, Fields, Node, Notes, Refused, fields, list, scalar, unknown_value};
 
 use super::{
     Account,
     account::not_rounded,
-    scalar::{Unfit, duration, number},
-    settings::{NULLABLE, age, age_or_null, limit},
+    read::{duration, null_or, number},
+    scalar::Unfit,
+    settings::{age, limit},
 };
 use crate::{
     inventory::{
@@ -20,79 +21,94 @@ use crate::{
     pattern::Pattern,
 };
 
-/// The fields of one of the `overrides`.
-pub(super) const OVERRIDE: &[&str] =
-    &["users", "max_age", "limit", "unused_after", "rotation_grace", "exempt", "until", "reason"];
+fields! {
+    /// One of the `overrides`.
+    pub(super) struct OverrideFields {
+        users: Vec<Pattern> | commas, read users, required ADD_USERS;
+        max_age: Duration, read duration(age), optional;
+        limit: u32, read number(limit), optional;
+        unused_after: Option<Duration> | null, read null_or(duration(age)), optional;
+        rotation_grace: Option<Duration> | null, read null_or(duration(age)), optional;
+        exempt: Findings | commas, read exempt, default Findings::default();
+        until: Timestamp, read scalar(day_or_time), optional;
+        reason: Arc<str>, read scalar(reason), optional;
+    }
+}
 
-/// The longest reason, in characters.
+/// Maximum length of a reason, in characters.
 const MAX_REASON_CHARS: usize = 200;
 
-const NO_USERS: &str = "no users: add patterns of their names or UINs, such as users: [\"svc-*\", 100013065917]";
+/// What to do about missing users.
+const ADD_USERS: &str = "add patterns of their names or UINs, such as users: [\"svc-*\", 100013065917]";
 
 pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Arc<[Override]>, Refused> {
-    let overrides: Vec<_> = node.items(notes)?.iter().map(|item| read_one(item, notes)).collect();
-    overrides.into_iter().collect::<Result<Vec<Override>, Refused>>().map(Arc::from)
+    list(read_one)(node, notes).map(Arc::from)
 }
 
 fn read_one(node: &Node<'_>, notes: &mut Notes) -> Result<Override, Refused> {
-    let (mut read, mut whole) = (Override { path: node.path().to_owned(), ..Override::default() }, Ok(()));
-    let mut names = vec![];
-    node.each_field_or_null(&[OVERRIDE], NULLABLE, notes, |name, field, notes| {
-        names.push(name.to_owned());
-        let result = match name {
-            "users" => users(&field, notes).map(|users| read.users = users),
-            "max_age" => field.scalar(notes, |text| duration(text, age)).map(|max_age| read.max_age = Some(max_age)),
-            "limit" => field.scalar(notes, |text| number(text, limit)).map(|limit| read.limit = Some(limit)),
-            "unused_after" => age_or_null(&field, notes).map(|after| read.unused_after = Some(after)),
-            "rotation_grace" => age_or_null(&field, notes).map(|grace| read.rotation_grace = Some(grace)),
-            "exempt" => exempt(&field, notes).map(|exempt| read.exempt = exempt),
-            "until" => field.scalar(notes, day_or_time).map(|until| read.until = Some(until)),
-            _ => field.scalar(notes, reason).map(|reason| read.reason = Some(reason)),
-        };
-        whole = whole.and(result);
-    })?;
-    let has = |name: &str| names.iter().any(|other| other == name);
-    if !has("users") {
-        whole = Err(node.refuse(notes, NO_USERS));
+    let fields = OverrideFields::read(node, notes)?;
+    if fields.until.is_given() && !fields.exempt.is_given() {
+        return Err(node.refuse(notes, "until without exempt: add exempt, such as exempt: [stale], or remove until"));
     }
-    if has("until") && !has("exempt") {
-        whole = Err(node.refuse(notes, "until without exempt: add exempt, such as exempt: [stale], or remove until"));
-    } else if !["max_age", "limit", "unused_after", "rotation_grace", "exempt"].into_iter().any(has) {
-        whole =
-            Err(node.refuse(notes, "changes nothing: add one of max_age, limit, unused_after, rotation_grace, exempt"));
+    if !fields.changes_something() {
+        let changes = "max_age, limit, unused_after, rotation_grace, exempt";
+        return Err(node.refuse(notes, format_args!("changes nothing: add one of {changes}")));
     }
-    whole.map(|()| read)
+    Ok(Override {
+        path: node.path().to_owned(),
+        users: fields.users()?,
+        limit: fields.limit()?,
+        max_age: fields.max_age()?,
+        unused_after: fields.unused_after()?,
+        rotation_grace: fields.rotation_grace()?,
+        exempt: fields.exempt()?,
+        until: fields.until()?,
+        reason: fields.reason()?,
+    })
+}
+
+// === impl OverrideFields ===
+
+impl OverrideFields {
+    fn changes_something(&self) -> bool {
+        self.max_age.is_given()
+            || self.limit.is_given()
+            || self.unused_after.is_given()
+            || self.rotation_grace.is_given()
+            || self.exempt.is_given()
+    }
 }
 
 fn users(node: &Node<'_>, notes: &mut Notes) -> Result<Vec<Pattern>, Refused> {
-    let items = node.items(notes)?;
-    if items.is_empty() {
-        return Err(node.refuse(notes, NO_USERS));
+    let users = list(|item, notes| {
+        not_rounded(item, notes)?;
+        item.parse(notes)
+    })(node, notes)?;
+    if users.is_empty() {
+        return Err(node.refuse(notes, format_args!("no users: {ADD_USERS}")));
     }
-    let patterns: Vec<_> = items.iter().map(|item| not_rounded(item, notes).and_then(|()| item.parse(notes))).collect();
-    patterns.into_iter().collect()
+    Ok(users)
 }
 
-/// What users are exempt from. What is stale may be very stale: who is exempt from the one is from the other.
+/// The findings that users are exempt from. `stale` includes `very_stale`.
 fn exempt(node: &Node<'_>, notes: &mut Notes) -> Result<Findings, Refused> {
-    let items = node.items(notes)?;
-    if items.is_empty() {
+    let findings = list(finding)(node, notes)?;
+    if findings.is_empty() {
         return Err(node.refuse(notes, "no findings: add some, such as exempt: [stale, unused]"));
     }
-    let finding = |item: &Node<'_>, notes: &mut Notes| {
-        let text = item.text(notes)?;
-        let found = Finding::ALL.into_iter().find(|finding| finding.label() == text);
-        found.ok_or_else(|| item.refuse(notes, unknown_value(text, "finding", &Finding::ALL.map(Finding::label))))
-    };
-    let findings: Vec<_> = items.iter().map(|item| finding(item, notes)).collect();
-    let findings: Vec<Finding> = findings.into_iter().collect::<Result<_, _>>()?;
     let implied = findings.contains(&Finding::Stale).then_some(Finding::VeryStale);
     Ok(findings.into_iter().chain(implied).collect())
 }
 
-/// What is right by itself and yet probably not meant, where it is `now`.
+fn finding(node: &Node<'_>, notes: &mut Notes) -> Result<Finding, Refused> {
+    let text = node.text(notes)?;
+    let found = Finding::ALL.into_iter().find(|finding| finding.label() == text);
+    found.ok_or_else(|| node.refuse(notes, unknown_value(text, "finding", &Finding::ALL.map(Finding::label))))
+}
+
+/// See [`Config::warnings`](super::Config::warnings).
 pub(super) fn warnings(accounts: &[Account], now: Timestamp) -> Vec<Fault> {
-    // By the way to each, for accounts may share one.
+    // By path, because accounts may share an override.
     let mut all: Vec<(&Override, Vec<bool>)> = vec![];
     for account in accounts {
         let may_have_others = account.discover.is_some() || account.include_self || account.organization.is_some();

@@ -1,4 +1,4 @@
-//! Texts that stand for numbers, durations, time zones and answers to yes-or-no questions.
+//! Parses numbers, durations, time zones and booleans.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{duration, poll::OutOfRange};
 
-/// What a text is, instead of what it should be.
+/// Why a text is not a valid value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Unfit {
     #[error("not a whole number: expected {0}")]
@@ -29,17 +29,17 @@ pub(super) enum Unfit {
     OutOfRange(#[from] OutOfRange),
 }
 
-/// A number for `new`, which refuses 0 as every number of ours does.
+/// A number for `new`, which refuses 0: no number in the configuration may be 0.
 pub(super) fn number<T>(text: &str, new: impl Fn(u32) -> Result<T, OutOfRange>) -> Result<T, Unfit> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Unfit::NotANumber(new(0).err().map_or("one", OutOfRange::allowed)));
     }
-    // What is too large for the type is out of any range.
+    // A number that is too large for the type is out of any range.
     Ok(new(if text.starts_with('-') { 0 } else { text.parse().unwrap_or(u32::MAX) })?)
 }
 
-/// A length of time for `new`.
+/// A duration for `new`.
 pub(super) fn duration<T>(text: &str, new: impl FnOnce(Duration) -> Result<T, OutOfRange>) -> Result<T, Unfit> {
     if (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Unfit::WithoutUnit(text.to_owned()));
@@ -55,7 +55,7 @@ pub(super) fn time_zone(text: &str) -> Result<Offset, Unfit> {
     seconds.and_then(|seconds| Offset::from_seconds(seconds).ok()).ok_or(Unfit::NotATimeZone)
 }
 
-/// A yes or no in any spelling of YAML 1.1 and 1.2: other programs write and read these files too.
+/// A boolean in any spelling of YAML 1.1 and 1.2, because other programs read and write these files too.
 pub(super) fn yes(text: &str) -> Result<bool, Unfit> {
     yaml::yes(text).map_err(|_| Unfit::NotABool)
 }

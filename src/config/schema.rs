@@ -1,22 +1,32 @@
-//! The top level of the configuration.
+//! The fields of the whole file.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::{Path, PathBuf};
 
 use ::config::Value;
 use jiff::Timestamp;
 
-use exporter_toolkit::yaml::{Faults, Node, Notes};
+use exporter_toolkit::yaml::{Also, Faults, Fields, Node, Notes, Refused, fields};
 
 use super::{
     Config,
-    account::RawAccount,
-    settings::{KEYS, NULLABLE, POLL, PartialSettings},
+    account::{AccountFields, RawAccount},
+    overrides::OverrideFields,
+    settings::{KeysFields, PollFields},
 };
 
-/// The fields of the top level.
-const ROOT: &[&str] = &["accounts", "poll", "keys", "state_file"];
+const NO_ACCOUNTS: &str = "no accounts: add one, with a name, uins and credentials";
 
-/// The configuration in `tree`, unless something is noted. `files_as_of` is when to read the files that list users.
+fields! {
+    /// The whole file.
+    struct RootFields {
+        accounts: Vec<RawAccount>, read accounts, optional;
+        poll: PollFields, read PollFields::read, default PollFields::default();
+        keys: KeysFields, read KeysFields::read, default KeysFields::default();
+        state_file: PathBuf, read Node::file_path, optional;
+    }
+}
+
+/// The configuration in `tree`, unless there are faults. If `files_as_of` is given, each `uins_file` is read, at that time.
 /// Relative paths are relative to `folder`.
 pub(super) fn read(
     tree: &Value,
@@ -24,91 +34,88 @@ pub(super) fn read(
     mut notes: Notes,
     files_as_of: Option<Timestamp>,
 ) -> Result<Config, Faults> {
-    let mut drafts = None;
-    let mut state_file = None;
-    let mut given = PartialSettings::default();
-    let root = Node::root_in(tree, folder).each_field(&[ROOT], &mut notes, |name, field, notes| match name {
-        "accounts" => drafts = Some(accounts(&field, notes)),
-        // What is no table is noted there.
-        "poll" => drop(field.each_field(&[POLL], notes, |name, field, notes| given.take(name, &field, notes))),
-        "keys" => drop(
-            field.each_field_or_null(&[KEYS], NULLABLE, notes, |name, field, notes| given.take(name, &field, notes)),
-        ),
-        _ => state_file = Some(field.file_path(notes)),
-    });
-    let mut drafts = drafts.unwrap_or_else(|| {
-        notes.add("accounts", "no accounts: add one, with a name, uins and credentials");
-        Vec::new()
-    });
-    given.check_times("poll", &mut notes);
-    for draft in &drafts {
-        draft.check_times(&given, &mut notes);
+    let root = RootFields::read(&Node::root_in(tree, folder), &mut notes).unwrap_or_default();
+    let mut accounts = match root.accounts() {
+        Ok(Some(accounts)) => accounts,
+        Ok(None) => {
+            notes.add("accounts", NO_ACCOUNTS);
+            vec![]
+        }
+        Err(Refused) => vec![],
+    };
+    let poll = root.poll().unwrap_or_default();
+    let keys = root.keys().unwrap_or_default();
+    poll.check_times("poll", &mut notes);
+    for account in &accounts {
+        account.check_times(&poll, &mut notes);
     }
     if let Some(now) = files_as_of {
-        for draft in &mut drafts {
-            draft.read_uins_file(now, &mut notes);
+        for account in &mut accounts {
+            account.read_uins_file(now, &mut notes);
         }
     }
     let config = || {
-        root?;
-        let accounts = drafts.into_iter().map(|draft| draft.finish(&given)).collect::<Result<_, _>>()?;
-        Ok(Config { accounts, state_file: state_file.transpose()? })
+        let accounts = accounts.into_iter().map(|account| account.finish(&poll, &keys)).collect::<Result<_, _>>()?;
+        Ok(Config { accounts, state_file: root.state_file()? })
     };
     notes.conclude(config())
 }
 
-fn accounts(node: &Node<'_>, notes: &mut Notes) -> Vec<RawAccount> {
-    let Ok(items) = node.items(notes) else {
-        return Vec::new();
-    };
+/// Whether a field `name` accepts commas: whether one variable can set the whole list.
+pub(super) fn accepts_commas(name: &str) -> bool {
+    let fields = [AccountFields::fields(), OverrideFields::fields()];
+    fields.iter().flatten().any(|field| field.name == name && field.also == Some(Also::Commas))
+}
+
+fn accounts(node: &Node<'_>, notes: &mut Notes) -> Result<Vec<RawAccount>, Refused> {
+    let items = node.items(notes)?;
     if items.is_empty() {
-        node.refuse(notes, "no accounts: add one, with a name, uins and credentials");
+        node.refuse(notes, NO_ACCOUNTS);
     }
-    let mut names = BTreeMap::new();
-    items.iter().filter_map(|item| RawAccount::read(item, &mut names, notes).ok()).collect()
+    // The other accounts are checked even if one is refused.
+    Ok(items.iter().filter_map(|item| RawAccount::read(item, notes).ok()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::{
-            account::ACCOUNT,
-            credentials::{ASSUME_ROLE, CVM_ROLE, FILE, PROFILE, SOURCES},
-            discover::DISCOVER,
-            organization::ORGANIZATION,
-            overrides::OVERRIDE,
-            settings::LAST_USED,
-        },
-        environment::Environment,
-    };
+    use crate::environment::Environment;
 
-    /// Each section's fields, and YAML in which `{}` stands for one of them.
-    const SECTIONS: &[(&[&str], &str)] = &[
-        (ROOT, "{}"),
-        (ACCOUNT, "accounts: [{{}}]"),
-        (POLL, "accounts: [{{}}]"),
-        (KEYS, "accounts: [{{}}]"),
-        (POLL, "poll: {{}}"),
-        (KEYS, "keys: {{}}"),
-        (OVERRIDE, "keys: {overrides: [{{}}]}"),
-        (DISCOVER, "accounts: [{discover: {{}}}]"),
-        (ORGANIZATION, "accounts: [{organization: {{}}}]"),
-        (LAST_USED, "poll: {last_used: {{}}}"),
-        (SOURCES, "accounts: [{credentials: {{}}}]"),
-        (FILE, "accounts: [{credentials: {file: {{}}}}]"),
-        (PROFILE, "accounts: [{credentials: {profile: {{}}}}]"),
-        (CVM_ROLE, "accounts: [{credentials: {cvm_role: {{}}}}]"),
-        (ASSUME_ROLE, "accounts: [{credentials: {assume_role: {{}}}}]"),
+    /// Each section, as YAML in which `{}` stands for one of its fields.
+    const SECTIONS: &[&str] = &[
+        "{}",
+        "accounts: [{{}}]",
+        "poll: {{}}",
+        "keys: {{}}",
+        "keys: {overrides: [{{}}]}",
+        "accounts: [{discover: {{}}}]",
+        "accounts: [{organization: {{}}}]",
+        "poll: {last_used: {{}}}",
+        "accounts: [{credentials: {{}}}]",
+        "accounts: [{credentials: {file: {{}}}}]",
+        "accounts: [{credentials: {profile: {{}}}}]",
+        "accounts: [{credentials: {cvm_role: {{}}}}]",
+        "accounts: [{credentials: {assume_role: {{}}}}]",
     ];
+
+    fn faults(text: &str) -> Faults {
+        Config::parse(text, &Environment::default()).unwrap_err()
+    }
+
+    /// The fields of a section, as the error about an unknown one lists them.
+    fn fields_of(section: &str) -> Vec<String> {
+        let faults = faults(&section.replace("{}", "nothing_is_called_that: 1")).to_string();
+        let (_, known) = faults.split_once("unknown field: expected ").unwrap();
+        known.lines().next().unwrap().split(", ").map(str::to_owned).collect()
+    }
 
     #[test]
     fn no_field_is_known_and_ignored() {
-        for (fields, section) in SECTIONS {
-            for field in *fields {
+        for section in SECTIONS {
+            for field in fields_of(section) {
                 let text = section.replace("{}", &format!("{field}: [[]]"));
-                let faults = Config::parse(&text, &Environment::default()).unwrap_err();
-                let own = |path: &str| path.trim_end_matches("[0]").ends_with(field);
+                let faults = faults(&text);
+                let own = |path: &str| path.trim_end_matches("[0]").ends_with(&field);
                 assert!(faults.iter().any(|fault| own(&fault.path)), "{text}: {faults}");
             }
         }
@@ -121,8 +128,8 @@ mod tests {
             .lines()
             .filter_map(|line| line.trim_start_matches([' ', '#', '-']).split_once(':').map(|(field, _)| field))
             .collect();
-        for field in SECTIONS.iter().flat_map(|(fields, _)| *fields) {
-            assert!(shown.contains(field), "{field}");
+        for field in SECTIONS.iter().flat_map(|section| fields_of(section)) {
+            assert!(shown.contains(&field.as_str()), "{field}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How several exporters share the work, without talking to each other.
+//! Divides the work between several exporters, which do not communicate.
 
 use std::{num::NonZeroU32, str::FromStr};
 
@@ -8,47 +8,47 @@ use thiserror::Error;
 
 use crate::inventory::AccountName;
 
-/// The most exporters that may share the work.
+/// Maximum number of shards.
 const MAX_TOTAL: u32 = 10_000;
 
-/// One of several exporters, and the part of the work that is its own.
+/// One of several exporters, and its part of the work.
 ///
-/// What belongs to which shard depends on names and on the total alone, and never changes between versions: during an
-/// upgrade, old and new exporters must agree. It is SHA-256 of an account's name, such as `prod`, or of a name and a
-/// UIN, such as `prod/100013065917`; of that, the first 8 bytes as a big-endian number, modulo the total.
+/// The number of the shard is the first 8 bytes of a SHA-256, as a big-endian number, modulo the total. The hash is that of an
+/// account's name, such as `prod`, or of a name and a UIN, such as `prod/100013065917`. It must never change between versions,
+/// because old and new exporters must agree during an upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     ordinal: u32,
     total: NonZeroU32,
 }
 
-/// What is divided between shards.
+/// What shards divide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShardBy {
-    /// Each account as a whole.
+    /// Whole accounts.
     #[default]
     Account,
     /// The users of each account.
     User,
 }
 
-/// Numbers that name no [`Shard`].
+/// Numbers that are not those of a [`Shard`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotAShard {
-    /// Nobody to share, or too many.
+    /// The total is 0, or too large.
     #[error("{0} shards: expected 1 to {MAX_TOTAL}")]
     Total(u32),
-    /// Shards are counted from 0.
+    /// The number is not below the total.
     #[error("shard {ordinal} of {total}: expected 0 to {}", total - 1)]
     Ordinal {
         /// The number of the shard.
         ordinal: u32,
-        /// How many there are.
+        /// The number of shards.
         total: u32,
     },
 }
 
-/// Text that names no [`ShardBy`].
+/// Text that is not a [`ShardBy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("nothing to shard by: expected account or user")]
 pub struct NotAShardBy;
@@ -56,13 +56,13 @@ pub struct NotAShardBy;
 // === impl Shard ===
 
 impl Shard {
-    /// The one that does all.
+    /// The only shard.
     pub const WHOLE: Self = Self { ordinal: 0, total: NonZeroU32::MIN };
 
     /// The shard number `ordinal`, counted from 0, of `total`.
     ///
     /// # Errors
-    /// No shards or more than 10 000, or a number beyond the last.
+    /// The total is 0 or above 10 000, or the number is not below the total.
     pub fn new(ordinal: u32, total: u32) -> Result<Self, NotAShard> {
         match NonZeroU32::new(total).filter(|total| total.get() <= MAX_TOTAL) {
             None => Err(NotAShard::Total(total)),
@@ -71,28 +71,28 @@ impl Shard {
         }
     }
 
-    /// Which of them it is, counted from 0.
+    /// Its number, counted from 0.
     #[must_use]
     pub fn ordinal(self) -> u32 {
         self.ordinal
     }
 
-    /// How many shards there are.
+    /// The number of shards.
     #[must_use]
     pub fn total(self) -> NonZeroU32 {
         self.total
     }
 
-    /// Whether the account is this shard's, where accounts are divided.
+    /// Whether this shard polls the account, if shards divide accounts.
     #[must_use]
     pub fn owns_account(self, name: &AccountName) -> bool {
         self.owns(name.as_str())
     }
 
-    /// Whether the user is this shard's, where the users of the account are divided.
+    /// Whether this shard polls the user, if shards divide the users of the account.
     #[must_use]
     pub fn owns_user(self, account: &AccountName, uin: Uin) -> bool {
-        // No account's name has a slash.
+        // The name of an account has no slash.
         self.owns(&format!("{account}/{uin}"))
     }
 
@@ -132,7 +132,7 @@ mod tests {
         environment::Environment,
     };
 
-    /// Three accounts of `users` users, of which the users of the second are divided.
+    /// Three accounts with `users` users. Shards divide the users of the second.
     fn config(users: u64) -> Config {
         let uins: Vec<u64> = (1..=users).collect();
         let text = format!(
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_hash_never_changes() {
-        // As `printf %s prod | sha256sum` has them.
+        // Expected: printf %s prod | sha256sum
         assert_eq!(hash("prod"), 0x6754_af96_32a2_745e);
         assert_eq!(hash("prod/100013065917"), 0x197d_471d_59fc_ebb1);
         let name: AccountName = "prod".parse().unwrap();
@@ -203,10 +203,10 @@ mod tests {
                 for account in &share.accounts {
                     let divided = account.shard_by == ShardBy::User;
                     prop_assert_eq!(account.rate_share().get(), if divided { total } else { 1 });
-                    // What a file names is divided as the list is.
+                    // Users in a file are divided like those in the list.
                     prop_assert!(account.uins.iter().all(|uin| account.owns(*uin)));
-                    let strangers = whole.accounts[0].uins.difference(&account.uins).filter(|uin| account.owns(**uin));
-                    prop_assert_eq!(strangers.count(), 0);
+                    let others = whole.accounts[0].uins.difference(&account.uins).filter(|uin| account.owns(**uin));
+                    prop_assert_eq!(others.count(), 0);
                 }
             }
             prop_assert_eq!(found.into_keys().collect::<Vec<_>>(), {

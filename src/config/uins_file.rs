@@ -1,4 +1,4 @@
-//! A file that lists users, apart from the configuration: one UIN a line, with comments.
+//! `uins_file`: a list of users, one UIN per line, with comments.
 
 use std::{
     collections::BTreeSet,
@@ -12,40 +12,40 @@ use secrecy::ExposeSecret;
 use tencentcloud_api::{ListUsers, Uin};
 use thiserror::Error;
 
-/// Some million users.
+/// Enough for a million users.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// How many invalid lines are reported one by one.
-const MAX_TOLD: usize = 100;
+const MAX_REPORTED: usize = 100;
 
-/// The digits of the largest UIN.
+/// Maximum number of digits of a UIN.
 const MAX_DIGITS: usize = 20;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A file that lists users. What comes after a `#` is a comment.
+/// A file with a list of users. `#` begins a comment.
 #[derive(Debug)]
 pub struct UinsFile {
     path: PathBuf,
     file: Watched<Arc<BTreeSet<Uin>>>,
 }
 
-/// Why there is no list.
+/// Why the file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {
-    /// The file cannot be read as it is.
+    /// It cannot be read.
     #[error(transparent)]
     File(#[from] files::Error),
-    /// A file without users is more likely half written than meant.
+    /// It has no users: probably it is not completely written yet.
     #[error("{} holds no UIN: expected one a line", path.display())]
     NoUin {
         /// The file.
         path: PathBuf,
     },
-    /// More than any account has.
+    /// It has more users than an account can have.
     #[error("{} holds more than {} UINs: check the path", .0.display(), ListUsers::MAX_USERS)]
     TooMany(PathBuf),
-    /// Each wrong line, with its number, on a line of its own. Nothing is taken from such a file.
+    /// It has invalid lines. The text has one line for each, with its number.
     #[error("{0}")]
     WrongLines(String),
 }
@@ -53,18 +53,18 @@ pub enum Error {
 // === impl UinsFile ===
 
 impl UinsFile {
-    /// That file. Does nothing yet.
+    /// The file at `path`, which is not read yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self { file: Watched::new(vec![path.clone()], MAX_BYTES), path }
     }
 
-    /// The users as of `now`; the very same list as long as the file is unchanged. May block.
+    /// Reads the users. As long as the file is unchanged, the same `Arc` is returned. May block.
     ///
-    /// A first list is taken at once; later ones when the file has been left alone for a second.
+    /// The first list is returned at once; later ones when the file has been unchanged for a second.
     ///
     /// # Errors
-    /// The file as it is now cannot be used. The last list is still as good as it was, and is the caller's to keep.
+    /// The file cannot be used now. The caller can keep the last list.
     pub fn read(&mut self, now: Timestamp) -> Result<Arc<BTreeSet<Uin>>, Error> {
         self.file.look(now, |contents| {
             let content = contents.first().map(ExposeSecret::expose_secret).unwrap_or_default();
@@ -84,7 +84,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<BTreeSet<Uin>, Error> {
             "" => {}
             text => match text.parse::<Uin>() {
                 Ok(uin) => drop(uins.insert(uin)),
-                Err(_) if wrong.len() == MAX_TOLD => more += 1,
+                Err(_) if wrong.len() == MAX_REPORTED => more += 1,
                 Err(error) => wrong.push(format!("{}:{number}: {} is {error}", path.display(), shown(text))),
             },
         }
@@ -100,7 +100,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<BTreeSet<Uin>, Error> {
     }
 }
 
-/// What is too long for a UIN may be a secret: somebody named the wrong file.
+/// A text that is too long for a UIN may be a secret, from the wrong file.
 fn shown(text: &str) -> String {
     match text.chars().count() {
         ..=MAX_DIGITS => format!("{text:?}"),
@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_a_uin_a_comment_both_or_neither() {
+    fn a_line_has_a_uin_a_comment_both_or_neither() {
         let content =
             b"\xef\xbb\xbf# Everybody\r\n\r\n100013065917\r\n  200 # \xb0\xa2\r\n\t300\t\n200\n#\n400#x\n \n500";
         assert_eq!(parsed(content), Ok(vec![200, 300, 400, 500, 100_013_065_917]));
     }
 
     #[test]
-    fn every_wrong_line_is_told_and_nothing_is_taken() {
+    fn every_invalid_line_is_reported() {
         assert_eq!(
             parsed(b"100013065917\n12a\n\n0 # nobody\n1, 2\n\xff\n").unwrap_err(),
             "uins.txt:2: \"12a\" is not a UIN: expected an integer, such as 100013065917\n\
@@ -137,13 +137,13 @@ mod tests {
              uins.txt:5: \"1, 2\" is not a UIN: expected an integer, such as 100013065917\n\
              uins.txt:6: \"\u{fffd}\" is not a UIN: expected an integer, such as 100013065917",
         );
-        let told = parsed(&b"x\n".repeat(1_000)).unwrap_err();
-        assert_eq!(told.lines().count(), 101);
-        assert!(told.ends_with("\nuins.txt: and 900 more wrong lines"), "{told}");
+        let error = parsed(&b"x\n".repeat(1_000)).unwrap_err();
+        assert_eq!(error.lines().count(), 101);
+        assert!(error.ends_with("\nuins.txt: and 900 more wrong lines"), "{error}");
     }
 
     #[test]
-    fn a_list_without_users_is_none() {
+    fn a_file_without_users_is_an_error() {
         for content in ["", "\n", "\u{feff}", "# 100013065917\n"] {
             assert_eq!(parsed(content.as_bytes()).unwrap_err(), "uins.txt holds no UIN: expected one a line");
         }
@@ -151,12 +151,12 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_wrong_file_is_not_repeated() {
-        let told = parsed(b"Gu5t9xGARNpq86cd98joQYCN3EXAMPLE\n").unwrap_err();
-        assert!(told.starts_with("uins.txt:1: a text of 32 characters is not a UIN"), "{told}");
+        let error = parsed(b"Gu5t9xGARNpq86cd98joQYCN3EXAMPLE\n").unwrap_err();
+        assert!(error.starts_with("uins.txt:1: a text of 32 characters is not a UIN"), "{error}");
     }
 
     #[test]
-    fn the_last_list_holds_while_the_file_is_written() {
+    fn the_last_list_is_returned_while_the_file_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uins.txt");
         let mut now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();

@@ -1,9 +1,9 @@
-//! The environment variables `CAM_EXPORTER__…`, laid over the file.
+//! The environment variables `CAM_EXPORTER__…`, which override the file.
 //!
-//! `__` separates levels and a number is a place in a list: `CAM_EXPORTER__ACCOUNTS__0__NAME=prod`. Case does not
-//! matter behind the prefix. A value is read as if it stood in the file without quotes; an empty one counts as not set,
-//! as manifests have it where a template had nothing to fill in. `{}` is a table without fields, and what is set for a
-//! whole list of users or findings is separated by commas.
+//! `__` separates levels, and a number is an index in a list: `CAM_EXPORTER__ACCOUNTS__0__NAME=prod`. After the prefix, case
+//! does not matter. A value is read as if it were in the file, without quotes. An empty one counts as not set, because
+//! templates leave variables empty. `{}` is a table without fields. One variable can set a whole list whose declaration has
+//! `| commas`.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,16 +11,14 @@ use ::config::{Map, Value, ValueKind};
 
 use exporter_toolkit::yaml::{MAX_DEPTH, Notes, path_to, plain_scalar};
 
+use super::schema;
 use crate::environment::Environment;
 
 const PREFIX: &str = "CAM_EXPORTER__";
 
-/// The fields that are lists of single values.
-const LISTS: [&str; 3] = ["uins", "users", "exempt"];
-
 struct Variable<'a> {
     name: &'a str,
-    /// Nothing if it is not UTF-8.
+    /// `None` if it is not UTF-8.
     value: Option<&'a str>,
 }
 
@@ -30,9 +28,9 @@ enum Step {
     Field(String),
 }
 
-/// Lays the variables of `environment` over `tree`, and notes those that find no place there.
+/// Sets the variables of `environment` in `tree`, and notes those that do not fit.
 pub(super) fn merge_env(tree: &mut Value, environment: &Environment, notes: &mut Notes) {
-    // Outer levels come before inner ones, and the places of a list in their order.
+    // In order: outer levels before inner ones, and the items of a list by index.
     let mut found: BTreeMap<Vec<Step>, Vec<Variable<'_>>> = BTreeMap::new();
     for (name, value) in environment.with_prefix(PREFIX) {
         let value = value.map(str::trim);
@@ -57,7 +55,7 @@ pub(super) fn merge_env(tree: &mut Value, environment: &Environment, notes: &mut
 // === impl Variable ===
 
 impl Variable<'_> {
-    /// Sets what `steps` lead to, or says where it got stuck.
+    /// Sets the value at `steps`. An error has the path that fails, and why.
     fn merge_env(&self, tree: &mut Value, steps: &[Step]) -> Result<(), (String, String)> {
         if steps.len() > MAX_DEPTH {
             return Err((String::new(), format!("more than {MAX_DEPTH} levels: no field is that deep")));
@@ -69,7 +67,7 @@ impl Variable<'_> {
         for (depth, step) in steps.iter().enumerate() {
             here = self.enter(here, step).map_err(|problem| (path(&steps[..depth]), problem))?;
         }
-        let list = matches!(steps.last(), Some(Step::Field(name)) if LISTS.contains(&name.as_str()));
+        let list = matches!(steps.last(), Some(Step::Field(name)) if schema::accepts_commas(name));
         *here = match value {
             "{}" => self.value(Map::<String, Value>::new()),
             text if list => {
@@ -82,7 +80,7 @@ impl Variable<'_> {
         Ok(())
     }
 
-    /// What `step` leads to from `here`, made if it is not there yet.
+    /// The value at `step` below `here`, which is created if there is none.
     fn enter<'a>(&self, here: &'a mut Value, step: &Step) -> Result<&'a mut Value, String> {
         if here.kind == ValueKind::Nil {
             *here = match step {
@@ -121,7 +119,7 @@ impl Variable<'_> {
 impl From<&str> for Step {
     fn from(text: &str) -> Self {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            // What does not fit is past the end of any list.
+            // A number that is too large is past the end of any list.
             Self::Place(text.parse().unwrap_or(usize::MAX))
         } else {
             Self::Field(text.to_ascii_lowercase())

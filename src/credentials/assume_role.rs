@@ -1,4 +1,4 @@
-//! Takes on a role with a credential from another source.
+//! Assumes a role with a credential from another source.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct AssumeRole {
 // === impl AssumeRole ===
 
 impl AssumeRole {
-    /// Takes on that role with the credential of `source`.
+    /// Assumes the role of `request` with the credential of `source`.
     #[must_use]
     pub fn new(request: Request, source: Arc<Source>, sts: Sts) -> Self {
         Self { request, source, sts }
@@ -36,7 +36,7 @@ impl AssumeRole {
                 Ok(temporary) => return Ok(temporary),
                 Err(error) => error,
             };
-            // The source may have another one since. Asking once more is enough: who renews this comes back.
+            // The source may have a new one by now. One retry is enough, because the caller retries as well.
             let again = if error.is_credential_error() { self.source.refused(&credential, now) } else { None };
             match again {
                 Some(wait) if !doubted => {

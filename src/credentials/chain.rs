@@ -1,7 +1,7 @@
-//! Several sources, of which the first that is set up is used.
+//! Several sources. The first that is configured is used.
 //!
-//! One that is set up and has no credential ends the chain: the next would be another identity, only because a file is
-//! missing, half a pair of variables was forgotten, or a service is slow today.
+//! A source that is configured and has no credential ends the chain. Otherwise a missing file, a forgotten variable or a slow
+//! service would switch to another identity.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::{Error, Fetched, Source};
 
-/// Sources, each with the name that it has in a configuration.
+/// Sources, with their names in the configuration.
 #[derive(Debug)]
 pub struct Chain {
     sources: Vec<(&'static str, Arc<Source>)>,
@@ -20,22 +20,22 @@ pub struct Chain {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The source that has worked, and the failures that it had had by then.
+    /// The source that has worked, and the number of its failures before that.
     chosen: Option<(usize, u64)>,
-    /// How often there was no credential, and the failures of those that were chosen before.
+    /// How often there was no credential, and the failures of the sources in use before.
     failures: u64,
 }
 
 // === impl Chain ===
 
 impl Chain {
-    /// These, in this order.
+    /// A chain of `sources`, in this order.
     #[must_use]
     pub fn new(sources: Vec<(&'static str, Arc<Source>)>) -> Self {
         Self { sources, state: Mutex::default() }
     }
 
-    /// What `ask` says of the source in use, if there is one.
+    /// The result of `ask` for the source in use, if there is one.
     pub(super) fn chosen<T>(&self, ask: impl FnOnce(&Source) -> T) -> Option<T> {
         let (place, _) = self.state.lock().chosen?;
         let (_, source) = self.sources.get(place)?;
@@ -47,7 +47,7 @@ impl Chain {
         state.failures + self.failures_of_chosen(&state)
     }
 
-    /// The failures of the source in use, since it is.
+    /// The failures of the source in use, since it has been in use.
     fn failures_of_chosen(&self, state: &State) -> u64 {
         let since = |(place, before): (usize, u64)| Some(self.sources.get(place)?.1.failures().saturating_sub(before));
         state.chosen.and_then(since).unwrap_or_default()
@@ -87,7 +87,7 @@ impl Chain {
         Err(Error::Chain(skipped))
     }
 
-    /// Tells whether that is another source than before.
+    /// Returns whether it is another source than before.
     fn choose(&self, place: Option<usize>) -> bool {
         let mut state = self.state.lock();
         if state.chosen.map(|(chosen, _)| chosen) == place {

@@ -1,4 +1,4 @@
-//! The role of the virtual machine, whose credentials the metadata service hands out.
+//! The role of the virtual machine. The metadata service issues its credentials.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use tencentcloud_api::{
     metadata::{self, Metadata, RoleName},
 };
 
-use super::{CredentialProvider, Error, Told};
+use super::{CredentialProvider, Error, RequestError};
 use crate::environment::Environment;
 
-/// Where the metadata service is instead. For tests: the exporter takes whatever it says.
+/// Another address of the metadata service, for tests.
 const ENDPOINT: &str = "CAM_EXPORTER_METADATA_ENDPOINT";
 
-/// The metadata service, and the role to ask it for.
+/// The metadata service, and the role.
 #[derive(Debug)]
 pub struct CvmRole {
     role: Option<RoleName>,
@@ -26,7 +26,7 @@ pub struct CvmRole {
 // === impl CvmRole ===
 
 impl CvmRole {
-    /// That role, or the one that the machine has.
+    /// The role of that name; `None` is the role of the machine.
     #[must_use]
     pub fn new(role: Option<RoleName>, environment: &Environment, transport: &Arc<dyn Transport>) -> Self {
         let transport = Arc::clone(transport);
@@ -46,7 +46,9 @@ impl CredentialProvider for CvmRole {
             let answer = metadata.credential(self.role.as_ref()).await;
             answer.map_err(|error| match error {
                 metadata::Error::NoRole => Error::NoRole,
-                other => Error::Metadata(Told::from(&other)),
+                metadata::Error::SeveralRoles | metadata::Error::NoSuccess | metadata::Error::Wire(_) => {
+                    Error::Metadata(RequestError::from(&error))
+                }
             })
         })
     }

@@ -1,4 +1,4 @@
-//! A credential from environment variables, as the official SDKs name them.
+//! A credential from the environment variables of the official SDKs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,10 +9,10 @@ use crate::environment::Environment;
 
 const SECRET_ID: &str = "TENCENTCLOUD_SECRET_ID";
 const SECRET_KEY: &str = "TENCENTCLOUD_SECRET_KEY";
-/// The token of a temporary credential: the command line tool's name for it, and that of Terraform.
+/// The token of a temporary credential: the variables of the command line tool and of Terraform.
 const TOKENS: [&str; 2] = ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"];
 
-/// Has the command line tool assume a role, whatever key it signs with.
+/// Makes the command line tool assume a role.
 const ROLE_ARN: &str = "TENCENTCLOUD_ROLE_ARN";
 
 const ROLE_IS_NOT_ASSUMED: &str = "set, and this source does not assume a role: name the role under \
@@ -30,7 +30,7 @@ pub struct Env {
 // === impl Env ===
 
 impl Env {
-    /// Of this environment.
+    /// The credential of `environment`.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         Self { environment, failures: AtomicU64::default() }
@@ -65,7 +65,7 @@ impl Env {
         })
     }
 
-    /// That variable is not set. Where another of them is, somebody meant to set all.
+    /// The error for a variable that is not set. If another of them is set, it was probably forgotten.
     fn missing(&self, name: &'static str) -> Error {
         let given = [SECRET_ID, SECRET_KEY].into_iter().chain(TOKENS);
         match given.into_iter().find(|given| self.environment.filled(given).is_some()) {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_pair_and_the_token() {
+    fn reads_the_pair_and_the_token() {
         let found = credential(&[(SECRET_ID, "id"), (SECRET_KEY, "key\n"), ("TENCENTCLOUD_TOKEN", "token")]).unwrap();
         assert_eq!(found.secret_id.expose_secret(), "id");
         assert_eq!(found.secret_key.expose_secret(), "key");
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn says_which_variable_is_wrong_and_not_what_it_holds() {
+    fn errors_name_the_variable_and_not_its_value() {
         let unset = credential(&[(SECRET_ID, "id")]).unwrap_err();
         assert!(unset.starts_with("environment variable TENCENTCLOUD_SECRET_KEY is not set"), "{unset}");
         for half in [

@@ -1,7 +1,7 @@
-//! A credential from files that somebody may replace.
+//! A credential from files, which may be replaced at any time.
 //!
-//! They are looked at before each request, so that a secret that is rotated needs no restart. Where they cannot be used
-//! as they are, the last good credential is.
+//! They are checked before each request, so that a rotated secret needs no restart. While they are invalid, the last valid
+//! credential stays in use.
 
 use std::{
     fmt,
@@ -26,35 +26,35 @@ use tokio::{
 
 use super::{Error, Fault, Fetched, Place, secret};
 
-/// How long a look at the files may take.
+/// Timeout of reading the files.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a refused credential may be one whose successor is being written.
+/// How long after a rejection a new credential may still be being written.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How long to wait for the successor, at a time.
+/// Interval between retries meanwhile.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// More than any secret has; the tokens of temporary credentials have some 1 000 characters.
+/// More than any secret has. The tokens of temporary credentials have about 1,000 characters.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Where the secrets are.
+/// The paths of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// Holds the `SecretId`.
+    /// The `SecretId`.
     pub secret_id: PathBuf,
-    /// Holds the `SecretKey`.
+    /// The `SecretKey`.
     pub secret_key: PathBuf,
-    /// Holds the session token of a temporary credential.
+    /// The token of a temporary credential.
     pub token: Option<PathBuf>,
 }
 
-/// Files that somebody may replace, and what they hold.
+/// Files that may be replaced, and their parsed content.
 #[derive(Debug)]
 pub struct File<C: Content> {
     content: C,
     clock: Arc<dyn Clock>,
-    /// Held by the one thread that looks: where a mount hangs, it hangs no second one.
+    /// Locked by the thread that reads, so that a mount that hangs blocks only one thread.
     files: Arc<AsyncMutex<Watched<C::Value>>>,
     last: Mutex<Option<Found<C::Value>>>,
     refused: Mutex<Option<(Credential, Instant)>>,
@@ -63,34 +63,34 @@ pub struct File<C: Content> {
 
 /// How files are read.
 pub trait Content: fmt::Debug + Send + Sync + 'static {
-    /// What they hold.
+    /// Their parsed content.
     type Value: Clone + fmt::Debug + Send + 'static;
 
     /// The files.
     fn paths(&self) -> Vec<PathBuf>;
 
-    /// What the files' contents say, which come in the order of [`Content::paths`].
+    /// Parses the contents of the files, which are in the order of [`Content::paths`].
     ///
     /// # Errors
     /// What is wrong with them.
     fn parse(&self, contents: &[SecretSlice<u8>]) -> Result<Self::Value, Error>;
 
-    /// The credential that a value has, if it has one.
+    /// The credential in a value, if there is one.
     fn credential(value: &Self::Value) -> Option<&Credential>;
 }
 
-/// What files hold, or held when they could last be used.
+/// The content of the files, or the last valid one.
 #[derive(Clone, Debug)]
 pub(super) struct Found<T> {
     pub(super) value: T,
-    /// Why they cannot be used as they are now.
+    /// Why they are invalid now.
     pub(super) problem: Option<Error>,
 }
 
 // === impl File ===
 
 impl<C: Content> File<C> {
-    /// These files. `clock` tells how long ago they were written.
+    /// The files of `content`. `clock` determines how long ago they were written.
     #[must_use]
     pub fn new(content: C, clock: Arc<dyn Clock>) -> Self {
         let paths = content.paths();
@@ -104,13 +104,13 @@ impl<C: Content> File<C> {
         }
     }
 
-    /// How often the files could not be used.
+    /// How often the files were invalid.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// See [`super::Source::refused`]. Whoever rotates a secret may revoke the old one at once, while the new one counts
-    /// only when its files have been left alone for a second.
+    /// See [`super::Source::refused`]. The old secret may be revoked at once in a rotation, but the new one applies only
+    /// when its files have been unchanged for a second.
     pub(super) fn refused(&self, credential: &Credential) -> Option<Duration> {
         let is_it = |last: &Found<C::Value>| C::credential(&last.value).is_some_and(|last| last.is(credential));
         if self.last.lock().as_ref().is_some_and(|last| !is_it(last)) {
@@ -131,12 +131,12 @@ impl<C: Content> File<C> {
         &self.content
     }
 
-    /// What they held when they were last looked at.
+    /// The content at the last check.
     pub(super) fn last(&self) -> Option<C::Value> {
         self.last.lock().as_ref().map(|last| last.value.clone())
     }
 
-    /// What they hold.
+    /// Their parsed content.
     pub(super) async fn find(self: Arc<Self>) -> Result<Found<C::Value>, Error> {
         self.find_by(Self::look).await
     }
@@ -145,7 +145,7 @@ impl<C: Content> File<C> {
         self: Arc<Self>,
         look: impl FnOnce(&Self, &mut Watched<C::Value>) -> Result<C::Value, Error> + Send + 'static,
     ) -> Result<Found<C::Value>, Error> {
-        // What another request is looking at may be used as it was found a moment ago.
+        // While another request reads the files, their last content is used.
         if let Some(last) = self.last.lock().clone()
             && self.files.try_lock().is_err()
         {
@@ -154,7 +154,7 @@ impl<C: Content> File<C> {
         let this = Arc::clone(&self);
         let looked = async move {
             let mut files = Arc::clone(&this.files).lock_owned().await;
-            // A mounted file may hang: not on a thread that serves scrapes.
+            // A mounted file may hang, so it is not read on the thread that serves scrapes.
             spawn_blocking(move || this.note(look(&this, &mut files))).await
         };
         match timeout(TIMEOUT, looked).await {
@@ -167,7 +167,7 @@ impl<C: Content> File<C> {
         files.look(self.clock.now(), |contents| self.content.parse(contents))
     }
 
-    /// Keeps what a look found; where that is a problem, beside the last good value.
+    /// Keeps the result of reading; an error, together with the last valid value.
     fn note(&self, looked: Result<C::Value, Error>) -> Result<Found<C::Value>, Error> {
         if looked.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
@@ -205,7 +205,7 @@ impl Content for Paths {
         self.all().cloned().collect()
     }
 
-    /// Each file is one secret and nothing else.
+    /// Each file contains one secret and nothing else.
     fn parse(&self, contents: &[SecretSlice<u8>]) -> Result<Credential, Error> {
         let mut contents = contents.iter().map(ExposeSecret::expose_secret);
         let mut next = |path: &PathBuf| secret_in(contents.next().unwrap_or_default(), path);
@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    /// A mounted secret, and the clock of those who look at it.
+    /// A mounted secret, and the clock of its readers.
     struct Mount {
         folder: TempDir,
         clock: Arc<HandClock>,
@@ -277,7 +277,7 @@ mod tests {
             }
         }
 
-        /// Swaps all files as Kubernetes does: in a folder of their own, behind a link that is replaced.
+        /// Replaces all files as Kubernetes does: in a new directory, by replacing the link to it.
         fn swap(&self, generation: &str) {
             let path = |name: &str| self.folder.path().join(name);
             let folder = format!("..{generation}");
@@ -305,7 +305,7 @@ mod tests {
             assert_eq!(self.fetch().await, Ok((generation.to_owned(), None)));
         }
 
-        /// Takes the last good credential, and tells what was wrong with the one that is there.
+        /// Returns the last valid credential, and what is wrong with the current one.
         async fn falls_back_to(&self, generation: &str) -> String {
             let (found, problem) = self.fetch().await.unwrap();
             assert_eq!(found, generation);
@@ -313,7 +313,7 @@ mod tests {
         }
     }
 
-    /// What all three secrets were written as.
+    /// The value of all three secrets.
     fn generation(credential: &Credential) -> String {
         let text = credential.secret_id.expose_secret();
         let generation = text.strip_suffix("-id").unwrap();
@@ -323,13 +323,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rotated_secret_is_taken_up_once_it_is_left_alone() {
+    async fn a_rotated_secret_is_used_once_it_is_unchanged_for_a_second() {
         let mount = Mount::new();
         mount.write_all("old");
         mount.brings("old").await;
         mount.pass(1_000);
         mount.brings("old").await;
-        // A new id beside the old key would be of no use.
+        // A new id together with the old key would be rejected.
         mount.write("id", "new-id");
         mount.brings("old").await;
         mount.write("key", "new-k");
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_swapped_mount_is_taken_up() {
+    async fn a_replaced_mount_is_used() {
         let mount = Mount::new();
         mount.swap("old");
         mount.brings("old").await;
@@ -355,17 +355,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_used_leaves_the_last_good_credential() {
+    async fn invalid_files_leave_the_last_valid_credential_in_use() {
         let mount = Mount::new();
         mount.write_all("good");
         mount.pass(1_000);
         mount.brings("good").await;
-        for (content, told) in [("", "/key is empty"), (" \n", "/key is empty"), ("a key", "/key holds a blank")] {
+        for (content, expected) in [("", "/key is empty"), (" \n", "/key is empty"), ("a key", "/key holds a blank")] {
             mount.write("key", content);
             mount.brings("good").await;
             mount.pass(1_000);
             let problem = mount.falls_back_to("good").await;
-            assert!(problem.contains(told), "{problem}");
+            assert!(problem.contains(expected), "{problem}");
         }
         mount.write("key", b"\xff");
         mount.pass(1_000);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_good_credential_it_says_which_file_is_wrong_and_how() {
+    async fn errors_name_the_invalid_file_and_the_problem() {
         let mount = Mount::new();
         let absent = mount.fetch().await.unwrap_err().to_string();
         assert!(absent.contains("/id: no such file or directory: check the path"), "{absent}");
@@ -395,10 +395,10 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn no_request_ever_has_the_files_of_two_generations() {
+    async fn no_credential_mixes_two_generations_of_files() {
         let mount = Mount::new();
         mount.swap("0");
-        // Long after every write, so that nothing but the swap itself is waited for.
+        // Long after every write, so that only the replacement itself is tested.
         mount.pass(3_600_000);
         let mut requests = JoinSet::new();
         for _ in 0..8 {
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_hangs_holds_up_one_request_and_no_more() {
+    async fn a_read_that_hangs_delays_only_one_request() {
         let mount = Mount::new();
         mount.write_all("good");
         mount.brings("good").await;
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_first_look_that_hangs_is_given_up() {
+    async fn a_first_read_that_hangs_times_out() {
         let mount = Mount::new();
         let _hanging = mount.file.files.lock().await;
         assert_eq!(mount.fetch().await, Err(Error::Hanging));

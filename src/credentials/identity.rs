@@ -1,4 +1,4 @@
-//! Who signs, as a credentials file has it.
+//! The identity that a credentials file names.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use tencentcloud_api::{Credential, sts::AssumeRole};
 
 use super::{Error, ProfileFault};
 
-/// Who signs.
+/// The identity that signs requests.
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// The owner of the key.
     Key(Key),
-    /// A role, which is assumed with the key.
+    /// A role, assumed with the key.
     Role(Key, Box<AssumeRole>),
-    /// The role of the virtual machine, whatever keys the file has beside that.
+    /// The role of the virtual machine. A key in the file is ignored.
     CvmRole,
 }
 
@@ -23,16 +23,16 @@ pub enum Identity {
 pub struct Key {
     /// The pair, and its token.
     pub credential: Credential,
-    /// When it ends, where the file says so.
+    /// When it expires, if the file says so.
     pub expires: Option<Timestamp>,
-    /// What has the command line tool write a new one.
+    /// The command that makes the command line tool write a new one.
     pub login: Option<&'static str>,
 }
 
 // === impl Identity ===
 
 impl Identity {
-    /// The key in the file, where it counts.
+    /// The key in the file, unless it is ignored.
     pub(super) fn key(&self) -> Option<&Key> {
         match self {
             Self::Key(key) | Self::Role(key, _) => Some(key),
@@ -44,7 +44,7 @@ impl Identity {
 // === impl Key ===
 
 impl Key {
-    /// The credential, unless it has ended. The file is at `path`.
+    /// The credential, unless it has expired. The file is at `path`.
     pub(super) fn at(&self, now: Timestamp, path: &Path) -> Result<Credential, Error> {
         match self.expires {
             Some(at) if at <= now => {

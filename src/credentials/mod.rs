@@ -1,15 +1,14 @@
-//! Who we are: where the credential of an account comes from.
+//! Credential sources.
 //!
-//! A source is asked before each request, so that a rotated secret is taken up with the next one.
+//! Each request gets its credential from the source, so a rotated secret is used from the next request on.
 //!
-//! - `env` and `file` are places where somebody put a credential.
-//! - `profile` is a credentials file of the official tools, `tccli` the form that the command line tool writes. Such a file
-//!   says who signs, `identity`: the owner of a key, or a role, for which `profile_source` has a credential issued. `search`
-//!   finds the file.
-//! - `cvm_role`, `tke_oidc` and `assume_role` have temporary ones issued; `renewed` renews those in time, once for all
-//!   who use them, and `sts` is what two of them ask.
+//! - `env` and `file` read a credential from variables and from files.
+//! - `profile` reads a credentials file of the official SDKs, and `tccli` one of the command line tool. The file names an
+//!   `identity`: the owner of a key, or a role. `profile_source` gets a credential for it. `search` finds the file.
+//! - `cvm_role`, `tke_oidc` and `assume_role` request temporary credentials, the last two from STS, with `sts`. `renewed`
+//!   renews them, once for all accounts that share a source.
 //! - `chain` tries several of these in turn.
-//! - `error` is why there is none.
+//! - `error` has the errors.
 
 mod assume_role;
 mod chain;
@@ -35,7 +34,7 @@ pub use assume_role::AssumeRole;
 pub use chain::Chain;
 pub use cvm_role::CvmRole;
 pub use env::Env;
-pub use error::{Error, Fault, Place, ProfileFault, Told};
+pub use error::{Error, Fault, Place, ProfileFault, RequestError};
 pub use file::{Content, File, Paths};
 pub use identity::{Identity, Key};
 pub use profile::Profile;
@@ -49,44 +48,44 @@ use error::secret;
 
 use tencentcloud_api::{Credential, Temporary};
 
-/// Where a credential comes from.
+/// The source of a credential.
 #[derive(Debug)]
 pub enum Source {
     /// Environment variables.
     Env(Env),
-    /// Files, such as a mounted Kubernetes secret.
+    /// Files, such as a mounted Kubernetes Secret.
     File(Arc<File<Paths>>),
     /// A credentials file of the official tools.
     Profile(ProfileSource),
-    /// The key in such a file, to assume the role with that the file names.
+    /// The key in such a file, which assumes the role that the file names.
     ProfileKey(ProfileKey),
-    /// The credentials file of the official tools, wherever it is.
+    /// The credentials file of the official tools, in one of the default paths.
     ProfileLookup(ProfileLookup),
-    /// Somebody who issues temporary ones.
+    /// An issuer of temporary credentials.
     RefreshingProvider(RefreshingProvider),
-    /// The first of several that has one.
+    /// The first of several that is configured.
     Chain(Chain),
 }
 
-/// A credential, and why it may be an old one.
+/// A credential, and the error if it is an old one.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// The credential.
     pub credential: Credential,
-    /// Why the source gave no credential now, where this is the last good one.
+    /// Why the source has no credential now, if this is the last valid one.
     pub problem: Option<Error>,
 }
 
 /// Issues temporary credentials.
 pub trait CredentialProvider: fmt::Debug + Send + Sync {
-    /// A credential, now.
+    /// Requests a credential.
     fn issue(&self, now: Timestamp) -> BoxFuture<'_, Result<Temporary, Error>>;
 }
 
 // === impl Source ===
 
 impl Source {
-    /// The credential as of `now`, or the last good one. Waits only where there is none that is good.
+    /// The credential at `now`, or the last valid one. Waits only if there is no valid one.
     ///
     /// # Errors
     /// Why there is none.
@@ -104,7 +103,7 @@ impl Source {
         })
     }
 
-    /// Renews the credential where it is time to. Waits for nothing.
+    /// Starts to renew the credential if it is time to. Does not wait.
     pub fn keep(&self, now: Timestamp) {
         match self {
             Self::RefreshingProvider(renewed) => renewed.keep(now),
@@ -115,8 +114,8 @@ impl Source {
         }
     }
 
-    /// The API does not accept the credential. Tells after how long the source may well have another one, and who was
-    /// refused should ask again; nothing if that is in vain. A credential is doubted once, however many are refused.
+    /// The API has rejected the credential. Returns after how long to retry, because the source may have another one by then;
+    /// `None` if it will not. A credential is renewed for that reason only once, even if many requests are rejected.
     pub fn refused(&self, credential: &Credential, now: Timestamp) -> Option<Duration> {
         match self {
             Self::Env(_) => None,
@@ -129,7 +128,7 @@ impl Source {
         }
     }
 
-    /// When the credential ends, if it is known to.
+    /// When the credential expires, if that is known.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         match self {
@@ -148,7 +147,7 @@ impl Source {
             Self::Env(env) => env.failures(),
             Self::File(file) => file.failures(),
             Self::Profile(profile) => profile.failures(),
-            // Who assumes the role counts them.
+            // The source that assumes the role counts them.
             Self::ProfileKey(_) => 0,
             Self::ProfileLookup(search) => search.failures(),
             Self::RefreshingProvider(renewed) => renewed.failures(),

@@ -35,7 +35,7 @@ pub struct Profile {
 // === impl Profile ===
 
 impl Profile {
-    /// That profile of the file at `path`, where `~/` is the home of `environment`.
+    /// The profile `name` in the file at `path`, in which `~/` is the home directory of `environment`.
     #[must_use]
     pub fn new(path: &Path, name: String, environment: &Environment) -> Self {
         Self { path: at_home(path, environment), name }
@@ -61,7 +61,7 @@ impl Profile {
                     return Err(self.fault(ProfileFault::Ignored { field: name }));
                 }
                 if let Some(name) = FIELDS.into_iter().find(|field| *field == name)
-                    // Which of two keys counts, each tool decides in its own way.
+                    // Tools differ in which of two keys they use.
                     && fields.insert(name, unquoted(value.trim()).into()).is_some()
                 {
                     return Err(self.fault(ProfileFault::Twice(name)));
@@ -120,7 +120,7 @@ fn at_home(path: &Path, environment: &Environment) -> PathBuf {
     }
 }
 
-/// Some SDKs take quotes off, others keep them; no secret has any.
+/// Some SDKs remove quotes, others keep them. No secret contains any.
 fn unquoted(value: &str) -> &str {
     let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     within('"').or_else(|| within('\'')).unwrap_or(value)
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_tool_s_json_is_read() {
+    fn the_json_of_the_command_line_tool_is_read() {
         let text = r#"{"secretId": "id", "secretKey": "key", "token": null, "type": "default"}"#;
         assert_eq!(read(text, "default"), Ok(found("id", "key", None)));
         assert_eq!(read(r#"{"secretKey": "key"}"#, "default"), Err("file has no secretId: add it".into()));
@@ -162,8 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_and_what_it_holds_is_not() {
-        for (text, told) in [
+    fn errors_do_not_repeat_secrets() {
+        for (text, expected) in [
             ("[default]\nsecret_key = key", "file has no secret_id: add it"),
             ("[default]\nsecret_id = id\nsecret_key =", "file: secret_key is empty"),
             ("[default]\nsecret_id = id\nsecret_key = the key", "file: secret_key holds a blank"),
@@ -184,12 +184,12 @@ mod tests {
             ),
         ] {
             let error = read(text, "default").unwrap_err();
-            assert!(error.starts_with(told) && !error.contains("the key"), "{text}: {error}");
+            assert!(error.starts_with(expected) && !error.contains("the key"), "{text}: {error}");
         }
     }
 
     #[test]
-    fn a_tilde_is_the_home() {
+    fn a_tilde_is_the_home_directory() {
         let environment: Environment = [("HOME", "/home/me")].into_iter().collect();
         assert_eq!(at_home(Path::new("~/.tccli/a"), &environment), Path::new("/home/me/.tccli/a"));
         assert_eq!(at_home(Path::new("/a/~"), &environment), Path::new("/a/~"));

@@ -16,36 +16,36 @@ use tencentcloud_api::{Clock, Credential, sts::AssumeRole};
 
 use super::{Error, Fetched, File, Profile, ProfileFault, RefreshingProvider, Source, file::Found, identity::Identity};
 
-/// A profile, whose file may name another identity at any time.
+/// A profile. Its file may name another identity at any time.
 pub struct ProfileSource {
     file: Arc<File<Profile>>,
     make_issuer: MakeIssuer,
     issuing: Mutex<Issuing>,
-    /// How often the key in the file had ended.
+    /// How often the key in the file had expired.
     expired: AtomicU64,
 }
 
-/// The key in the file of a profile, with which the role that the file names is assumed.
+/// The key in the file of a profile. It assumes the role that the file names.
 #[derive(Debug)]
 pub struct ProfileKey(Arc<File<Profile>>);
 
-/// An identity that a file names, for which somebody else issues the credential.
+/// An identity that a file names, and whose credential is issued elsewhere.
 #[derive(Clone, Debug)]
 pub enum Issued {
     /// The role of the virtual machine.
     CvmRole,
-    /// This role, which is assumed with the credential of that source.
+    /// This role, assumed with the credential of that source.
     Role(Box<AssumeRole>, Arc<Source>),
 }
 
-/// Makes what renews the credential of an identity.
+/// Creates the source that renews the credential of an identity.
 pub type MakeIssuer = Box<dyn Fn(Issued) -> RefreshingProvider + Send + Sync>;
 
-/// What renews the credential at present.
+/// The source that renews the credential now.
 #[derive(Default)]
 struct Issuing {
     current: Option<(Role, Arc<RefreshingProvider>)>,
-    /// The failures of those before.
+    /// The failures of the sources before.
     failures: u64,
 }
 
@@ -58,7 +58,7 @@ enum Role {
 // === impl ProfileSource ===
 
 impl ProfileSource {
-    /// That profile. `clock` tells how long ago its file was written.
+    /// The source of `profile`. `clock` determines how long ago its file was written.
     #[must_use]
     pub fn new(profile: Profile, clock: Arc<dyn Clock>, make_issuer: MakeIssuer) -> Self {
         let file = Arc::new(File::new(profile, clock));
@@ -88,7 +88,7 @@ impl ProfileSource {
         Ok(Fetched { problem: problem.or(fetched.problem), ..fetched })
     }
 
-    /// What renews the credential of that role. It goes on while the file names the same one.
+    /// The source that renews the credential of the role. It stays as long as the file names the same role.
     fn renewed_for(&self, role: Role) -> Arc<RefreshingProvider> {
         let mut issuing = self.issuing.lock();
         if let Some((current, renewed)) = &issuing.current
@@ -151,7 +151,7 @@ impl fmt::Debug for ProfileSource {
 // === impl Issuing ===
 
 impl Issuing {
-    /// The file names no such role any more.
+    /// The file does not name such a role any more.
     fn end(&mut self) {
         if let Some((_, renewed)) = self.current.take() {
             self.failures += renewed.failures();
@@ -165,7 +165,7 @@ impl ProfileKey {
     pub(super) async fn fetch(&self, now: Timestamp) -> Result<Fetched, Error> {
         let Found { value: identity, problem } = Arc::clone(&self.0).find().await?;
         let profile = self.0.content();
-        // The file may have come to name another identity meanwhile.
+        // The file may name another identity by now.
         let key = identity.key().ok_or_else(|| profile.fault(ProfileFault::NoField("secretId")))?;
         Ok(Fetched { credential: key.at(now, &profile.path)?, problem })
     }

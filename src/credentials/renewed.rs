@@ -1,9 +1,9 @@
-//! Renews temporary credentials: in time, and once for all who use them.
+//! Renews temporary credentials before they expire, once for all users of a source.
 //!
-//! A renewal begins when about half of a credential's life is over, so an issuer may be out of reach for the other half and
-//! nobody notices. It runs beside the polls, which use the old credential on; only where there is none that is good
-//! does a poll wait. When a credential ends is counted by the monotonic clock from the moment it comes: a clock that is set
-//! meanwhile changes nothing.
+//! A renewal starts after about half of a credential's lifetime, so the issuer can be unreachable for the other half without
+//! an effect. It runs concurrently with the polls, which use the old credential meanwhile. A poll waits only if there is no
+//! valid credential. The expiry is counted by the monotonic clock from the moment the credential is issued, so a change of
+//! the machine's clock has no effect.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,39 +19,39 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{CredentialProvider, Error, Fetched};
 use crate::backoff;
 
-/// How long a poll waits for a credential where there is none.
+/// How long a poll waits for a credential if there is none.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The part of a credential's life after which it is renewed, and the jitter of that: those who started together do not
-/// come back together.
+/// The part of a credential's lifetime after which it is renewed, and its jitter, so that exporters that started together do
+/// not renew together.
 const RENEW_AFTER: f64 = 0.4;
 const JITTER: f64 = 0.1;
 
-/// How long an issuer that gave the same credential again is left alone: it has a new one only when the old one nears its
-/// end.
+/// How long to wait before the next renewal if the issuer returned the same credential: it has a new one only when the old
+/// one is about to expire.
 const SAME_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// Longer than any temporary credential is good for.
+/// Longer than the lifetime of any temporary credential.
 const LONGEST_LIFE: Duration = Duration::from_hours(36);
 
-/// The least between two renewals that went well.
+/// Minimum time between two successful renewals.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A credential that was renewed because the one before was refused is not doubted itself for so long: then it is not
-/// the credential that is wrong.
+/// After a credential was renewed because of a rejection, how long a rejection of the new one does not cause another renewal:
+/// then the credential is not the cause.
 const TRUSTED: Duration = Duration::from_mins(1);
 
-/// A temporary credential, renewed.
+/// A temporary credential that is renewed.
 pub struct RefreshingProvider {
     shared: Arc<Shared>,
-    /// The renewal under way. It ends with us.
+    /// The renewal in progress. It is aborted on drop.
     renewal: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 struct Shared {
     issuer: Box<dyn CredentialProvider>,
     state: Mutex<State>,
-    /// Told of each renewal that has ended.
+    /// Notified when a renewal has ended.
     ended: watch::Sender<()>,
 }
 
@@ -67,44 +67,44 @@ struct State {
     random: fastrand::Rng,
 }
 
-/// The credential that there is.
+/// The current credential.
 struct Held {
     credential: Credential,
     expires: Timestamp,
-    /// When that is, by the monotonic clock; nothing where no clock is right about it.
+    /// The same by the monotonic clock; `None` if no clock is right about it.
     ends: Option<Instant>,
     renew_at: Instant,
     since: Instant,
     trust: Trust,
-    /// Whether the one before had been refused.
+    /// Whether the one before had been rejected.
     forced: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trust {
     Valid,
-    /// It was refused, and another is on its way.
+    /// It was rejected, and is being renewed.
     Suspect,
-    /// It was refused, and there is no other.
+    /// It was rejected, and there is no other.
     Rejected,
 }
 
-/// What there is for a poll.
+/// The answer to a poll that needs a credential.
 enum Lookup {
     Ready(Fetched),
-    /// Something when the renewal under way has ended.
+    /// None until the renewal in progress has ended.
     Pending,
-    /// Nothing before that time.
+    /// None before that time.
     RetryAt(Instant, Error),
 }
 
-/// Tells that a renewal has ended, even if it died.
+/// Notifies that a renewal has ended, even if it panicked.
 struct End<'a>(&'a Shared);
 
 // === impl RefreshingProvider ===
 
 impl RefreshingProvider {
-    /// What `issuer` gives. Asks for nothing yet.
+    /// The credential of `issuer`. No request is sent yet.
     #[must_use]
     pub fn new(issuer: Box<dyn CredentialProvider>, random: fastrand::Rng) -> Self {
         let state = State {
@@ -138,7 +138,7 @@ impl RefreshingProvider {
         }
     }
 
-    /// See [`super::Source::keep`]. A credential that nobody has asked for yet is not asked for here either.
+    /// See [`super::Source::keep`]. A credential that has not been needed yet is not requested here either.
     pub(super) fn keep(&self, now: Timestamp) {
         let used = self.shared.state.lock().held.is_some();
         if used {
@@ -174,7 +174,7 @@ impl RefreshingProvider {
         self.shared.state.lock().failures
     }
 
-    /// What there is, and begins a renewal where it is time to.
+    /// The current state. Starts a renewal if it is time to.
     fn look(&self, now: Timestamp) -> Lookup {
         let at = Instant::now();
         let mut state = self.shared.state.lock();
@@ -206,7 +206,7 @@ impl RefreshingProvider {
         }
     }
 
-    /// There is no other credential. One that was only refused may be good after all.
+    /// There is no other credential. One that was rejected, but has not expired, may be valid after all.
     fn give_up(&self, error: Error) -> Result<Fetched, Error> {
         let mut state = self.shared.state.lock();
         match &mut state.held {
@@ -249,7 +249,7 @@ impl Held {
 impl State {
     fn take(&mut self, Temporary { credential, expires, life }: Temporary, now: Timestamp) {
         let by_our_clock = || Duration::try_from(expires.duration_since(now)).unwrap_or_default();
-        // One that has ended when it comes has not: the clock is wrong, and the API will tell of its end.
+        // A credential that has expired when it is issued has not: the clock is wrong. The API rejects it when it expires.
         let left = Some(life.unwrap_or_else(by_our_clock).min(LONGEST_LIFE)).filter(|left| !left.is_zero());
         let part = left.map_or(SAME_AGAIN.1, |left| left.mul_f64(RENEW_AFTER + JITTER * self.random.f64()));
         let same = self.held.as_ref().is_some_and(|held| held.credential.is(&credential));
@@ -304,11 +304,11 @@ mod tests {
     use tencentcloud_api::Error as WireError;
     use tokio::time::sleep;
 
-    use super::{super::Told, *};
+    use super::{super::RequestError, *};
 
     const LIFE: SignedDuration = SignedDuration::from_hours(2);
 
-    /// Gives what it is told to, and counts how often it was asked.
+    /// Returns what the test sets, and counts the requests.
     #[derive(Clone, Debug, Default)]
     struct Script(Arc<Mutex<Part>>);
 
@@ -372,11 +372,11 @@ mod tests {
     }
 
     fn unreachable() -> Error {
-        Error::Metadata(Told::from(&WireError::Connect("refused".to_owned())))
+        Error::Metadata(RequestError::from(&WireError::Connect("refused".to_owned())))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_who_come_at_a_time_share_one_renewal() {
+    async fn concurrent_requests_share_one_renewal() {
         let scene = Scene::new();
         let fetched = futures_util::future::join_all((0..100).map(|_| scene.fetch())).await;
         assert!(fetched.iter().all(Result::is_ok));
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_renewal_holds_up_nobody() {
+    async fn a_renewal_delays_no_poll() {
         let scene = Scene::new();
         scene.brings(0).await;
         scene.script.0.lock().generation = 1;
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_same_credential_again_is_asked_for_once_a_minute_at_most() {
+    async fn a_credential_that_stays_the_same_is_requested_at_most_once_a_minute() {
         let scene = Scene::new();
         scene.brings(0).await;
         for _ in 0..360 {
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refused_credential_waits_for_the_next_and_is_used_on_where_there_is_none() {
+    async fn a_rejected_credential_stays_in_use_if_there_is_no_other() {
         let scene = Scene::new();
         scene.brings(0).await;
         scene.refuses(Some(unreachable()));
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_does_not_pass_is_told_at_once_and_not_asked_for_at_each_poll() {
+    async fn a_permanent_error_is_returned_at_once_and_not_retried_at_each_poll() {
         let scene = Scene::new();
         scene.refuses(Some(Error::Unset("X")));
         assert_eq!(scene.fetch().await.unwrap_err(), Error::Unset("X"));
@@ -442,14 +442,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_passes_is_waited_for() {
+    async fn a_poll_waits_for_the_end_of_a_transient_error() {
         let scene = Scene::new();
         scene.refuses(Some(unreachable()));
-        let mend = async {
+        let fix = async {
             sleep(Duration::from_secs(3)).await;
             scene.refuses(None);
         };
-        let (fetched, ()) = tokio::join!(scene.fetch(), mend);
+        let (fetched, ()) = tokio::join!(scene.fetch(), fix);
         assert!(fetched.unwrap().credential.is(&credential(0)));
     }
 }

@@ -1,4 +1,4 @@
-//! The credentials file of the official tools, wherever it is.
+//! Finds the credentials file of the official tools.
 
 use std::{
     io,
@@ -17,38 +17,38 @@ use tokio::task::spawn_blocking;
 use super::{Error, Fetched, Profile, ProfileSource};
 use crate::environment::Environment;
 
-/// Names the file.
+/// The variable with the path of the file.
 const VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
-/// Where it is for everybody on the machine.
+/// The path for all users of the machine.
 const OF_THE_MACHINE: &str = "/etc/tencentcloud/credentials";
 
-/// Where it is in a home.
+/// The path in a home directory.
 const OF_THE_USER: &str = "~/.tencentcloud/credentials";
 
-/// A profile in the first file that is there.
+/// A profile in the first file that exists.
 #[derive(Debug)]
 pub struct ProfileLookup {
     candidates: Vec<Arc<ProfileSource>>,
-    /// Whether a variable names the file: then it must be there.
+    /// Whether a variable names the file, so that it must exist.
     is_named: bool,
     found: Mutex<Option<Found>>,
-    /// How often there was no credential, while none had been found.
+    /// How often there was no credential before a file was found.
     failures: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Found {
     source: Arc<ProfileSource>,
-    /// The failures that it had had by then.
+    /// The number of its failures before that.
     failures: u64,
 }
 
 // === impl ProfileLookup ===
 
 impl ProfileLookup {
-    /// The profile `name`, in the file that a variable of `environment` names; without that, in the one of its home or of
-    /// the machine. `make` makes its source.
+    /// The profile `name`, in the file that a variable of `environment` names, or else in that of the home directory or the
+    /// machine. `make` creates its source.
     #[must_use]
     pub fn new(name: &str, environment: &Environment, make: impl Fn(Profile) -> ProfileSource) -> Self {
         let named = environment.filled(VARIABLE);
@@ -85,7 +85,7 @@ impl ProfileLookup {
         Err(Error::NoProfile(self.candidates.iter().map(|candidate| candidate.path().clone()).collect()))
     }
 
-    /// The one that has been found.
+    /// The source of the file that was found.
     pub(super) fn found(&self) -> Option<Arc<ProfileSource>> {
         self.found.lock().as_ref().map(|found| Arc::clone(&found.source))
     }
@@ -97,7 +97,7 @@ impl ProfileLookup {
     }
 }
 
-/// Whether somebody has put a link there, be it to nothing: a file that is missing for now.
+/// Whether there is a link, even if its target is missing for now.
 async fn is_link(path: &Path) -> bool {
     let path: PathBuf = path.to_owned();
     spawn_blocking(move || path.is_symlink()).await.unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Asks STS, by its own clock.
+//! Requests to STS, with a clock of their own.
 
 use std::time::Duration;
 
@@ -10,13 +10,12 @@ use tencentcloud_api::{
 };
 use tokio::time::Instant;
 
-use super::{Error, Told};
+use super::{Error, RequestError};
 
-/// What is left of a credential's life when it comes is at least this part of what was asked for. Less is a clock's
-/// fault.
+/// A new credential has at least this part of the requested lifetime left. If it seems to have less, a clock is wrong.
 const SHORTEST_PART: u32 = 10;
 
-/// STS, as one source asks it.
+/// STS, for one source.
 #[derive(Debug)]
 pub struct Sts {
     client: Client,
@@ -26,13 +25,13 @@ pub struct Sts {
 // === impl Sts ===
 
 impl Sts {
-    /// The STS that `client` asks.
+    /// STS, through `client`.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client, clock: Mutex::default() }
     }
 
-    /// A temporary credential for as long as `requested`, for whoever signs, if anybody does. The time is `now`.
+    /// Requests a temporary credential with the lifetime `requested`, signed with `signer` if the action is signed.
     pub(super) async fn ask<A: Action<Output = Temporary>>(
         &self,
         signer: Option<&Credential>,
@@ -75,17 +74,17 @@ impl Sts {
     }
 }
 
-/// How long a credential is good for that ends at `expires`. It was `requested` for so long; what clocks say of its end
-/// counts only where it fits that.
+/// How long a credential that expires at `expires` is valid. Clocks count only if they agree with the lifetime that was
+/// `requested`.
 fn life(expires: Timestamp, server_time: Option<Timestamp>, now: Timestamp, requested: Duration) -> Duration {
     let left = |now: Timestamp| Duration::try_from(expires.duration_since(now)).unwrap_or_default();
     let left = server_time.map(left).unwrap_or_default().max(left(now));
     if left < requested / SHORTEST_PART { requested } else { left.min(requested) }
 }
 
-/// Why STS gave nothing for the action `A`.
+/// The error of the action `A`.
 pub(super) fn failed<A: Action>(error: &WireError) -> Error {
-    Error::Sts { action: A::NAME, error: Told::from(error) }
+    Error::Sts { action: A::NAME, error: RequestError::from(error) }
 }
 
 #[cfg(test)]
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_wrong_makes_no_life_long_or_short() {
+    fn a_wrong_clock_does_not_change_the_lifetime() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let (requested, hour) = (Duration::from_hours(2), SignedDuration::from_hours(1));
         let expires = now + 2 * hour;

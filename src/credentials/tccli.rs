@@ -1,8 +1,8 @@
 //! The credentials file of the official command line tool, `tccli`: a JSON object for each profile.
 //!
-//! `type` decides first, even where a key is left over; then `role-arn` with `role-session-name`, then the key. `tccli`
-//! itself falls back to the key where one of those two is missing, and where it does not know the type. Here that is
-//! refused: the key is somebody else's than the role's.
+//! `type` decides first, even if there is a key as well; then `role-arn` with `role-session-name`, then the key. `tccli`
+//! itself uses the key if one of these two is missing, or if it does not know the type. Here that is an error, because the
+//! key belongs to another identity than the role.
 //!
 //! Source: the official tool, version 3.1.189, `parse_global_arg`, `oauth.py` and `sso.py`.
 
@@ -19,7 +19,7 @@ use super::{
     profile::Profile,
 };
 
-/// What the file of a profile says.
+/// The fields of the file.
 #[derive(Deserialize)]
 struct Contents {
     #[serde(rename = "secretId")]
@@ -40,7 +40,7 @@ struct Contents {
 /// The fields that name a role: both, or neither.
 const ROLE: [&str; 2] = ["role-arn", "role-session-name"];
 
-/// Fields that name who signs, in one tool or another. They are compared without case, hyphens and underscores.
+/// Fields that name an identity in one tool or another. They are compared without case, hyphens and underscores.
 const IDENTITIES: [&str; 7] = [
     "credentialprocess",
     "credentialsource",
@@ -51,7 +51,7 @@ const IDENTITIES: [&str; 7] = [
     "webidentitytokenfile",
 ];
 
-/// Who signs, by the text of a file.
+/// The identity that the text of a file names.
 pub(super) fn read(text: &str, profile: &Profile) -> Result<Identity, Error> {
     // serde's own messages may quote a secret.
     let not_json = |_| profile.fault(ProfileFault::NotJson);
@@ -100,7 +100,7 @@ pub(super) fn read(text: &str, profile: &Profile) -> Result<Identity, Error> {
     }
 }
 
-/// Whether a field looks as if it named who signs. Where it is not read, the key beside it may be another's.
+/// Whether a field seems to name an identity. If it is not supported, the key in the file may belong to another one.
 pub(super) fn names_an_identity(field: &str) -> bool {
     let letters: String = field.chars().filter(|letter| !"-_".contains(*letter)).collect();
     IDENTITIES.contains(&letters.to_ascii_lowercase().as_str())
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_decides_whatever_key_is_left_over() {
+    fn the_type_decides_even_if_there_is_a_key() {
         for fields in ["", "\"secretId\": \"None\", ", &format!("{KEY}, {ARN}, {NAME}, ")] {
             let found = identity(&format!(r#"{fields}"type": "cvm-role""#));
             assert!(matches!(found, Ok(Identity::CvmRole)), "{found:?}");
@@ -176,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn what_would_leave_the_key_to_sign_for_somebody_else_is_refused() {
-        for (fields, told) in [
+    fn a_key_is_not_used_for_another_identity() {
+        for (fields, expected) in [
             (ARN, "has role-arn and no role-session-name: add it, or name the role under `credentials.assume_role`"),
             (NAME, "has role-session-name and no role-arn"),
             (r#""role-arn": "exporter", "role-session-name": "me""#, "role-arn is not a role"),
@@ -192,15 +192,15 @@ mod tests {
             (r#""expiresAt": "soon""#, "is no JSON object"),
         ] {
             let error = identity(&format!("{KEY}, {fields}")).unwrap_err();
-            assert!(error.contains(told), "{fields}: {error}");
+            assert!(error.contains(expected), "{fields}: {error}");
         }
-        for (half, told) in [
+        for (half, expected) in [
             (r#""secretId": "id""#, "has no secretKey: add it"),
             (r#""token": "t""#, "has no secretId: add it"),
             (r#""secretId": "", "secretKey": "key""#, "secretId is empty"),
         ] {
-            assert!(identity(half).unwrap_err().contains(told), "{half}");
-            assert!(identity(&format!("{half}, {ARN}, {NAME}")).unwrap_err().contains(told), "{half}");
+            assert!(identity(half).unwrap_err().contains(expected), "{half}");
+            assert!(identity(&format!("{half}, {ARN}, {NAME}")).unwrap_err().contains(expected), "{half}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The identity of a pod in TKE: a token from its service account, for which STS gives the credential of a role.
+//! The identity of a pod in TKE: a token of its service account, for which STS issues the credential of a role.
 //!
-//! Source: the official Python SDK, which names the variables and reads them and the file anew at each renewal.
+//! Source: the official Python SDK, which has the same variables, and reads them and the file at each renewal.
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -22,7 +22,7 @@ const PROVIDER_ID: &str = "TKE_PROVIDER_ID";
 const TOKEN_FILE: &str = "TKE_WEB_IDENTITY_TOKEN_FILE";
 const ROLE_ARN: &str = "TKE_ROLE_ARN";
 
-/// How long a look at the file may take.
+/// Timeout of reading the file.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than any token has.
@@ -38,13 +38,13 @@ pub struct TkeOidc {
 // === impl TkeOidc ===
 
 impl TkeOidc {
-    /// As `environment` has it. `sts` is asked in [`TkeOidc::region`], unless the account has one of its own.
+    /// The identity in `environment`. `sts` uses [`TkeOidc::region`], unless the account has a region of its own.
     #[must_use]
     pub fn new(environment: Environment, sts: Sts) -> Self {
         Self { environment, sts }
     }
 
-    /// The region that the variables name, if they do.
+    /// The region in the variables, if there is one.
     #[must_use]
     pub fn region(environment: &Environment) -> Option<Region> {
         environment.get(REGION)?.expose_secret().trim().parse().ok()
@@ -67,7 +67,7 @@ impl TkeOidc {
 
     fn variable(&self, name: &'static str) -> Result<&str, Error> {
         self.environment.filled(name).ok_or_else(|| {
-            // A region alone names no identity.
+            // A region alone is not an identity.
             let mut others = [PROVIDER_ID, TOKEN_FILE, ROLE_ARN].into_iter();
             match others.find(|given| self.environment.filled(given).is_some()) {
                 Some(given) => Error::Incomplete { missing: name, given },
@@ -87,7 +87,7 @@ impl CredentialProvider for TkeOidc {
     }
 }
 
-/// What the file holds now: whoever replaces it does so long before the old token ends.
+/// The content of the file. It is replaced long before the old token expires.
 async fn token(path: PathBuf, now: Timestamp) -> Result<SecretString, Error> {
     let read = spawn_blocking(move || {
         let mut file = Watched::new(vec![path.clone()], MAX_BYTES);

@@ -13,10 +13,8 @@ use super::text::escape;
 pub(super) fn encode(families: &[MetricFamily], out: &mut Vec<u8>) {
     for family in families {
         let kind = family.get_field_type();
-        let name = match kind {
-            MetricType::COUNTER => family.name().trim_end_matches("_total"),
-            _ => family.name(),
-        };
+        let name = family.name();
+        let name = if kind == MetricType::COUNTER { name.trim_end_matches("_total") } else { name };
         out.extend_from_slice(b"# HELP ");
         out.extend_from_slice(name.as_bytes());
         out.push(b' ');
@@ -46,7 +44,9 @@ pub(super) fn encode(families: &[MetricFamily], out: &mut Vec<u8>) {
                     sample(out, name, "_sum", labels, None, histogram.get_sample_sum());
                     sample(out, name, "_count", labels, None, total);
                 }
-                _ => sample(out, name, "", labels, None, metric.get_gauge().get_value()),
+                MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => {
+                    sample(out, name, "", labels, None, metric.get_gauge().get_value());
+                }
             }
         }
     }

@@ -62,7 +62,9 @@ pub(super) fn gathered(out: &mut Vec<u8>, family: &MetricFamily) {
             match kind {
                 MetricType::COUNTER => message(out, 3, |out| double(out, 1, metric.get_counter().get_value())),
                 MetricType::HISTOGRAM => message(out, 7, |out| histogram(out, metric)),
-                _ => message(out, 2, |out| double(out, 1, metric.get_gauge().get_value())),
+                MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => {
+                    message(out, 2, |out| double(out, 1, metric.get_gauge().get_value()));
+                }
             }
         });
     }

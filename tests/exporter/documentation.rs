@@ -201,7 +201,7 @@ fn paths(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(values) => values.iter().for_each(|value| paths(&format!("{prefix}[]"), value, found)),
-        _ => {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             found.insert(prefix.to_owned());
         }
     }

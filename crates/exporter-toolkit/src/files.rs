@@ -293,10 +293,7 @@ fn read(path: &Path, max_bytes: u64) -> Result<(Version, SecretSlice<u8>), Error
 /// What went wrong, as the system words it: Rust calls a file that is not there an entity.
 #[must_use]
 pub fn cause(kind: io::ErrorKind) -> String {
-    match kind {
-        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        other => other.to_string(),
-    }
+    if kind == io::ErrorKind::NotFound { "no such file or directory".to_owned() } else { kind.to_string() }
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {

@@ -96,11 +96,14 @@ impl FromStr for Endpoint {
             return Err(NotAnEndpoint::Excess);
         }
         let cleartext = *scheme == Scheme::HTTP;
-        let own_port = match scheme {
-            s if *s == Scheme::HTTPS => 443,
-            _ if cleartext && is_loopback(authority.host()) => 80,
-            _ if cleartext => return Err(NotAnEndpoint::Cleartext),
-            _ => return Err(NotAnEndpoint::Malformed),
+        let own_port = if *scheme == Scheme::HTTPS {
+            443
+        } else if !cleartext {
+            return Err(NotAnEndpoint::Malformed);
+        } else if is_loopback(authority.host()) {
+            80
+        } else {
+            return Err(NotAnEndpoint::Cleartext);
         };
         let host = match authority.port() {
             Some(port) if port.as_u16() != own_port => authority.to_string(),

@@ -76,7 +76,14 @@ impl Error {
         match self {
             Self::Api { code, .. } => Some(code.clone()),
             Self::HttpStatus(429) => Some(Code::new("RequestLimitExceeded")),
-            _ => None,
+            Self::HttpStatus(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Connection(_)
+            | Self::StaleConnection(_)
+            | Self::Timeout(_)
+            | Self::TooLarge(_)
+            | Self::Malformed(_) => None,
         }
     }
 

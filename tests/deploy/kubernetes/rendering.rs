@@ -109,6 +109,6 @@ fn json(yaml: &Yaml) -> Value {
             let pairs = map.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), json(value)));
             Value::Object(pairs.collect::<Map<_, _>>())
         }
-        other => panic!("no manifest of ours has {other:?}"),
+        Yaml::Real(_) | Yaml::Alias(_) | Yaml::BadValue => panic!("no manifest of ours has {yaml:?}"),
     }
 }

@@ -114,7 +114,7 @@ fn visit(value: &Value, place: &str, see: &mut impl FnMut(&str, &Value)) {
     let children: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(key, value)| (key.replace('/', "~1"), value)).collect(),
         Value::Array(list) => list.iter().enumerate().map(|(n, value)| (n.to_string(), value)).collect(),
-        _ => return,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
     };
     for (key, child) in children {
         visit(child, &format!("{place}/{key}"), see);

@@ -92,7 +92,7 @@ impl Pace {
                     }
                 }
             }
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 
@@ -105,7 +105,7 @@ impl Pace {
                 Kind::Number if waits.contains(&token.text) => {
                     (token.text.parse::<f64>().unwrap() / f64::from(self.0)).to_string()
                 }
-                _ => continue,
+                Kind::Name | Kind::Number | Kind::String | Kind::Sign => continue,
             };
             scaled.replace_range(token.at, &shorter);
         }

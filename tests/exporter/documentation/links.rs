@@ -31,9 +31,8 @@ pub(super) fn resolve(from: &Path, target: &str) -> Option<(PathBuf, Option<Stri
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
-        match part {
-            Component::ParentDir if plain.pop() => {}
-            other => plain.push(other),
+        if part != Component::ParentDir || !plain.pop() {
+            plain.push(part);
         }
     }
     plain

@@ -120,7 +120,7 @@ impl<'a> Message<'a> {
     fn messages(&self, field: u64) -> Vec<Self> {
         let message = |value: &Value<'a>| match value {
             Value::Bytes(bytes) => Self::parse(bytes),
-            other => panic!("{field} is no message: {other:?}"),
+            Value::Number(_) | Value::Double(_) => panic!("{field} is no message: {value:?}"),
         };
         self.0.get(&field).into_iter().flatten().map(message).collect()
     }

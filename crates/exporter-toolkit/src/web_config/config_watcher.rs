@@ -233,7 +233,7 @@ fn check_files(section: &TlsSection, now: Timestamp, notes: &mut Notes) {
         match file.look(now, |content| Ok::<_, files::Error>(content.to_vec())) {
             Ok(content) => contents.extend(content),
             Err(error) => {
-                notes.add(format!("{SECTION}.{field}"), error.to_string());
+                notes.add(field, error.to_string());
                 unread = true;
             }
         }

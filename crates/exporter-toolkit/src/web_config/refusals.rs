@@ -75,6 +75,7 @@ impl Refusals {
 
 impl Reason {
     /// Nothing where the client hung up, or the web configuration is wrong, which is logged elsewhere.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "rustls may add variants")]
     fn of(error: &io::Error) -> Option<Self> {
         let inner = error.get_ref()?;
         let Some(error) = inner.downcast_ref::<TlsError>() else {

@@ -1,6 +1,6 @@
 //! The top level of the file.
 
-use std::{num::NonZeroU32, path::Path};
+use std::{num::NonZeroU32, path::Path, time::Duration};
 
 use http::HeaderMap;
 
@@ -11,16 +11,13 @@ use super::{
     tls_acceptor::SECTION,
     users::{self, Users},
 };
-use crate::yaml::{self, Fault, Faults, Node, Notes, Refused, yes};
-
-/// The fields of the top level.
-const ROOT: &[&str] = &[SECTION, "http_server_config", USERS, "rate_limit"];
+use crate::yaml::{self, Fault, Faults, Fields, Node, Notes, Refused, fields, scalar, yes};
 
 /// The section of users.
 const USERS: &str = "basic_auth_users";
 
 /// What the file asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct WebConfig {
     /// Whether the file has no text but comments.
     pub(super) is_empty: bool,
@@ -39,6 +36,29 @@ pub(super) struct Http {
     pub(super) headers: HeaderMap,
 }
 
+fields! {
+    struct RootFields {
+        tls_server_config: Option<TlsSection>, read TlsSection::read, default None;
+        http_server_config: Http, read Http::read, default Http::default();
+        basic_auth_users: Users, read users::read, default Users::new();
+        rate_limit: Option<RateLimit>, read rate_limit, default None;
+    }
+}
+
+fields! {
+    struct HttpFields {
+        http2: bool, read scalar(yes), default Http::default().http2;
+        headers: HeaderMap, read headers::read, default HeaderMap::new();
+    }
+}
+
+fields! {
+    struct RateLimitFields {
+        interval: Duration, read scalar(duration::parse), default Duration::ZERO;
+        burst: u32, read scalar(whole_number), default 0;
+    }
+}
+
 // === impl WebConfig ===
 
 impl WebConfig {
@@ -49,31 +69,34 @@ impl WebConfig {
     pub(super) fn read(text: &str, folder: &Path, check: impl FnOnce(&TlsSection, &mut Notes)) -> Result<Self, Faults> {
         let tree = yaml::read(text, USERS)?;
         let mut notes = Notes::default();
-        let mut config = Self { is_empty: is_empty(text), ..Self::default() };
+        let root = Node::root_in(&tree, folder);
         let mut refused = Ok(());
-        for (name, node) in Node::root(&tree).entries(&mut notes).unwrap_or_default() {
+        for (name, node) in root.entries(&mut notes).unwrap_or_default() {
             if name == USERS && node.is_null() {
                 refused = Err(node.refuse(&mut notes, BLANK_RESTRICTION));
             }
         }
-        let root = Node::root(&tree).each_field(&[ROOT], &mut notes, |name, node, notes| {
-            let taken = match name {
-                SECTION => TlsSection::read(&node, folder, notes).map(|tls| config.tls = tls),
-                "http_server_config" => Http::read(&node, notes).map(|http| config.http = http),
-                USERS => users::read(&node, notes).map(|users| config.users = users),
-                _ => rate_limit(&node, notes).map(|limit| config.rate_limit = limit),
-            };
-            refused = refused.and(taken);
-        });
-        if let Some(tls) = &config.tls {
-            if config.http.http2 && !tls.fits_http2() {
+        let fields = RootFields::read(&root, &mut notes).unwrap_or_default();
+        if let Ok(Some(tls)) = &fields.tls_server_config() {
+            let http2 = fields.http_server_config().unwrap_or_default().http2;
+            if http2 && !tls.fits_http2() {
                 let problem = "without one of the suites that HTTP/2 requires: add \
                     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, or set http2: false";
                 notes.add(format!("{SECTION}.cipher_suites"), problem);
             }
             check(tls, &mut notes);
         }
-        notes.conclude(root.and(refused).map(|()| config))
+        let config = || {
+            refused?;
+            Ok(Self {
+                is_empty: is_empty(text),
+                tls: fields.tls_server_config()?,
+                http: fields.http_server_config()?,
+                users: fields.basic_auth_users()?,
+                rate_limit: fields.rate_limit()?,
+            })
+        };
+        notes.conclude(config())
     }
 
     /// What is accepted and unwise.
@@ -111,27 +134,14 @@ impl Default for Http {
 
 impl Http {
     fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Self, Refused> {
-        let mut http = Self::default();
-        let mut refused = Ok(());
-        node.each_field(&[&["http2", "headers"]], notes, |name, field, notes| {
-            let taken = match name {
-                "http2" => field.scalar(notes, yes).map(|http2| http.http2 = http2),
-                _ => headers::read(&field, notes).map(|headers| http.headers = headers),
-            };
-            refused = refused.and(taken);
-        })?;
-        refused.map(|()| http)
+        let fields = HttpFields::read(node, notes)?;
+        Ok(Self { http2: fields.http2()?, headers: fields.headers()? })
     }
 }
 
 fn rate_limit(node: &Node<'_>, notes: &mut Notes) -> Result<Option<RateLimit>, Refused> {
-    let mut interval = Ok(None);
-    let mut burst = Ok(None);
-    node.each_field(&[&["interval", "burst"]], notes, |name, field, notes| match name {
-        "interval" => interval = field.scalar(notes, duration::parse).map(Some),
-        _ => burst = field.scalar(notes, whole_number).map(Some),
-    })?;
-    let (interval, burst) = (interval?.unwrap_or_default(), burst?.unwrap_or_default());
+    let fields = RateLimitFields::read(node, notes)?;
+    let (interval, burst) = (fields.interval()?, fields.burst()?);
     if interval.is_zero() {
         return Ok(None);
     }

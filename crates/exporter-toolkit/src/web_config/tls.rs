@@ -6,27 +6,7 @@ use rustls::{CipherSuite, SupportedCipherSuite};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::names::{ClientAuth, Curve, Version, cipher_suite};
-use crate::yaml::{self, Node, Notes, Refused};
-
-/// The fields of the section.
-const FIELDS: &[&str] = &[
-    "cert",
-    "cert_file",
-    "key",
-    "key_file",
-    "client_ca",
-    "client_ca_file",
-    "client_auth_type",
-    "client_allowed_sans",
-    "min_version",
-    "max_version",
-    "cipher_suites",
-    "prefer_server_cipher_suites",
-    "curve_preferences",
-];
-
-/// Those that may be blank, which is as if they were not given: names of files and PEM text, as in the toolkit.
-const MAY_BE_BLANK: &[&str] = &["cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file"];
+use crate::yaml::{Fields, Node, Notes, Refused, fields, list, scalar, yes};
 
 /// Fields that restrict clients. Blank, for instance by an empty template value, they would restrict none.
 const RESTRICTIONS: &[&str] = &["client_auth_type", "client_allowed_sans"];
@@ -59,10 +39,10 @@ pub(super) struct TlsSection {
     pub(super) curves: Option<Vec<Curve>>,
 }
 
-/// PEM text, and the field that it comes from.
+/// PEM text, and the path of the field that it comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Pem {
-    pub(super) field: &'static str,
+    pub(super) path: String,
     place: Place,
 }
 
@@ -73,56 +53,48 @@ enum Place {
     File(PathBuf),
 }
 
-/// What has been read of the section.
-#[derive(Default)]
-struct Draft {
-    given: bool,
-    certificate: Pair,
-    key: Pair,
-    client_ca: Pair,
-    client_auth: Option<Result<ClientAuth, Refused>>,
-    client_allowed_sans: Option<Vec<String>>,
-    min_version: Option<Version>,
-    max_version: Option<Version>,
-    cipher_suites: Option<Vec<SupportedCipherSuite>>,
-    prefer_server_cipher_suites: Option<bool>,
-    curves: Option<Vec<Curve>>,
-}
-
-/// A field for text and one for a file, of which one may be given. What is given may have been refused.
-#[derive(Default)]
-struct Pair {
-    inline: Option<Result<Pem, Refused>>,
-    file: Option<Result<Pem, Refused>>,
+fields! {
+    /// Those that accept a blank are names of files and PEM text, as in the toolkit.
+    struct TlsFields {
+        cert: Pem | blank, read Pem::inline, optional;
+        cert_file: Pem | blank, read Pem::file, optional;
+        key: Pem | blank, read Pem::inline, optional;
+        key_file: Pem | blank, read Pem::file, optional;
+        client_ca: Pem | blank, read Pem::inline, optional;
+        client_ca_file: Pem | blank, read Pem::file, optional;
+        client_auth_type: ClientAuth, read scalar(ClientAuth::named), default ClientAuth::None;
+        client_allowed_sans: Vec<String>, read list(allowed_san), optional;
+        min_version: Version, read scalar(Version::named), default Version::Tls12;
+        max_version: Version, read scalar(Version::named), default Version::Tls13;
+        cipher_suites: Vec<SupportedCipherSuite>, read list(scalar(cipher_suite)), optional;
+        prefer_server_cipher_suites: bool, read scalar(yes), default true;
+        curve_preferences: Vec<Curve>, read list(scalar(Curve::named)), optional;
+    }
 }
 
 // === impl TlsSection ===
 
 impl TlsSection {
-    /// What `node` asks for; nothing where no field of it is given. Paths are relative to `folder`.
-    pub(super) fn read(node: &Node<'_>, folder: &Path, notes: &mut Notes) -> Result<Option<Self>, Refused> {
-        let mut draft = Draft::default();
+    /// What `node` asks for; nothing where no field of it is given.
+    pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Option<Self>, Refused> {
         let mut refused = None;
         for (name, field) in node.entries(notes)? {
             if RESTRICTIONS.contains(&name) && field.is_null() {
                 refused = Some(field.refuse(notes, BLANK_RESTRICTION));
             }
         }
-        node.each_field(&[FIELDS], notes, |name, field, notes| {
-            if field.is_blank() && MAY_BE_BLANK.contains(&name) {
-                return;
-            }
+        let mut fields = TlsFields::default();
+        node.each_field(&TlsFields::names(), notes, |name, field, notes| {
             if field.is_blank() && RESTRICTIONS.contains(&name) {
                 refused = Some(field.refuse(notes, BLANK_RESTRICTION));
-                return;
+                return true;
             }
-            draft.given = true;
-            refused = draft.take(name, &field, folder, notes).err().or(refused);
+            fields.take(name, field, notes)
         })?;
-        if !draft.given {
+        if !fields.is_any_given() {
             return refused.map_or(Ok(None), Err);
         }
-        let section = draft.finish(node, notes);
+        let section = fields.section(node, notes);
         match refused {
             Some(refused) => Err(refused),
             None => section.map(Some),
@@ -141,58 +113,35 @@ impl TlsSection {
         self.client_auth.verifies() && self.client_ca.is_none()
     }
 
-    /// Each file that it needs, with the field that names it.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    /// Each file that it needs, with the path of the field that names it.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &Path)> {
         [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()].into_iter().flatten().filter_map(|pem| {
             match &pem.place {
-                Place::File(path) => Some((pem.field, path.as_path())),
+                Place::File(path) => Some((pem.path.as_str(), path.as_path())),
                 Place::Inline(_) => None,
             }
         })
     }
 }
 
-// === impl Draft ===
+// === impl TlsFields ===
 
-impl Draft {
-    fn take(&mut self, name: &str, field: &Node<'_>, folder: &Path, notes: &mut Notes) -> Result<(), Refused> {
-        match name {
-            "cert" => self.certificate.inline = Some(Pem::inline("cert", field, notes)),
-            "cert_file" => self.certificate.file = Some(Pem::file("cert_file", field, folder, notes)),
-            "key" => self.key.inline = Some(Pem::inline("key", field, notes)),
-            "key_file" => self.key.file = Some(Pem::file("key_file", field, folder, notes)),
-            "client_ca" => self.client_ca.inline = Some(Pem::inline("client_ca", field, notes)),
-            "client_ca_file" => self.client_ca.file = Some(Pem::file("client_ca_file", field, folder, notes)),
-            "client_auth_type" => self.client_auth = Some(field.scalar(notes, ClientAuth::named)),
-            "client_allowed_sans" => {
-                self.client_allowed_sans = Some(each(field, notes, allowed_san)?);
-            }
-            "min_version" => self.min_version = Some(field.scalar(notes, Version::named)?),
-            "max_version" => self.max_version = Some(field.scalar(notes, Version::named)?),
-            "cipher_suites" => {
-                self.cipher_suites = Some(each(field, notes, |item, notes| item.scalar(notes, cipher_suite))?);
-            }
-            "prefer_server_cipher_suites" => self.prefer_server_cipher_suites = Some(field.scalar(notes, yaml::yes)?),
-            _ => self.curves = Some(each(field, notes, |item, notes| item.scalar(notes, Curve::named))?),
-        }
-        Ok(())
-    }
-
-    /// Holds the fields against each other.
-    fn finish(self, node: &Node<'_>, notes: &mut Notes) -> Result<TlsSection, Refused> {
-        let certificate = self.certificate.one("cert_file", "cert", node, notes);
-        let key = self.key.one("key_file", "key", node, notes);
-        let client_ca = if self.client_ca.is_given() {
-            self.client_ca.one("client_ca_file", "client_ca", node, notes).map(Some)
-        } else {
-            Ok(None)
+impl TlsFields {
+    /// Compares the fields with each other.
+    fn section(&self, node: &Node<'_>, notes: &mut Notes) -> Result<TlsSection, Refused> {
+        let certificate = one(["cert_file", "cert"], self.cert_file(), self.cert(), node, notes);
+        let key = one(["key_file", "key"], self.key_file(), self.key(), node, notes);
+        let client_ca = match (self.client_ca_file(), self.client_ca()) {
+            (Ok(None), Ok(None)) => Ok(None),
+            (file, inline) => one(["client_ca_file", "client_ca"], file, inline, node, notes).map(Some),
         };
-        let client_auth = self.client_auth.unwrap_or(Ok(ClientAuth::None));
+        let client_auth = self.client_auth_type();
+        let client_allowed_sans = self.client_allowed_sans();
         let unfit = match (client_auth, &client_ca) {
             (Ok(ClientAuth::None), Ok(Some(_))) => {
                 Some(("clients' certificates have an authority, and none is asked for", ASK))
             }
-            (Ok(auth), _) if self.client_allowed_sans.is_some() && !auth.requires() => {
+            (Ok(auth), _) if matches!(client_allowed_sans, Ok(Some(_))) && !auth.requires() => {
                 Some(("client_allowed_sans needs a certificate of every client", ASK))
             }
             _ => None,
@@ -200,7 +149,9 @@ impl Draft {
         if let Some((unfit, fix)) = unfit {
             node.refuse(notes, format_args!("{unfit}: {fix}"));
         }
-        let versions = self.min_version.unwrap_or(Version::Tls12)..=self.max_version.unwrap_or(Version::Tls13);
+        // A version that was refused is noted already.
+        let least = self.min_version().unwrap_or(Version::Tls12);
+        let versions = least..=self.max_version().unwrap_or(Version::Tls13);
         if versions.is_empty() {
             return Err(node.refuse(notes, "min_version is above max_version, and no client could connect: lower it"));
         }
@@ -209,28 +160,30 @@ impl Draft {
             key: key?,
             client_ca: client_ca?,
             client_auth: client_auth?,
-            client_allowed_sans: self.client_allowed_sans,
+            client_allowed_sans: client_allowed_sans?,
             versions: Version::ALL.into_iter().filter(|version| versions.contains(version)).collect(),
             // Without any, the toolkit takes the usual ones.
-            cipher_suites: self.cipher_suites.filter(|suites| !suites.is_empty()),
-            prefer_server_cipher_suites: self.prefer_server_cipher_suites.unwrap_or(true),
-            curves: self.curves.filter(|curves| !curves.is_empty()),
+            cipher_suites: self.cipher_suites()?.filter(|suites| !suites.is_empty()),
+            prefer_server_cipher_suites: self.prefer_server_cipher_suites()?,
+            curves: self.curve_preferences()?.filter(|curves| !curves.is_empty()),
         })
     }
 }
 
-// === impl Pair ===
-
-impl Pair {
-    fn is_given(&self) -> bool {
-        self.inline.is_some() || self.file.is_some()
-    }
-
-    fn one(self, file: &str, inline: &str, node: &Node<'_>, notes: &mut Notes) -> Result<Pem, Refused> {
-        match (self.inline, self.file) {
-            (Some(pem), None) | (None, Some(pem)) => pem,
-            (None, None) => Err(node.refuse(notes, format_args!("neither {file} nor {inline}: add one"))),
-            (Some(_), Some(_)) => Err(node.refuse(notes, format_args!("{file} and {inline} are given: keep one"))),
+/// What a file or PEM text has, of which one may be given. `names` are those of their fields.
+fn one(
+    names: [&str; 2],
+    file: Result<Option<Pem>, Refused>,
+    inline: Result<Option<Pem>, Refused>,
+    node: &Node<'_>,
+    notes: &mut Notes,
+) -> Result<Pem, Refused> {
+    match (file, inline) {
+        (Ok(Some(pem)), Ok(None)) | (Ok(None), Ok(Some(pem))) => Ok(pem),
+        (Err(refused), Ok(None)) | (Ok(None), Err(refused)) => Err(refused),
+        (Ok(None), Ok(None)) => Err(node.refuse(notes, format_args!("neither {}: add one", names.join(" nor ")))),
+        (Ok(Some(_)) | Err(_), Ok(Some(_)) | Err(_)) => {
+            Err(node.refuse(notes, format_args!("{} are given: keep one", names.join(" and "))))
         }
     }
 }
@@ -238,12 +191,12 @@ impl Pair {
 // === impl Pem ===
 
 impl Pem {
-    fn inline(field: &'static str, node: &Node<'_>, notes: &mut Notes) -> Result<Self, Refused> {
-        Ok(Self { field, place: Place::Inline(node.text(notes)?.into()) })
+    fn inline(node: &Node<'_>, notes: &mut Notes) -> Result<Self, Refused> {
+        Ok(Self { path: node.path().to_owned(), place: Place::Inline(node.text(notes)?.into()) })
     }
 
-    fn file(field: &'static str, node: &Node<'_>, folder: &Path, notes: &mut Notes) -> Result<Self, Refused> {
-        Ok(Self { field, place: Place::File(folder.join(node.file_path(notes)?)) })
+    fn file(node: &Node<'_>, notes: &mut Notes) -> Result<Self, Refused> {
+        Ok(Self { path: node.path().to_owned(), place: Place::File(node.file_path(notes)?) })
     }
 
     /// The text: its own, or that of the next of the files' `contents`, which come in the order of
@@ -261,9 +214,9 @@ impl PartialEq for Pem {
         let same = match (&self.place, &other.place) {
             (Place::Inline(text), Place::Inline(other)) => text.expose_secret() == other.expose_secret(),
             (Place::File(path), Place::File(other)) => path == other,
-            _ => false,
+            (Place::Inline(_), Place::File(_)) | (Place::File(_), Place::Inline(_)) => false,
         };
-        self.field == other.field && same
+        self.path == other.path && same
     }
 }
 
@@ -272,14 +225,4 @@ fn allowed_san(node: &Node<'_>, notes: &mut Notes) -> Result<String, Refused> {
         "" => Err(node.refuse(notes, "blank: expected a host, an address, a mailbox or a URI")),
         name => Ok(name.to_owned()),
     }
-}
-
-/// Each item of a list, or all that is wrong with them.
-fn each<'a, T>(
-    node: &Node<'a>,
-    notes: &mut Notes,
-    mut take: impl FnMut(&Node<'a>, &mut Notes) -> Result<T, Refused>,
-) -> Result<Vec<T>, Refused> {
-    let taken: Vec<_> = node.items(notes)?.iter().map(|item| take(item, notes)).collect();
-    taken.into_iter().collect()
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::yaml::{Faults, Notes, Refused};
 
-/// The name of the section, before that of a field of it.
+/// The name of the section.
 pub(super) const SECTION: &str = "tls_server_config";
 
 /// What is negotiated for HTTP/2.
@@ -104,14 +104,14 @@ fn certificates(pem: &Pem, text: &[u8], notes: &mut Notes) -> Result<Vec<Certifi
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         // What the text is stays unsaid: it may be a key.
-        _ => Err(notes.add(path(pem), "no certificate in it: expected PEM, from -----BEGIN CERTIFICATE----- on")),
+        _ => Err(notes.add(&pem.path, "no certificate in it: expected PEM, from -----BEGIN CERTIFICATE----- on")),
     }
 }
 
 fn private_key(pem: &Pem, text: &[u8], notes: &mut Notes) -> Result<PrivateKeyDer<'static>, Refused> {
     PrivateKeyDer::from_pem_slice(text).map_err(|_| {
         let expected = "expected PEM, from -----BEGIN PRIVATE KEY----- on, without a passphrase";
-        notes.add(path(pem), format!("no private key in it: {expected}"))
+        notes.add(&pem.path, format!("no private key in it: {expected}"))
     })
 }
 
@@ -120,7 +120,7 @@ fn authorities(pem: &Pem, text: &[u8], notes: &mut Notes) -> Result<Authorities,
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates.iter().cloned());
     if roots.is_empty() {
-        return Err(notes.add(path(pem), "no certificate in it that can be read: expected those of authorities"));
+        return Err(notes.add(&pem.path, "no certificate in it that can be read: expected those of authorities"));
     }
     Ok(Authorities { certificates, roots })
 }
@@ -135,18 +135,16 @@ fn served(
 ) -> Result<CertifiedKey, Refused> {
     let key = provider.key_provider.load_private_key(key).map_err(|_| {
         let expected = "expected RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519";
-        notes.add(path(&section.key), format!("not a private key that can be used: {expected}"))
+        notes.add(&section.key.path, format!("not a private key that can be used: {expected}"))
     })?;
     let served = CertifiedKey::new(chain, key);
     match served.keys_match() {
         Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(served),
         Err(TlsError::InconsistentKeys(_)) => {
             let problem = "not the key of the certificate: give the two that were made together";
-            Err(notes.add(path(&section.key), problem))
+            Err(notes.add(&section.key.path, problem))
         }
-        Err(error) => {
-            Err(notes.add(path(&section.certificate), format!("not a certificate that can be used: {error}")))
-        }
+        Err(error) => Err(notes.add(&section.certificate.path, format!("not a certificate that can be used: {error}"))),
     }
 }
 
@@ -189,8 +187,4 @@ fn clients_of(
         allowed_sans: section.client_allowed_sans.clone(),
         algorithms: provider.signature_verification_algorithms,
     }))
-}
-
-fn path(pem: &Pem) -> String {
-    format!("{SECTION}.{}", pem.field)
 }

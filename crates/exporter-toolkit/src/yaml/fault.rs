@@ -1,32 +1,39 @@
-//! What is wrong with a configuration, and where.
+//! The faults of a configuration.
 
-use std::{fmt, slice};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt, slice,
+};
 
 use thiserror::Error;
 
 use crate::files;
 
-/// One thing that is wrong.
+/// Something that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The way to the value, such as `accounts[1].uins[3]`; empty where it is the whole file.
+    /// The path of the value, such as `accounts[1].uins[3]`; empty for the whole file.
     pub path: String,
-    /// What was found, what is allowed and how to fix it.
+    /// What was found, what is expected and how to fix it.
     pub problem: String,
 }
 
-/// All that is wrong, one a line: environment variables that have no place, then the values in the order of the file,
-/// then those that are right by themselves and do not fit together.
+/// All faults, one per line: environment variables that do not fit, then values in the order of the file, then values that are
+/// valid, but not together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct Faults(Vec<Fault>);
 
-/// A fault has been noted, and there is no value.
+/// There is no value, and its fault has been noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
 /// Where faults are noted.
 #[derive(Debug, Default)]
-pub struct Notes(Vec<Fault>);
+pub struct Notes {
+    faults: Vec<Fault>,
+    /// The path of the first of each value that must be unique, by what it is unique within.
+    unique: BTreeMap<(String, String), String>,
+}
 
 // === impl Fault ===
 
@@ -45,7 +52,7 @@ impl Faults {
         Self(vec![Fault { path: String::new(), problem: problem.into() }])
     }
 
-    /// Each of them; there is at least one.
+    /// The faults. There is at least one.
     pub fn iter(&self) -> slice::Iter<'_, Fault> {
         self.0.iter()
     }
@@ -79,25 +86,36 @@ impl fmt::Display for Faults {
 // === impl Notes ===
 
 impl Notes {
-    /// Notes `problem` with the value at `path`.
+    /// Notes a fault of the value at `path`.
     pub fn add(&mut self, path: impl Into<String>, problem: impl Into<String>) -> Refused {
-        self.0.push(Fault { path: path.into(), problem: problem.into() });
+        self.faults.push(Fault { path: path.into(), problem: problem.into() });
         Refused
     }
 
     /// Notes each of `faults`.
     pub fn extend(&mut self, faults: Faults) {
-        self.0.extend(faults.0);
+        self.faults.extend(faults.0);
     }
 
-    /// The value, if there is one and nothing was noted.
+    /// Where `value` was first, unless that is now, at `path`.
+    pub(super) fn first_path(&mut self, within: &str, value: &str, path: &str) -> Option<String> {
+        match self.unique.entry((within.to_owned(), value.to_owned())) {
+            Entry::Occupied(first) => Some(first.get().clone()),
+            Entry::Vacant(place) => {
+                place.insert(path.to_owned());
+                None
+            }
+        }
+    }
+
+    /// The value, if there is one and there are no faults.
     ///
     /// # Errors
-    /// All that was noted.
+    /// All faults.
     pub fn conclude<T>(self, value: Result<T, Refused>) -> Result<T, Faults> {
         match value {
-            Ok(value) if self.0.is_empty() => Ok(value),
-            _ => Err(Faults(self.0)),
+            Ok(value) if self.faults.is_empty() => Ok(value),
+            _ => Err(Faults(self.faults)),
         }
     }
 }

@@ -1,23 +1,29 @@
-//! Reads configuration files in YAML, and says all that is wrong with one, with the way to each value.
+//! Reads configuration files in YAML, and reports all faults at once, each with its path.
 //!
-//! [`read`] makes a tree of the text. A [`Node`] is a value of the tree and the way to it, from which everything typed is
-//! read. What is wrong is noted in [`Notes`], which become [`Faults`]. No message repeats what may be a secret.
+//! [`read`] parses the text into a tree. A [`Node`] is a value of the tree and its path; it reads typed values. [`fields!`]
+//! declares the fields of a table. Faults are noted in [`Notes`], which become [`Faults`]. No message repeats a value that may
+//! be a secret.
 
 mod fault;
+mod field;
 mod node;
 mod reader;
 
 pub use fault::{Fault, Faults, Notes, Refused};
-pub use node::{Node, path_to, quoted, unknown, unknown_value};
+pub use field::{Also, Field, Fields, Given};
+pub use node::{Node, hidden, list, path_to, quoted, scalar, unknown, unknown_value};
 pub use reader::{plain_scalar, read};
 
-/// How much of a configuration file is read.
+#[doc(inline)]
+pub use crate::__fields as fields;
+
+/// Maximum size of a configuration file.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// How deep values may be nested.
+/// Maximum depth of nested values.
 pub const MAX_DEPTH: usize = 16;
 
-/// `content` as the text that a configuration is.
+/// The text of a configuration file.
 ///
 /// # Errors
 /// It is not UTF-8.
@@ -28,10 +34,10 @@ pub fn text(content: Vec<u8>) -> Result<String, Faults> {
     })
 }
 
-/// A yes or no in any spelling of YAML 1.1 and 1.2: other programs write and read these files too.
+/// A boolean in any spelling of YAML 1.1 and 1.2, because other programs read and write these files too.
 ///
 /// # Errors
-/// It is neither: what was expected.
+/// It is not a boolean. The text says what was expected.
 pub fn yes(text: &str) -> Result<bool, &'static str> {
     match text {
         "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Ok(true),

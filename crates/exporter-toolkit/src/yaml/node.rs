@@ -1,4 +1,4 @@
-//! A value of the tree and the way to it, from which everything typed is read.
+//! A value of the tree and its path, from which typed values are read.
 
 use std::{
     fmt,
@@ -10,43 +10,43 @@ use ::config::{Value, ValueKind};
 
 use super::fault::{Notes, Refused};
 
-/// The most characters of what is found that an error repeats. Secrets are usually longer, and no name or
-/// value of a field that is worth repeating is.
+/// The most characters of a value that an error repeats. Secrets are usually longer; names and values that are worth repeating
+/// are shorter.
 const MAX_SHOWN: usize = 20;
 
-/// The most of a URL's path that is repeated.
+/// The most characters of a URL's path that an error repeats.
 const MAX_SHOWN_OF_PATH: usize = 8;
 
 /// A value and its path.
 pub struct Node<'a> {
     path: String,
     value: &'a Value,
-    /// What relative paths of files are relative to, unless they come from a variable.
+    /// The directory that relative paths are relative to, unless they come from a variable.
     folder: &'a Path,
 }
 
 // === impl Node ===
 
 impl<'a> Node<'a> {
-    /// The root of a file whose folder does not matter.
+    /// The root of a file, if its directory does not matter.
     #[must_use]
     pub fn root(value: &'a Value) -> Self {
         Self::root_in(value, Path::new(""))
     }
 
-    /// The root of a file in `folder`.
+    /// The root of a file in the directory `folder`.
     #[must_use]
     pub fn root_in(value: &'a Value, folder: &'a Path) -> Self {
         Self { path: String::new(), value, folder }
     }
 
-    /// The way to it.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Notes what is wrong with the value, and the variable that it comes from.
+    /// Notes a fault of the value, with the variable that the value comes from.
     pub fn refuse(&self, notes: &mut Notes, problem: impl fmt::Display) -> Refused {
         match self.value.origin() {
             Some(variable) => notes.add(&self.path, format!("{problem} (from environment variable {variable})")),
@@ -54,36 +54,20 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Hands out each field of a table that is not null, in the order of the file. Fields that are not `known` are
-    /// refused, and what they hold stays unsaid: it may be a secret.
+    /// Passes each field of a table to `take`, in the order of the file. A field that `take` returns `false` for is unknown:
+    /// it is refused, and the error lists the `known` ones. Its value is not repeated: it may be a secret.
     ///
     /// # Errors
     /// It is not a table.
     pub fn each_field(
         &self,
-        known: &[&[&'static str]],
+        known: &[&str],
         notes: &mut Notes,
-        take: impl FnMut(&str, Node<'a>, &mut Notes),
+        mut take: impl FnMut(&str, &Self, &mut Notes) -> bool,
     ) -> Result<(), Refused> {
-        self.each_field_or_null(known, &[], notes, take)
-    }
-
-    /// As [`Self::each_field`], and with those that are `nullable` even if they are null.
-    ///
-    /// # Errors
-    /// It is not a table.
-    pub fn each_field_or_null(
-        &self,
-        known: &[&[&'static str]],
-        nullable: &[&str],
-        notes: &mut Notes,
-        mut take: impl FnMut(&str, Node<'a>, &mut Notes),
-    ) -> Result<(), Refused> {
-        for (key, field) in self.entries(notes)? {
-            if !known.concat().contains(&key) {
-                field.refuse(notes, unknown(key, &known.concat()));
-            } else if !field.is_null() || nullable.contains(&key) {
-                take(key, field, notes);
+        for (name, field) in self.entries(notes)? {
+            if !take(name, &field, notes) {
+                field.refuse(notes, unknown(name, known));
             }
         }
         Ok(())
@@ -103,13 +87,13 @@ impl<'a> Node<'a> {
         Ok(table.iter().map(entry).collect())
     }
 
-    /// Whether there is a name and nothing after it.
+    /// Whether it is null.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.value.kind == ValueKind::Nil
     }
 
-    /// Whether it is text without a character.
+    /// Whether it is an empty text.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         matches!(&self.value.kind, ValueKind::String(text) if text.is_empty())
@@ -133,26 +117,26 @@ impl<'a> Node<'a> {
         Ok(items.iter().enumerate().map(item).collect())
     }
 
-    /// A scalar's text, be it a number or a word.
+    /// The text of a scalar, which may be a number.
     ///
     /// # Errors
     /// It is not a scalar.
     pub fn text(&self, notes: &mut Notes) -> Result<&'a str, Refused> {
-        match &self.value.kind {
-            ValueKind::String(text) => Ok(text),
-            _ => Err(self.mistyped(notes, "a single value")),
-        }
+        let ValueKind::String(text) = &self.value.kind else {
+            return Err(self.mistyped(notes, "a single value"));
+        };
+        Ok(text)
     }
 
-    /// A scalar, by the rules of its type.
+    /// A scalar, parsed as its type.
     ///
     /// # Errors
-    /// It is not a scalar, or not one of that type.
+    /// It is not a scalar, or not of that type.
     pub fn parse<T: FromStr<Err: fmt::Display>>(&self, notes: &mut Notes) -> Result<T, Refused> {
         self.scalar(notes, str::parse)
     }
 
-    /// A scalar, by the rules of `parse`, whose error says what the text is.
+    /// A scalar, parsed with `parse`, whose error says what is wrong with the text.
     ///
     /// # Errors
     /// It is not a scalar, or `parse` refuses it.
@@ -165,7 +149,7 @@ impl<'a> Node<'a> {
         parse(text).map_err(|error| self.refuse(notes, format_args!("{} is {error}", quoted(text))))
     }
 
-    /// As [`Self::scalar`], where what is found must not be quoted: it may be a secret.
+    /// As [`Self::scalar`], for a value that must not be quoted, because it may be a secret.
     ///
     /// # Errors
     /// It is not a scalar, or `parse` refuses it.
@@ -177,8 +161,27 @@ impl<'a> Node<'a> {
         parse(self.text(notes)?).map_err(|error| self.refuse(notes, error))
     }
 
-    /// The path of a file. A relative one is relative to the folder of the configuration, or, if it comes from a variable,
-    /// to the working directory. What is no path is not quoted: it may be a secret.
+    /// As [`Self::parse`], for a value that must be unique `within` a list or the like.
+    ///
+    /// # Errors
+    /// It is not a scalar, not one of that type, or not unique.
+    pub fn unique<T: FromStr<Err: fmt::Display> + fmt::Display>(
+        &self,
+        within: &str,
+        notes: &mut Notes,
+    ) -> Result<T, Refused> {
+        let value: T = self.parse(notes)?;
+        let text = value.to_string();
+        match notes.first_path(within, &text, &self.path) {
+            None => Ok(value),
+            Some(first) => {
+                Err(self.refuse(notes, format_args!("{} is at {first} already: remove or change one", quoted(&text))))
+            }
+        }
+    }
+
+    /// The path of a file. A relative path is relative to the directory of the configuration or, if it comes from a variable,
+    /// to the working directory. A value that is not a path is not quoted, because it may be a secret.
     ///
     /// # Errors
     /// It is not a path.
@@ -190,7 +193,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// As [`Self::file_path`], where `~/` stands for a home, which is not known here.
+    /// As [`Self::file_path`], but a path that begins with `~/` stays as it is.
     ///
     /// # Errors
     /// It is not a path.
@@ -206,21 +209,52 @@ impl<'a> Node<'a> {
             ValueKind::Nil => "nothing",
             ValueKind::Table(_) => "fields",
             ValueKind::Array(_) => "a list",
-            _ => "a single value",
+            ValueKind::String(_)
+            | ValueKind::Boolean(_)
+            | ValueKind::I64(_)
+            | ValueKind::I128(_)
+            | ValueKind::U64(_)
+            | ValueKind::U128(_)
+            | ValueKind::Float(_) => "a single value",
         };
         self.refuse(notes, format_args!("expected {expected}, found {found}"))
     }
 }
 
-/// The longest name that is repeated. The names of fields are shorter, and secrets are usually longer.
+/// Reads a scalar with `parse`, whose error says what is wrong with the text.
+pub fn scalar<T, E: fmt::Display>(
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> impl Fn(&Node<'_>, &mut Notes) -> Result<T, Refused> {
+    move |node, notes| node.scalar(notes, &parse)
+}
+
+/// As [`scalar`], for a value that must not be quoted, because it may be a secret.
+pub fn hidden<T, E: fmt::Display>(
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> impl Fn(&Node<'_>, &mut Notes) -> Result<T, Refused> {
+    move |node, notes| node.hidden(notes, &parse)
+}
+
+/// Reads each item of a list with `item`.
+pub fn list<T>(
+    item: impl Fn(&Node<'_>, &mut Notes) -> Result<T, Refused>,
+) -> impl Fn(&Node<'_>, &mut Notes) -> Result<Vec<T>, Refused> {
+    move |node, notes| {
+        // All items are read, so that all faults are noted.
+        let items: Vec<_> = node.items(notes)?.iter().map(|node| item(node, notes)).collect();
+        items.into_iter().collect()
+    }
+}
+
+/// The longest name that an error repeats. Names of fields are shorter, and secrets are usually longer.
 const MAX_NAME: usize = 28;
 
-/// The path of the field `key` of what `parent` leads to.
+/// The path of the field `key` of the table at `parent`.
 #[must_use]
 pub fn path_to(parent: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     match key.chars().count() {
-        // It is no field's name, and may be a secret.
+        // It is not the name of a field, and may be a secret.
         length if length > MAX_NAME => format!("{parent}[a name of {length} characters]"),
         _ if !plain => format!("{parent}[{key:?}]"),
         _ if parent.is_empty() => key.to_owned(),
@@ -228,20 +262,20 @@ pub fn path_to(parent: &str, key: &str) -> String {
     }
 }
 
-/// What is wrong with the field `key`, which is none of `known`.
+/// The fault of a field `key` that is not one of `known`.
 #[must_use]
 pub fn unknown(key: &str, known: &[&str]) -> String {
     let allowed = if known.is_empty() { "no field here".to_owned() } else { known.join(", ") };
     format!("unknown field{}: expected {allowed}", meant(key, known))
 }
 
-/// What is wrong with the value `text`, which is none of `known`, each of which is a `kind`.
+/// The fault of a value `text` that is not one of `known`. `kind` says what they are.
 #[must_use]
 pub fn unknown_value(text: &str, kind: &str, known: &[&str]) -> String {
     format!("{} is not a {kind}{}: expected {}", quoted(text), meant(text, known), known.join(", "))
 }
 
-/// Which of `known` may have been meant.
+/// The one of `known` that was probably meant.
 fn meant(key: &str, known: &[&str]) -> String {
     let distance = |other: &str| strsim::damerau_levenshtein(&key.to_ascii_lowercase(), other);
     let nearest =
@@ -249,7 +283,7 @@ fn meant(key: &str, known: &[&str]) -> String {
     nearest.map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default()
 }
 
-/// A value as found, in quotes, unless it may be a secret: then only its length is given.
+/// A value, in quotes. Of a value that may be a secret, only the length.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     match (text.chars().count(), shown_of_url(text)) {
@@ -261,7 +295,7 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// Whether it is a name in the style of constants, such as that of a cipher suite. No secret is made of short words.
+/// Whether it is a name in the style of constants, such as that of a cipher suite. Secrets do not consist of short words.
 fn is_constant(text: &str) -> bool {
     let is_word = |word: &str| {
         (1..=10).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
@@ -269,7 +303,7 @@ fn is_constant(text: &str) -> bool {
     text.contains('_') && text.len() <= 64 && text.split('_').all(is_word)
 }
 
-/// Scheme and host of a URL, or a host alone, if it looks like one. A long path or query may hold a token.
+/// Scheme and host of a URL, or a host alone, if it looks like one. A long path or query may contain a token.
 fn shown_of_url(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
     let (host, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));

@@ -1,7 +1,7 @@
-//! The file's text as a tree.
+//! Parses the text of a file into a tree.
 //!
-//! The `config` crate can read YAML too. Here every scalar stays the text that it is, so that an account named 007 is
-//! not called 7, every field given twice is found, and a hostile file can neither nest nor multiply itself.
+//! The `config` crate can read YAML too. Here each scalar stays text, so that an account named 007 does not become 7; duplicate
+//! fields are reported; and a malicious file can neither nest deeply nor multiply itself.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ use yaml_rust2::{
 
 use super::{Faults, MAX_DEPTH, Notes, path_to};
 
-/// What some editors put in front of UTF-8.
+/// Some editors write it before UTF-8 text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// YAML's own name of text, written `!!str`.
+/// The tag of text, which is written `!!str`.
 const TEXT: &str = "tag:yaml.org,2002:str";
 
-/// A list or a table of which the end is not read yet.
+/// A list or a table whose end has not been read yet.
 enum Open {
     List(Vec<Value>),
     Table { entries: Map<String, Value>, key: Option<(String, usize)> },
@@ -33,10 +33,10 @@ struct Reader {
     notes: Notes,
 }
 
-/// The table that `text` is; without any field if there is nothing in it. `example` is one of its fields.
+/// The table in `text`, which has no fields if the text is empty. `example` is one of its fields, for an error.
 ///
 /// # Errors
-/// Text that is not one YAML table, or one that names a field twice.
+/// The text is not a YAML table, or a field is given twice.
 pub fn read(text: &str, example: &str) -> Result<Value, Faults> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     check_characters(text)?;
@@ -49,10 +49,10 @@ pub fn read(text: &str, example: &str) -> Result<Value, Faults> {
         }
         reader.take(event, mark)?;
     }
-    let root = match reader.root.map_or(ValueKind::Nil, |root| root.kind) {
-        ValueKind::Nil => ValueKind::Table(Map::new()),
-        root @ ValueKind::Table(_) => root,
-        _ => {
+    let root = match reader.root.map(|root| root.kind) {
+        None | Some(ValueKind::Nil) => Map::new(),
+        Some(ValueKind::Table(fields)) => fields,
+        Some(_) => {
             let expected = "not a configuration: expected fields at its top level, such as";
             return Err(Faults::of_file(format!("{expected} {example}:")));
         }
@@ -97,7 +97,9 @@ impl Reader {
                 Ok(())
             }
             Event::Alias(_) => Err(at(mark, "aliases (*name) are not taken: write the value out")),
-            _ => Ok(()),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart | Event::DocumentEnd => {
+                Ok(())
+            }
         }
     }
 
@@ -129,7 +131,7 @@ impl Reader {
         }
     }
 
-    /// The way to the field `name` of the innermost table.
+    /// The path of the field `name` of the innermost table.
     fn path(&self, name: &str) -> String {
         let outer = &self.open[..self.open.len().saturating_sub(1)];
         let parent = outer.iter().fold(String::new(), |path, open| match open {
@@ -140,7 +142,7 @@ impl Reader {
     }
 }
 
-/// A scalar without quotes: YAML has several ways to say nothing.
+/// The value of a scalar without quotes, which may be null.
 #[must_use]
 pub fn plain_scalar(text: String) -> ValueKind {
     match text.as_str() {
@@ -149,8 +151,8 @@ pub fn plain_scalar(text: String) -> ValueKind {
     }
 }
 
-/// Refuses the characters that YAML refuses. The parser takes a NUL for the end of the file, and would drop what follows.
-/// Of the characters that end a line in one version of YAML and not in the next, the usual ones alone are accepted.
+/// Refuses the characters that YAML does not allow. The parser takes a NUL for the end of the file, and would ignore the rest.
+/// Characters that end a line in only one of the YAML versions are refused as well.
 fn check_characters(text: &str) -> Result<(), Faults> {
     let is_accepted = |character: char| match character {
         '\u{2028}' | '\u{2029}' => false,
@@ -168,7 +170,7 @@ fn check_characters(text: &str) -> Result<(), Faults> {
     }
 }
 
-/// Refuses tags: they would say that a value is not what it looks like.
+/// Refuses tags, which change the type of a value.
 fn check_tag(tag: Option<&Tag>, mark: Marker) -> Result<(), Faults> {
     match tag {
         Some(tag) if format!("{}{}", tag.handle, tag.suffix) != TEXT => {
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_are_not_text_are_refused_wherever_they_are() {
+    fn characters_that_are_not_text_are_refused_everywhere() {
         let fix = "remove it, or restore the file if it is damaged";
         for code in (0..0x20).chain(0x7f..0xa0).chain([0x2028, 0x2029, 0xfffe, 0xffff]) {
             let character = char::from_u32(code).unwrap();
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_but_for_text_and_merge_keys_are_refused() {
+    fn tags_other_than_text_and_merge_keys_are_refused() {
         assert!(read("a: !!str 1\nb: !<tag:yaml.org,2002:str> 2\n'<<': 3", "a").is_ok());
         let tags = "line 1: tags (!name) are not accepted: write the value without it";
         for text in
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(fault("<<: {a: 1}"), "line 1: merge keys (<<) are not accepted: write the fields out");
     }
 
-    /// None of these overflows the stack, nor grows with the square of its length.
+    /// None of these overflows the stack or takes quadratic time.
     #[test]
     fn a_large_file_of_anything_is_read() {
         for piece in [
@@ -272,9 +274,9 @@ mod tests {
     }
 
     proptest! {
-        /// A field in what follows is either found, or the reason to refuse the file.
+        /// A field after the random text is either read, or the file is refused.
         #[test]
-        fn nothing_that_follows_is_dropped(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..20)) {
+        fn no_field_is_ignored(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..20)) {
             let text = pieces.concat();
             for follows in ["\nlast: 1", "\n---\nlast: 1", "\n...\nlast: 1"] {
                 if let Ok(tree) = read(&format!("{text}{follows}"), "a") {

@@ -82,10 +82,9 @@ pub(crate) fn signed(
 
 /// The answer to a request.
 pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Response<Bytes> {
-    match simulator.handle(request) {
-        Reply::Response(response) => response,
-        other => panic!("no answer: {other:?}"),
-    }
+    let reply = simulator.handle(request);
+    let Reply::Response(response) = reply else { panic!("no answer: {reply:?}") };
+    response
 }
 
 /// What the answer to a request says.

@@ -57,10 +57,9 @@ impl World {
     }
 
     fn said(&self, request: &Request<Bytes>) -> Value {
-        match self.simulator.handle(request) {
-            Reply::Response(response) => serde_json::from_slice::<Value>(response.body()).unwrap()["Response"].take(),
-            other => panic!("{other:?}"),
-        }
+        let reply = self.simulator.handle(request);
+        let Reply::Response(response) = reply else { panic!("{reply:?}") };
+        serde_json::from_slice::<Value>(response.body()).unwrap()["Response"].take()
     }
 
     /// The code of the error, or null.
@@ -119,12 +118,9 @@ impl World {
 
     fn metadata(&self, path: &str) -> (u16, String) {
         let request = Request::get(format!("http://metadata.tencentyun.com{path}")).body(Bytes::new()).unwrap();
-        match self.simulator.handle_metadata(&request) {
-            Reply::Response(response) => {
-                (response.status().as_u16(), String::from_utf8(response.into_body().to_vec()).unwrap())
-            }
-            other => panic!("{other:?}"),
-        }
+        let reply = self.simulator.handle_metadata(&request);
+        let Reply::Response(response) = reply else { panic!("{reply:?}") };
+        (response.status().as_u16(), String::from_utf8(response.into_body().to_vec()).unwrap())
     }
 }
 
