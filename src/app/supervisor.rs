@@ -227,7 +227,7 @@ impl Supervisor {
             account: Arc::clone(&member.account),
             metrics: self.own.account(&configured.name),
             clock: Arc::clone(&self.dependencies.clock),
-            random: self.dependencies.random(),
+            random: self.dependencies.random().into(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
             on_members: Box::new(move || joined.notify_one()),
             polls_once: self.polls_once,

@@ -1,4 +1,4 @@
-//! Logs what fails, and when it is over: once, not once a poll.
+//! Logs when polls of a user begin to fail, and when they succeed again: once, not once a poll.
 //!
 //! An error of one user is logged for each user. An error of the account, or of the connection to the API, fails all polls of
 //! the account: it is logged for the first two users.
@@ -21,21 +21,21 @@ pub struct FailureLog {
 // === impl FailureLog ===
 
 impl FailureLog {
-    /// Of an account where nothing has failed yet.
+    /// No user of the account has failed yet.
     #[must_use]
     pub fn of(account: AccountName) -> Self {
         Self { account, down: HashMap::new(), users: HashMap::new() }
     }
 
     /// A poll of the user failed.
-    pub fn began(&mut self, uin: Uin, reason: Reason, error: &impl fmt::Display) {
+    pub fn record(&mut self, uin: Uin, reason: Reason, error: &impl fmt::Display) {
         let before = self.down.insert(uin, reason);
         if before == Some(reason) {
             debug!(account = %self.account, %uin, reason = reason.label(), %error, "poll still fails");
             return;
         }
         if let Some(before) = before {
-            self.one_less(before);
+            self.decrement(before);
         }
         let users = self.users.entry(reason).or_default();
         *users += 1;
@@ -56,9 +56,9 @@ impl FailureLog {
     }
 
     /// A poll of the user succeeded.
-    pub fn over(&mut self, uin: Uin) {
+    pub fn clear(&mut self, uin: Uin) {
         let Some(reason) = self.down.remove(&uin) else { return };
-        let left = self.one_less(reason);
+        let left = self.decrement(reason);
         if reason.is_user_specific() {
             info!(account = %self.account, %uin, reason = reason.label(), "poll succeeds again");
         } else if left == 0 {
@@ -66,18 +66,18 @@ impl FailureLog {
         }
     }
 
-    /// Forgets the users that are no longer there.
+    /// Forgets the other users.
     pub fn retain(&mut self, is_there: impl Fn(Uin) -> bool) {
         let gone: Vec<(Uin, Reason)> =
             self.down.iter().filter(|(uin, _)| !is_there(**uin)).map(|(uin, reason)| (*uin, *reason)).collect();
         for (uin, reason) in gone {
             self.down.remove(&uin);
-            self.one_less(reason);
+            self.decrement(reason);
         }
     }
 
-    /// Tells how many users are left that fail for the reason.
-    fn one_less(&mut self, reason: Reason) -> usize {
+    /// Returns how many users still fail for the reason.
+    fn decrement(&mut self, reason: Reason) -> usize {
         let users = self.users.entry(reason).or_default();
         *users = users.saturating_sub(1);
         *users
@@ -109,19 +109,19 @@ mod tests {
 
     /// What is logged, from level info on, when so many users fail for a reason of the account and then succeed.
     fn logged(users: u64) -> String {
-        let log = Log::default();
-        let writer = log.clone();
+        let lines = Log::default();
+        let writer = lines.clone();
         with_default(fmt().with_ansi(false).with_writer(move || writer.clone()).finish(), || {
-            let mut outages = FailureLog::of("prod".parse().unwrap());
+            let mut log = FailureLog::of("prod".parse().unwrap());
             let uins: Vec<Uin> = (1..=users).map(|uin| uin.to_string().parse().unwrap()).collect();
             for uin in &uins {
-                outages.began(*uin, Reason::Timeout, &"no answer");
+                log.record(*uin, Reason::Timeout, &"no answer");
             }
             for uin in &uins {
-                outages.over(*uin);
+                log.clear(*uin);
             }
         });
-        let bytes = log.0.lock().clone();
+        let bytes = lines.0.lock().clone();
         String::from_utf8(bytes).unwrap()
     }
 

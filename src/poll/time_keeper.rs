@@ -9,12 +9,12 @@ use tracing::{info, warn};
 
 use crate::inventory::AccountName;
 
-/// How many requests in a row may be asked again at once because they were refused for their time. As many may be under
-/// way when it is found out that the machine's clock is wrong.
+/// How many requests in a row may be sent again at once because their time was refused. As many may be in flight when the
+/// machine's clock turns out to be wrong.
 const MAX_RETRIES: u32 = 32;
 
-/// How long the machine's clock must have been right before that is logged. A clock that changes to and fro is logged
-/// once.
+/// How long the machine's clock must have been right before that is logged. A clock that changes back and forth is
+/// logged once.
 const RIGHT_FOR: Duration = Duration::from_mins(10);
 
 /// The time of one account.
@@ -23,7 +23,7 @@ pub(super) struct TimeKeeper {
     api: ApiTime,
     signing: SigningClock,
     retries_left: u32,
-    /// A user whose answer was noted by the machine's clock while another may turn out to be right.
+    /// A user whose answer was dated by the machine's clock while the API's may turn out to be right.
     undecided: Option<Uin>,
     wrong_is_logged: bool,
     right_since: Option<Instant>,
@@ -31,42 +31,39 @@ pub(super) struct TimeKeeper {
 
 /// What an accepted answer has changed.
 pub(super) struct Noted {
-    /// The API's clock, where there is one that is believed.
+    /// The API's clock, if it is used.
     pub(super) believed: Option<ApiClock>,
-    /// A user whose last answer was noted by a clock that was so far behind the one that is believed now.
+    /// A user whose last answer was dated by a clock that was so far behind the one that is used now.
     pub(super) corrected: Option<(Uin, SignedDuration)>,
 }
 
 // === impl TimeKeeper ===
 
 impl TimeKeeper {
-    /// What to sign a request with, where the time is `now`.
+    /// The time to sign a request with at `now`.
     pub(super) fn signing(&self, now: Timestamp) -> Timestamp {
         self.signing.now(now)
     }
 
-    /// The answer to an accepted request, a poll of the user `polled` if it was one, says that it is `time`. The machine's
-    /// clock says `local`.
-    pub(super) fn accepted(
-        &mut self,
-        time: Timestamp,
-        local: Timestamp,
-        polled: Option<Uin>,
-        account: &AccountName,
-    ) -> Noted {
+    /// The answer to an accepted request says that it is `time`. The machine's clock says `local`.
+    pub(super) fn accepted(&mut self, time: Timestamp, local: Timestamp, account: &AccountName) -> Noted {
         self.api.accepted(time, local);
         let believed = self.api.believed();
         let now = believed.map_or(local, |clock| clock.correct(local));
         self.signing.accepted(time, now);
         self.retries_left = MAX_RETRIES;
         self.log(now.duration_since(local), account);
-        let before = std::mem::replace(&mut self.undecided, polled.filter(|_| self.api.is_open()));
-        let corrected = before.filter(|_| now != local).map(|uin| (uin, now.duration_since(local)));
+        let corrected = self.undecided.take().filter(|_| now != local).map(|uin| (uin, now.duration_since(local)));
         Noted { believed, corrected }
     }
 
-    /// A request that was signed at `signed_at` was refused for its time, and the answer says that it is `time`. The time
-    /// that is gone by is `now`. Tells whether the request should be sent again at once.
+    /// The last accepted answer was that to a poll of the user, and has been dated.
+    pub(super) fn dated(&mut self, uin: Uin) {
+        self.undecided = Some(uin).filter(|_| self.api.is_open());
+    }
+
+    /// A request that was signed at `signed_at` was refused for its time at `now`, and the answer says that it is `time`.
+    /// Returns whether to send it again at once.
     pub(super) fn refused(&mut self, time: Timestamp, signed_at: Timestamp, local: Timestamp, now: Timestamp) -> bool {
         self.api.refused(time, local);
         let has_a_chance = self.signing.refused(time, signed_at, now) && self.retries_left > 0;
@@ -118,10 +115,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_noted_before_the_clock_was_known_is_corrected() {
         let (mut time, account, uin) = (TimeKeeper::default(), "a".parse().unwrap(), Uin::try_from(7).unwrap());
-        let mut accepted = |uin| time.accepted(start() + HOUR, start(), uin, &account).corrected;
-        assert_eq!(accepted(Some(uin)), None);
-        assert_eq!(accepted(None), Some((uin, HOUR)));
-        assert_eq!(accepted(None), None);
+        let accepted = |time: &mut TimeKeeper| time.accepted(start() + HOUR, start(), &account).corrected;
+        assert_eq!(accepted(&mut time), None);
+        time.dated(uin);
+        assert_eq!(accepted(&mut time), Some((uin, HOUR)));
+        assert_eq!(accepted(&mut time), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -130,7 +128,7 @@ mod tests {
         let again = |second: i64| start() + SignedDuration::from_hours(second);
         let asked = (0..1_000).filter(|hour| time.refused(again(*hour), start() - HOUR, start(), start())).count();
         assert_eq!(asked, MAX_RETRIES as usize);
-        let _ = time.accepted(start(), start(), None, &"a".parse().unwrap());
+        let _ = time.accepted(start(), start(), &"a".parse().unwrap());
         assert!(time.refused(start(), start() - HOUR, start(), start()));
     }
 

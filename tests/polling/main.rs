@@ -14,5 +14,6 @@ mod one_look;
 mod organization;
 mod renewal;
 mod short_budget;
+mod stale_connections;
 mod sweeps;
 mod throttled;

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{AccessKey, AccessKeyId, Action, Context, rows::Rows, text::Text};
 
@@ -21,8 +21,9 @@ const TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 /// Asks when keys were last used: at most [`GetSecurityLastUsed::MAX_KEYS`], each once.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct GetSecurityLastUsed<'a> {
-    secret_id_list: Vec<&'a str>,
+pub struct GetSecurityLastUsed {
+    #[serde(serialize_with = "exposed")]
+    secret_id_list: Vec<AccessKeyId>,
 }
 
 /// When a key was last used.
@@ -54,24 +55,24 @@ struct Row {
 
 // === impl GetSecurityLastUsed ===
 
-impl<'a> GetSecurityLastUsed<'a> {
+impl GetSecurityLastUsed {
     /// The most keys that one request may name.
     pub const MAX_KEYS: usize = 10;
 
     /// Of these keys. Of more than [`GetSecurityLastUsed::MAX_KEYS`], the first.
     #[must_use]
-    pub fn of(ids: impl IntoIterator<Item = &'a AccessKeyId>) -> Self {
-        let mut secret_id_list: Vec<&str> = vec![];
+    pub fn of<'a>(ids: impl IntoIterator<Item = &'a AccessKeyId>) -> Self {
+        let mut secret_id_list = vec![];
         for id in ids {
-            if secret_id_list.len() < GetSecurityLastUsed::MAX_KEYS && !secret_id_list.contains(&id.expose()) {
-                secret_id_list.push(id.expose());
+            if secret_id_list.len() < Self::MAX_KEYS && !secret_id_list.contains(id) {
+                secret_id_list.push(id.clone());
             }
         }
         Self { secret_id_list }
     }
 }
 
-impl Action for GetSecurityLastUsed<'_> {
+impl Action for GetSecurityLastUsed {
     const SERVICE: &'static str = "cam";
     const NAME: &'static str = "GetSecurityLastUsed";
     const VERSION: &'static str = "2019-01-16";
@@ -91,7 +92,7 @@ impl Action for GetSecurityLastUsed<'_> {
     }
 
     fn scrub(&self, text: &str) -> String {
-        self.secret_id_list.iter().fold(text.to_owned(), |text, id| text.replace(id, "[redacted]"))
+        self.secret_id_list.iter().fold(text.to_owned(), |text, id| text.replace(id.expose(), "[redacted]"))
     }
 }
 
@@ -113,6 +114,10 @@ impl Row {
         }
         Ok(last_use.map_or(LastUse::Never, LastUse::At))
     }
+}
+
+fn exposed<S: Serializer>(ids: &[AccessKeyId], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ids.iter().map(AccessKeyId::expose))
 }
 
 fn start_of(date: &str, zone: Offset) -> Option<Timestamp> {

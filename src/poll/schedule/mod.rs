@@ -1,14 +1,14 @@
-//! Whose turn it is.
+//! Decides which user is polled next, and when.
 //!
-//! Every user has a phase, a place in the interval. It is a hash of who the user is, and the intervals are counted from the
-//! Unix epoch, so load is flat and a restart moves nobody. Only the first turn is not at its phase: the first sweep goes
-//! as fast as the budget allows.
+//! Every user has a phase, a place in the interval. It is a hash of account and UIN, and the intervals are counted from the
+//! Unix epoch, so load is flat and a restart changes no phase. Only a user's first slot is not at its phase: the first sweep
+//! goes as fast as the budget allows.
 //!
-//! When the budget is short, turns wait. Of those that wait, the user that was never asked goes first, then the one
-//! whose last turn is longest ago. For users that are answered that is the one longest without success; one that fails
-//! has had its turn, or those that fail would starve the others. A retry goes only when no turn waits. A throttled user
-//! keeps its turn, but is asked after ever longer waits, and behind those that were never asked: one that is throttled
-//! each time must not starve the others either.
+//! If the budget is short, slots wait. Of those that wait, a user that was never polled goes first, then the one whose last
+//! slot is longest ago. For users that succeed that is the one longest without success; one that fails has had its slot, or
+//! those that fail would starve the others. A retry goes only when no slot waits. A throttled user keeps its slot, but is
+//! polled after ever longer waits, and behind those that were never polled: one that is throttled each time must not starve
+//! the others either.
 
 use std::{
     cmp::Reverse,
@@ -18,15 +18,15 @@ use std::{
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tencentcloud_api::{Connection, Uin};
+use tencentcloud_api::Uin;
 use tokio::time::Instant;
 
 use crate::inventory::{self, AccountName};
 
-/// The longest that a user who fails for good waits to be asked again, unless the interval itself is longer.
+/// The longest wait of a user that fails permanently, unless the interval itself is longer.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// The turns of an account's users.
+/// The slots of an account's users.
 #[derive(Debug)]
 pub struct Schedule {
     account: AccountName,
@@ -45,18 +45,18 @@ pub struct Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
     uin: Uin,
-    /// Which of all turns it is. A user has one at a time; those it had before count for nothing.
+    /// The number of the slot. A user has one slot at a time; earlier ones are void.
     stamp: u64,
 }
 
-/// Who goes next.
+/// Which user is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// This one, now.
+    /// This user, now.
     Now(Slot),
-    /// Idle before this time.
+    /// None before this time.
     At(Instant),
-    /// Idle until one of those under way is back.
+    /// None until a poll in flight has ended.
     Idle,
 }
 
@@ -66,23 +66,21 @@ struct User {
     phase: u64,
     stamp: u64,
     under_way: bool,
-    /// When its turn was, or will be, due.
+    /// When its slot was, or will be, due.
     due: Instant,
-    /// When it last had a turn, in milliseconds since the start; nothing if it never had one.
+    /// When it last had a slot, in milliseconds since the start; `None` if it never had one.
     last: Option<i64>,
-    /// How often in a row it failed for good.
+    /// How often in a row it failed permanently.
     failures: u32,
-    /// Retries since its turn.
+    /// Retries since its slot.
     retries: u32,
-    /// How often its turn was postponed.
+    /// How often its slot was postponed.
     postponed: u32,
-    /// Whether its last request was lost with the connection it went over.
-    lost: bool,
-    /// Whether the sweep under way still waits for it.
+    /// Whether the current sweep still waits for it.
     awaited: bool,
 }
 
-/// Turns go before retries.
+/// Slots go before retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     Slot,
@@ -93,7 +91,7 @@ enum Class {
 struct Waiting {
     until: Instant,
     class: Class,
-    turn: Slot,
+    slot: Slot,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,10 +99,10 @@ struct Ready {
     class: Class,
     last: Option<i64>,
     postponed: u32,
-    turn: Slot,
+    slot: Slot,
 }
 
-/// A sweep: every user once, but for those that fail for good.
+/// A sweep: every user once, except those that fail permanently.
 #[derive(Debug)]
 struct Sweep {
     started: Instant,
@@ -117,7 +115,7 @@ struct Sweep {
 // === impl Schedule ===
 
 impl Schedule {
-    /// Of an account's users, of whom there are none yet, each once an interval. The time of day is `now`.
+    /// The schedule of an account without users, each of which is polled once an interval. The time of day is `now`.
     #[must_use]
     pub fn new(account: AccountName, interval: Duration, now: Timestamp) -> Self {
         let start = Instant::now();
@@ -134,8 +132,8 @@ impl Schedule {
         }
     }
 
-    /// These are the users from now on, each with the time since its last success, where there was one. New ones go at
-    /// once; turns of those that are no longer there count for nothing.
+    /// Replaces the users, each with the time since its last success, if there was one. New ones are due at once; slots of
+    /// users that are removed are void.
     pub fn set_users(&mut self, users: impl IntoIterator<Item = (Uin, Option<Duration>)>) {
         let mut before = std::mem::take(&mut self.users);
         for (uin, since_success) in users {
@@ -148,7 +146,7 @@ impl Schedule {
         self.sweep.awaited = self.users.values().filter(|user| user.awaited).count();
     }
 
-    /// Each once in this interval from now on.
+    /// Replaces the interval.
     pub fn set_interval(&mut self, interval: Duration) {
         if interval == self.interval {
             return;
@@ -159,14 +157,14 @@ impl Schedule {
         for Reverse(entry) in std::mem::take(&mut self.waiting) {
             if entry.until <= now {
                 self.waiting.push(Reverse(entry));
-            } else if self.is_current(entry.turn) {
-                let next = self.phase_after(entry.turn.uin, now);
-                self.wait_for_turn(entry.turn.uin, next);
+            } else if self.is_current(entry.slot) {
+                let next = self.phase_after(entry.slot.uin, now);
+                self.wait_for_slot(entry.slot.uin, next);
             }
         }
     }
 
-    /// Whoever failed for good is asked again at once.
+    /// Users that failed permanently are due at once.
     pub fn reset_failures(&mut self) {
         let mut back = vec![];
         for (uin, user) in &mut self.users {
@@ -175,128 +173,112 @@ impl Schedule {
             }
         }
         for uin in back {
-            self.wait_for_turn(uin, Instant::now());
+            self.wait_for_slot(uin, Instant::now());
         }
     }
 
-    /// Who goes next. Stays so until [`Self::begin`].
+    /// The next slot. It stays the next one until [`Self::begin`].
     pub fn next_action(&mut self) -> Next {
         let now = Instant::now();
         while let Some(Reverse(first)) = self.waiting.peek() {
-            let (turn, class, until) = (first.turn, first.class, first.until);
-            let Some(user) = self.users.get(&turn.uin).filter(|user| user.stamp == turn.stamp) else {
+            let (slot, class, until) = (first.slot, first.class, first.until);
+            let Some(user) = self.users.get(&slot.uin).filter(|user| user.stamp == slot.stamp) else {
                 self.waiting.pop();
                 continue;
             };
             if until > now {
                 break;
             }
-            self.ready.push(Reverse(Ready { class, last: user.last, postponed: user.postponed, turn }));
+            self.ready.push(Reverse(Ready { class, last: user.last, postponed: user.postponed, slot }));
             self.waiting.pop();
         }
         while let Some(Reverse(first)) = self.ready.peek() {
-            if self.is_current(first.turn) {
-                return Next::Now(first.turn);
+            if self.is_current(first.slot) {
+                return Next::Now(first.slot);
             }
             self.ready.pop();
         }
         self.waiting.peek().map_or(Next::Idle, |Reverse(first)| Next::At(first.until))
     }
 
-    /// When the turn that goes next was, or will be, due; nothing where only retries are left.
+    /// When the next slot was, or will be, due; `None` if only retries are left.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         match self.ready.peek() {
-            Some(Reverse(Ready { class: Class::Slot, turn, .. })) => self.users.get(&turn.uin).map(|user| user.due),
+            Some(Reverse(Ready { class: Class::Slot, slot, .. })) => self.users.get(&slot.uin).map(|user| user.due),
             Some(_) => None,
             None => self.waiting.peek().map(|Reverse(first)| first.until),
         }
     }
 
-    /// The turn that [`Self::next_action`] named is taken. Tells over which connection.
-    pub fn begin(&mut self, turn: Slot) -> (Slot, Connection) {
+    /// Takes the slot that [`Self::next_action`] returned.
+    pub fn begin(&mut self, slot: Slot) -> Slot {
         let retry = self.ready.pop().is_some_and(|Reverse(first)| first.class == Class::Retry);
         let stamp = self.stamp();
-        let Some(user) = self.users.get_mut(&turn.uin) else { return (turn, Connection::Pooled) };
+        let Some(user) = self.users.get_mut(&slot.uin) else { return slot };
         user.stamp = stamp;
         user.under_way = true;
         if !retry {
             user.retries = 0;
         }
-        let connection = if std::mem::take(&mut user.lost) { Connection::Fresh } else { Connection::Pooled };
-        (Slot { stamp, ..turn }, connection)
+        Slot { stamp, ..slot }
     }
 
-    /// The user goes once more, at once and over a fresh connection: the one that its request went over was closed.
-    pub fn again(&mut self, turn: Slot) {
-        if let Some(user) = self.current(turn) {
-            user.lost = true;
-            self.wait(turn.uin, Class::Slot, Instant::now());
-        }
-    }
-
-    /// The user keeps its turn, and is asked again after `wait`.
-    pub fn later(&mut self, turn: Slot, wait: Duration) {
-        if self.current(turn).is_some() {
-            self.wait(turn.uin, Class::Slot, Instant::now() + wait);
-        }
-    }
-
-    /// The user was answered, and need not be asked before its next turn. Returns when that is, here and in the next two.
-    pub fn done(&mut self, turn: Slot) -> Option<Instant> {
-        self.current(turn)?.failures = 0;
-        let next = self.had_a_turn(turn.uin, self.interval);
-        self.wait_for_turn(turn.uin, next);
+    /// The poll succeeded. Returns when the user's next slot is due, here and in the next two.
+    pub fn done(&mut self, slot: Slot) -> Option<Instant> {
+        self.current(slot)?.failures = 0;
+        let next = self.had_slot(slot.uin, self.interval);
+        self.wait_for_slot(slot.uin, next);
         Some(next)
     }
 
-    /// The user failed, and will do so again: each time it is asked after twice as long, up to an hour.
-    pub fn fail_permanently(&mut self, turn: Slot) -> Option<Instant> {
+    /// The poll failed permanently: each time the wait is twice as long, up to an hour.
+    pub fn fail_permanently(&mut self, slot: Slot) -> Option<Instant> {
         let interval = self.interval;
-        let user = self.current(turn)?;
+        let user = self.current(slot)?;
         let longer = interval.saturating_mul(2u32.saturating_pow(user.failures));
         user.failures += 1;
-        let next = self.had_a_turn(turn.uin, longer.min(LONGEST_WAIT.max(interval)));
-        self.wait_for_turn(turn.uin, next);
+        let next = self.had_slot(slot.uin, longer.min(LONGEST_WAIT.max(interval)));
+        self.wait_for_slot(slot.uin, next);
         Some(next)
     }
 
-    /// The user failed with something that may pass: it goes again after `wait`, which is told how many retries there
-    /// were since its turn, unless its next turn comes first.
-    pub fn retry(&mut self, turn: Slot, wait: impl FnOnce(u32) -> Duration) -> Option<Instant> {
-        let at = Instant::now() + wait(self.current(turn)?.retries);
-        let next = self.had_a_turn(turn.uin, self.interval);
-        self.wait_for_turn(turn.uin, next);
+    /// The poll failed transiently: the user is polled again after `wait`, which gets the number of retries since its slot,
+    /// unless its next slot comes first.
+    pub fn retry(&mut self, slot: Slot, wait: impl FnOnce(u32) -> Duration) -> Option<Instant> {
+        let at = Instant::now() + wait(self.current(slot)?.retries);
+        let next = self.had_slot(slot.uin, self.interval);
+        self.wait_for_slot(slot.uin, next);
         if at < next
-            && let Some(user) = self.users.get_mut(&turn.uin)
+            && let Some(user) = self.users.get_mut(&slot.uin)
         {
             user.retries += 1;
-            let turn = Slot { uin: turn.uin, stamp: user.stamp };
-            self.waiting.push(Reverse(Waiting { until: at, class: Class::Retry, turn }));
+            let slot = Slot { uin: slot.uin, stamp: user.stamp };
+            self.waiting.push(Reverse(Waiting { until: at, class: Class::Retry, slot }));
         }
         Some(next.min(at))
     }
 
-    /// The user was throttled: it keeps its turn, and goes again after `wait`, which gets how often it was postponed
-    /// before. Not so if an interval has passed since its turn was due: then this is a failure, and returns `false`.
-    pub fn defer(&mut self, turn: Slot, wait: impl FnOnce(u32) -> Duration) -> bool {
+    /// The poll was throttled: the user keeps its slot, and is polled again after `wait`, which gets how often it was
+    /// postponed before. If an interval has passed since the slot was due, this is a failure, and returns `false`.
+    pub fn defer(&mut self, slot: Slot, wait: impl FnOnce(u32) -> Duration) -> bool {
         let interval = self.interval;
-        let Some(user) = self.current(turn) else { return true };
+        let Some(user) = self.current(slot) else { return true };
         if user.due.elapsed() >= interval {
             return false;
         }
         let at = Instant::now() + wait(user.postponed);
         user.postponed = user.postponed.saturating_add(1);
-        self.wait(turn.uin, Class::Slot, at);
+        self.wait(slot.uin, Class::Slot, at);
         true
     }
 
-    /// Notes that the user has been asked. Tells how long the sweep took when it was the last of one.
-    pub fn swept(&mut self, turn: Slot) -> Option<Duration> {
+    /// The user has been polled. Returns how long the sweep took, if it was the last one.
+    pub fn swept(&mut self, slot: Slot) -> Option<Duration> {
         if self.sweep.awaited == 0 {
             self.start_sweep();
         }
-        let user = self.current(turn)?;
+        let user = self.current(slot)?;
         if !std::mem::take(&mut user.awaited) {
             return None;
         }
@@ -310,7 +292,7 @@ impl Schedule {
         Some(took)
     }
 
-    /// How far the sweep under way has got.
+    /// The progress of the current sweep.
     #[must_use]
     pub fn sweep(&self) -> inventory::Sweep {
         let Sweep { asked, awaited, last_due, .. } = self.sweep;
@@ -323,24 +305,14 @@ impl Schedule {
         let last =
             since_success.map(|ago| now.saturating_sub_unsigned(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)));
         let phase = phase(&self.account, uin);
-        let user = User {
-            phase,
-            last,
-            due,
-            stamp: 0,
-            under_way: false,
-            failures: 0,
-            retries: 0,
-            postponed: 0,
-            lost: false,
-            awaited: true,
-        };
+        let user =
+            User { phase, last, due, stamp: 0, under_way: false, failures: 0, retries: 0, postponed: 0, awaited: true };
         self.users.insert(uin, user);
-        self.wait_for_turn(uin, due);
+        self.wait_for_slot(uin, due);
     }
 
-    /// The user has had its turn, now. Its next one is at its phase, `wait` from now, give or take half an interval.
-    fn had_a_turn(&mut self, uin: Uin, wait: Duration) -> Instant {
+    /// The user has had its slot, now. Its next one is at its phase, `wait` from now, give or take half an interval.
+    fn had_slot(&mut self, uin: Uin, wait: Duration) -> Instant {
         let now = Instant::now();
         let since_start = i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX);
         if let Some(user) = self.users.get_mut(&uin) {
@@ -361,7 +333,7 @@ impl Schedule {
         from + Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
     }
 
-    fn wait_for_turn(&mut self, uin: Uin, due: Instant) {
+    fn wait_for_slot(&mut self, uin: Uin, due: Instant) {
         if let Some(user) = self.users.get_mut(&uin) {
             user.due = due;
             if user.awaited {
@@ -376,7 +348,7 @@ impl Schedule {
         if let Some(user) = self.users.get_mut(&uin) {
             user.stamp = stamp;
             user.under_way = false;
-            self.waiting.push(Reverse(Waiting { until, class, turn: Slot { uin, stamp } }));
+            self.waiting.push(Reverse(Waiting { until, class, slot: Slot { uin, stamp } }));
         }
     }
 
@@ -385,12 +357,12 @@ impl Schedule {
         self.stamps
     }
 
-    fn is_current(&self, turn: Slot) -> bool {
-        self.users.get(&turn.uin).is_some_and(|user| user.stamp == turn.stamp)
+    fn is_current(&self, slot: Slot) -> bool {
+        self.users.get(&slot.uin).is_some_and(|user| user.stamp == slot.stamp)
     }
 
-    fn current(&mut self, turn: Slot) -> Option<&mut User> {
-        self.users.get_mut(&turn.uin).filter(|user| user.stamp == turn.stamp)
+    fn current(&mut self, slot: Slot) -> Option<&mut User> {
+        self.users.get_mut(&slot.uin).filter(|user| user.stamp == slot.stamp)
     }
 
     fn start_sweep(&mut self) {
@@ -418,14 +390,14 @@ impl Sweep {
 // === impl Slot ===
 
 impl Slot {
-    /// Whose turn it is.
+    /// The user.
     #[must_use]
     pub fn uin(self) -> Uin {
         self.uin
     }
 }
 
-/// The first half of a hash that stays the same for ever: a restart, an update or another machine must move nobody.
+/// The first half of a hash that never changes: a restart, an update or another machine must change no phase.
 fn phase(account: &AccountName, uin: Uin) -> u64 {
     let hash = Sha256::new().chain_update(account.as_str()).chain_update([0]).chain_update(uin.get().to_be_bytes());
     let hash: [u8; 32] = hash.finalize().into();

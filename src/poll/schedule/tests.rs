@@ -14,34 +14,34 @@ fn schedule(users: u64) -> Schedule {
     schedule
 }
 
-/// The next turn, when its time has come, which is told in milliseconds since the start.
+/// Waits for the next slot. Returns it with the time, in milliseconds since the start.
 async fn next(schedule: &mut Schedule) -> (u128, Slot) {
     loop {
         match schedule.next_action() {
-            Next::Now(turn) => return (schedule.start.elapsed().as_millis(), schedule.begin(turn).0),
+            Next::Now(slot) => return (schedule.start.elapsed().as_millis(), schedule.begin(slot)),
             Next::At(at) => sleep_until(at).await,
-            Next::Idle => panic!("nobody left"),
+            Next::Idle => panic!("no user is left"),
         }
     }
 }
 
 #[test]
-fn phases_are_for_ever() {
+fn phases_never_change() {
     // printf 'prod\0' plus the UIN in eight bytes, sha256sum
     let account = "prod".parse().unwrap();
     assert_eq!(phase(&account, Uin::try_from(100_013_065_917).unwrap()), 5_865_271_093_065_583_118);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_sweep_is_at_once_and_then_everybody_has_a_phase() {
+async fn first_sweep_is_at_once_and_later_ones_follow_the_phases() {
     let mut schedule = schedule(50);
-    let mut turns: HashMap<Uin, Vec<u128>> = HashMap::new();
+    let mut slots: HashMap<Uin, Vec<u128>> = HashMap::new();
     while schedule.start.elapsed() < INTERVAL * 10 {
-        let (at, turn) = next(&mut schedule).await;
-        turns.entry(turn.uin()).or_default().push(at);
-        schedule.done(turn);
+        let (at, slot) = next(&mut schedule).await;
+        slots.entry(slot.uin()).or_default().push(at);
+        schedule.done(slot);
     }
-    for (uin, times) in turns {
+    for (uin, times) in slots {
         assert_eq!(times[0], 0);
         assert!((15_000..=45_000).contains(&times[1]), "{uin}: {times:?}");
         let place = (u128::from(schedule.users[&uin].phase) * 30_000) >> 64;
@@ -55,14 +55,14 @@ async fn the_first_sweep_is_at_once_and_then_everybody_has_a_phase() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_too_little_budget_everybody_gets_a_turn_in_turn() {
+async fn with_too_little_budget_users_are_polled_in_turn() {
     let mut schedule = schedule(50);
     let mut order = vec![];
     for _ in 0..500 {
-        let (_, turn) = next(&mut schedule).await;
-        order.push(turn.uin());
+        let (_, slot) = next(&mut schedule).await;
+        order.push(slot.uin());
         advance(Duration::from_secs(1)).await;
-        schedule.done(turn);
+        schedule.done(slot);
     }
     for round in order.chunks(50) {
         assert_eq!(round, &order[..50]);
@@ -70,7 +70,7 @@ async fn with_too_little_budget_everybody_gets_a_turn_in_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_was_never_asked_goes_first_and_then_who_is_longest_without_success() {
+async fn user_never_polled_goes_first_then_the_longest_without_success() {
     let mut schedule = Schedule::new("prod".parse().unwrap(), INTERVAL, Timestamp::UNIX_EPOCH);
     let ago = [Some(10), Some(1_000), None, Some(500)].map(|ago| ago.map(Duration::from_secs));
     schedule.set_users(uins(4).zip(ago));
@@ -82,28 +82,28 @@ async fn who_was_never_asked_goes_first_and_then_who_is_longest_without_success(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_comes_within_the_interval_or_not_at_all() {
+async fn retry_comes_within_the_interval_or_not_at_all() {
     let mut schedule = schedule(1);
-    let (_, turn) = next(&mut schedule).await;
+    let (_, slot) = next(&mut schedule).await;
     let wait = |retry: u32| Duration::from_secs(10 + u64::from(retry));
-    schedule.retry(turn, wait);
-    let (at, turn) = next(&mut schedule).await;
+    schedule.retry(slot, wait);
+    let (at, slot) = next(&mut schedule).await;
     assert_eq!(at, 10_000);
-    schedule.retry(turn, |retry| {
+    schedule.retry(slot, |retry| {
         assert_eq!(retry, 1);
         INTERVAL * 2
     });
-    let (at, turn) = next(&mut schedule).await;
-    let phase = (u128::from(schedule.users[&turn.uin()].phase) * 30_000) >> 64;
-    assert!(((at + 7_000) % 30_000).abs_diff(phase) <= 2, "the turn comes first");
-    schedule.retry(turn, |retry| {
-        assert_eq!(retry, 0, "a new turn counts its retries anew");
+    let (at, slot) = next(&mut schedule).await;
+    let phase = (u128::from(schedule.users[&slot.uin()].phase) * 30_000) >> 64;
+    assert!(((at + 7_000) % 30_000).abs_diff(phase) <= 2, "the slot comes first");
+    schedule.retry(slot, |retry| {
+        assert_eq!(retry, 0, "a new slot has no retries");
         Duration::ZERO
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_due_goes_before_who_retries() {
+async fn slots_go_before_retries() {
     let mut schedule = schedule(2);
     let (_, failing) = next(&mut schedule).await;
     schedule.retry(failing, |_| Duration::ZERO);
@@ -113,88 +113,72 @@ async fn who_is_due_goes_before_who_retries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_fails_for_good_is_asked_after_twice_as_long_up_to_an_hour_and_at_once_when_forgiven() {
+async fn permanent_failure_doubles_the_wait_up_to_an_hour_until_it_is_reset() {
     let mut schedule = schedule(1);
-    let (mut before, mut turn) = next(&mut schedule).await;
+    let (mut before, mut slot) = next(&mut schedule).await;
     let mut waits = vec![];
     for _ in 0..10 {
-        schedule.fail_permanently(turn);
+        schedule.fail_permanently(slot);
         let (at, next) = next(&mut schedule).await;
         waits.push((at - before).div_ceil(1_000));
-        (before, turn) = (at, next);
+        (before, slot) = (at, next);
     }
     assert!((15..=45).contains(&waits[0]), "{waits:?}");
     assert_eq!(waits[1..], [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
     schedule.reset_failures();
     assert_eq!(schedule.next_action(), Next::Idle, "it is under way");
-    schedule.fail_permanently(turn);
+    schedule.fail_permanently(slot);
     schedule.reset_failures();
     assert!(matches!(schedule.next_action(), Next::Now(_)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_heard_keeps_its_turn_for_an_interval() {
+async fn throttled_user_keeps_its_slot_for_an_interval() {
     let mut schedule = schedule(1);
-    let (_, mut turn) = next(&mut schedule).await;
+    let (_, mut slot) = next(&mut schedule).await;
     while schedule.start.elapsed() < INTERVAL {
-        assert!(schedule.defer(turn, |_| Duration::from_secs(7)));
-        turn = next(&mut schedule).await.1;
+        assert!(schedule.defer(slot, |_| Duration::from_secs(7)));
+        slot = next(&mut schedule).await.1;
     }
-    assert!(!schedule.defer(turn, |_| Duration::from_secs(7)));
-    schedule.done(turn);
+    assert!(!schedule.defer(slot, |_| Duration::from_secs(7)));
+    schedule.done(slot);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_user_waits_ever_longer_and_behind_those_never_asked() {
+async fn throttled_user_waits_ever_longer_and_behind_those_never_polled() {
     let mut schedule = schedule(3);
     let (_, throttled) = next(&mut schedule).await;
     assert!(schedule.defer(throttled, |postponed| Duration::from_secs(postponed.into())));
     for _ in 0..2 {
-        let (_, turn) = next(&mut schedule).await;
-        assert_ne!(turn.uin(), throttled.uin());
-        schedule.done(turn);
+        let (_, slot) = next(&mut schedule).await;
+        assert_ne!(slot.uin(), throttled.uin());
+        schedule.done(slot);
     }
-    let (_, mut turn) = next(&mut schedule).await;
-    assert_eq!(turn.uin(), throttled.uin());
+    let (_, mut slot) = next(&mut schedule).await;
+    assert_eq!(slot.uin(), throttled.uin());
     for times in 1..4 {
-        assert!(schedule.defer(turn, |postponed| {
+        assert!(schedule.defer(slot, |postponed| {
             assert_eq!(postponed, times);
             Duration::from_millis(100)
         }));
-        turn = next(&mut schedule).await.1;
+        slot = next(&mut schedule).await.1;
     }
-    schedule.done(turn);
+    schedule.done(slot);
     let again = loop {
-        let (_, turn) = next(&mut schedule).await;
-        if turn.uin() == throttled.uin() {
-            break turn;
+        let (_, slot) = next(&mut schedule).await;
+        if slot.uin() == throttled.uin() {
+            break slot;
         }
-        schedule.done(turn);
+        schedule.done(slot);
     };
     schedule.defer(again, |postponed| {
-        assert_eq!(postponed, 0, "counted from its turn on");
+        assert_eq!(postponed, 0, "counted from its slot on");
         Duration::ZERO
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_lost_with_its_connection_goes_again_at_once_over_a_fresh_one() {
-    let mut schedule = schedule(1);
-    let Next::Now(turn) = schedule.next_action() else { panic!("nobody is due") };
-    let (turn, connection) = schedule.begin(turn);
-    assert_eq!(connection, Connection::Pooled);
-    schedule.again(turn);
-    let Next::Now(turn) = schedule.next_action() else { panic!("it is not due at once") };
-    let (turn, connection) = schedule.begin(turn);
-    assert_eq!(connection, Connection::Fresh);
-    schedule.done(turn);
-    sleep_until(schedule.next_due().unwrap()).await;
-    let Next::Now(turn) = schedule.next_action() else { panic!("nobody is due") };
-    assert_eq!(schedule.begin(turn).1, Connection::Pooled);
-}
-
-#[tokio::test(start_paused = true)]
-async fn users_come_and_go_and_the_others_keep_their_turns() {
+async fn other_users_keep_their_slots_when_users_change() {
     let mut schedule = schedule(2);
     let (_, first) = next(&mut schedule).await;
     let (_, second) = next(&mut schedule).await;
@@ -205,25 +189,25 @@ async fn users_come_and_go_and_the_others_keep_their_turns() {
     assert_eq!(next(&mut schedule).await.1.uin(), new);
     assert_eq!(schedule.next_due(), due);
     schedule.done(second);
-    assert_eq!(next(&mut schedule).await.1.uin(), first.uin(), "who is gone has no turn");
+    assert_eq!(next(&mut schedule).await.1.uin(), first.uin(), "a removed user has no slot");
     assert_eq!(schedule.next_action(), Next::Idle);
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_interval_moves_those_who_wait_and_not_those_who_are_due() {
+async fn another_interval_moves_slots_that_wait_and_none_that_are_due() {
     let mut schedule = schedule(2);
-    let (_, turn) = next(&mut schedule).await;
-    schedule.done(turn);
+    let (_, slot) = next(&mut schedule).await;
+    schedule.done(slot);
     schedule.set_interval(INTERVAL / 10);
     let (at, other) = next(&mut schedule).await;
-    assert_eq!((at, other.uin() == turn.uin()), (0, false));
+    assert_eq!((at, other.uin() == slot.uin()), (0, false));
     let (at, back) = next(&mut schedule).await;
-    assert_eq!(back.uin(), turn.uin());
+    assert_eq!(back.uin(), slot.uin());
     assert!(at <= 3_000, "{at}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sweep_ends_with_the_last_user_asked() {
+async fn sweep_ends_with_the_last_user_polled() {
     let mut schedule = schedule(2);
     let (_, first) = next(&mut schedule).await;
     assert_eq!(schedule.swept(first), None);
@@ -236,15 +220,15 @@ async fn a_sweep_ends_with_the_last_user_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sweep_tells_how_far_it_is_and_when_its_last_turn_is_due() {
+async fn sweep_reports_its_progress_and_when_its_last_slot_is_due() {
     let mut schedule = schedule(3);
     let start = Instant::now();
     let mut seen = vec![];
     for _ in 0..3 {
         seen.push(schedule.sweep());
-        let (_, turn) = next(&mut schedule).await;
-        schedule.swept(turn);
-        schedule.done(turn);
+        let (_, slot) = next(&mut schedule).await;
+        schedule.swept(slot);
+        schedule.done(slot);
     }
     let sweep = |asked, awaited, last_due| inventory::Sweep { asked, awaited, last_due };
     assert_eq!(seen, [sweep(0, 3, start), sweep(1, 2, start), sweep(2, 1, start)]);
