@@ -172,7 +172,7 @@ impl Arguments {
         match &self.command {
             // There 1 says that something was found.
             Some(Command::List(_)) => ExitCode::from(2),
-            Some(Command::Demo(_) | Command::CheckConfig(_)) | None => ExitCode::FAILURE,
+            Some(Command::Demo(_) | Command::CheckConfig(_) | Command::Healthcheck(_)) | None => ExitCode::FAILURE,
         }
     }
 }

@@ -165,23 +165,25 @@ impl Engine {
         signed_at: Timestamp,
     ) -> Option<(Connection, Duration)> {
         let account = self.account().name();
-        match error {
-            ApiError::StaleConnection(cause) if connection == Connection::Pooled => {
-                debug!(%account, %cause, "the API closed a kept connection: retrying");
-                Some((Connection::Fresh, Duration::ZERO))
-            }
-            ApiError::Api { code, server_time: Some(time), .. } if code.reason() == Reason::ClockSkew => {
-                let mut keeper = self.time.lock();
-                let has_a_chance = keeper.refused(*time, signed_at, self.deps.clock.now(), self.now());
-                has_a_chance.then_some((Connection::Pooled, Duration::ZERO))
-            }
-            error if error.is_credential_error() => {
-                let wait = source.refused(credential, self.now())?;
-                debug!(%account, %error, "credential rejected: retrying with the next one");
-                Some((Connection::Pooled, wait))
-            }
-            _ => None,
+        if let ApiError::StaleConnection(cause) = error
+            && connection == Connection::Pooled
+        {
+            debug!(%account, %cause, "the API closed a kept connection: retrying");
+            return Some((Connection::Fresh, Duration::ZERO));
         }
+        if let ApiError::Api { code, server_time: Some(time), .. } = error
+            && code.reason() == Reason::ClockSkew
+        {
+            let mut keeper = self.time.lock();
+            let has_a_chance = keeper.refused(*time, signed_at, self.deps.clock.now(), self.now());
+            return has_a_chance.then_some((Connection::Pooled, Duration::ZERO));
+        }
+        if error.is_credential_error() {
+            let wait = source.refused(credential, self.now())?;
+            debug!(%account, %error, "credential rejected: retrying with the next one");
+            return Some((Connection::Pooled, wait));
+        }
+        None
     }
 
     /// The current plan.

@@ -96,7 +96,10 @@ fn both_services_are_locked_down_alike() {
     let (exporter, textfile) = (lock(EXPORTER), lock(TEXTFILE));
     let difference = |from: &BTreeSet<String>, other| from.difference(other).cloned().collect::<Vec<_>>();
     assert_eq!(difference(&exporter, &textfile), ["RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "UMask=0077"]);
-    assert_eq!(difference(&textfile, &exporter), ["ProcSubset=pid", "RestrictAddressFamilies=AF_INET AF_INET6", "SocketBindDeny=any"]);
+    assert_eq!(
+        difference(&textfile, &exporter),
+        ["ProcSubset=pid", "RestrictAddressFamilies=AF_INET AF_INET6", "SocketBindDeny=any"]
+    );
 }
 
 /// The program as a unit starts it, in a world of its own: an API, credentials and state.
