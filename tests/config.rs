@@ -434,8 +434,8 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
     }
 }
 
-/// Each field of each section: YAML in which `@` stands for its value. What every section has to have is there too.
-fn every_field() -> Vec<String> {
+/// Each section with what it must have, as YAML in which `{}` stands for its fields, and the names of all its fields.
+fn sections() -> Vec<(String, Vec<String>)> {
     let account = "{name: prod, uins: [1], credentials: {env: {}}";
     let sections = [
         ("", "{}"),
@@ -452,22 +452,99 @@ fn every_field() -> Vec<String> {
         ("cvm_role", "accounts: [{name: prod, uins: [1], credentials: {cvm_role: {{}}}}]"),
         ("assume_role", "accounts: [{name: prod, uins: [1], credentials: {assume_role: {{}}}}]"),
     ];
-    let mut fields = vec![];
-    for (section, text) in sections {
-        let text = text.replace("{account}", account);
-        // What is known there, the program itself says.
-        let faults =
-            parse(&text.replace("{}", "nothing_called_so: 1").replace("env: nothing_called_so: 1", "env: {}"), &[]);
-        let faults = faults.unwrap_err();
+    let read = |(section, text): (&str, &str)| {
+        let text = text.replace("{account}", account).replace("env: {}", "env: {EMPTY}");
+        // The error about an unknown field lists the known ones.
+        let faults = parse(&text.replace("{}", "nothing_called_so: 1").replace("{EMPTY}", "{}"), &[]).unwrap_err();
         let (_, known) = faults.split_once("unknown field: expected ").unwrap_or_else(|| panic!("{section}: {faults}"));
-        for field in known.lines().next().unwrap().split(", ").chain(["no_field_is_called_so"]) {
+        (text, known.lines().next().unwrap().split(", ").map(str::to_owned).collect())
+    };
+    sections.into_iter().map(read).collect()
+}
+
+/// Each field of each section: YAML in which `@` stands for its value.
+fn every_field() -> Vec<String> {
+    let mut fields = vec![];
+    for (text, known) in sections() {
+        for field in known.iter().map(String::as_str).chain(["no_field_is_called_so"]) {
             for value in ["@", "[@]", "[[@]]", "{@: 1}", "{interval: @}"] {
-                let text = text.replace("env: {}", "env: {EMPTY}").replace("{}", &format!("{field}: {value}"));
-                fields.push(text.replace("{EMPTY}", "{}"));
+                fields.push(text.replace("{}", &format!("{field}: {value}")).replace("{EMPTY}", "{}"));
             }
         }
     }
     fields
+}
+
+/// A field that is read and not used would change nothing.
+#[test]
+fn every_field_has_an_effect() {
+    // Fields that others need.
+    let companions = [
+        ("accounts", "[{name: prod, uins: [1]}]"),
+        ("users", "[a]"),
+        ("limit", "1"),
+        ("exempt", "[unused]"),
+        ("role_name", "r"),
+        ("role_arn", "'qcs::cam::uin/1:roleName/r'"),
+        ("secret_id_path", "a"),
+        ("secret_key_path", "b"),
+    ];
+    let values = [
+        "false",
+        "true",
+        "1",
+        "2",
+        "59s",
+        "58s",
+        "3d",
+        "[b]",
+        "[2]",
+        "[stale]",
+        "account",
+        "user",
+        "full",
+        "hashed",
+        "UTC",
+        "2030-01-01",
+        "c",
+        "dd",
+        "/e",
+        "'https://f.test'",
+        "'qcs::cam::uin/2:roleName/r'",
+        "'qcs::cam::uin/3:roleName/r'",
+        "{}",
+        "{env: {}}",
+        "{limit: 3}",
+        "{interval: 59s}",
+        "{role_name: r}",
+        "{role_arn: 'qcs::cam::uin/1:roleName/r'}",
+        "[{users: [a], limit: 3}]",
+        "{secret_id_path: a, secret_key_path: b}",
+        "[{name: a, uins: [1]}]",
+        "[{name: b, uins: [1]}]",
+    ];
+    for (text, known) in sections() {
+        let text = if text == "{}" { "{{}}".to_owned() } else { text };
+        // What every section has is in all of them.
+        for field in known.iter().filter(|field| !text.contains(&format!("{field}: "))) {
+            let others = companions.iter().filter(|(name, _)| name != field && known.iter().any(|other| other == name));
+            let others: Vec<String> = others.map(|(name, value)| format!("{name}: {value}")).collect();
+            let with = |own: Option<&str>| {
+                let own = own.map(|value| format!("{field}: {value}"));
+                let fields: Vec<String> = own.into_iter().chain(others.iter().cloned()).collect();
+                parse(&text.replace("{}", &fields.join(", ")).replace("{EMPTY}", "{}"), &[]).ok()
+            };
+            let mut outcomes: Vec<Config> = vec![];
+            for config in std::iter::once(None).chain(values.map(Some)).filter_map(with) {
+                if !outcomes.contains(&config) {
+                    outcomes.push(config);
+                }
+            }
+            // A source has only one valid value.
+            let is_source = text.contains("credentials: {{}}");
+            assert!(outcomes.len() > 1 || is_source && !outcomes.is_empty(), "{field} in {text}: {outcomes:?}");
+        }
+    }
 }
 
 /// Whether `text` has a part of `secret` by which it could be recognised.
