@@ -1,6 +1,10 @@
 //! `healthcheck`, as an image without curl uses it.
 
-use std::{io::Write as _, net::TcpListener, thread};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    thread,
+};
 
 use crate::world::{World, bare_binary};
 
@@ -15,7 +19,12 @@ fn check(url: &str) -> (Option<i32>, String) {
 fn answering(response: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/-/healthy", listener.local_addr().unwrap());
-    thread::spawn(move || listener.accept().unwrap().0.write_all(response.as_bytes()));
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let head = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        assert!(head.count() > 1);
+        stream.write_all(response.as_bytes()).unwrap();
+    });
     url
 }
 
