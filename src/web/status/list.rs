@@ -88,17 +88,17 @@ fn gathered(list: &List, accounts: &[Arc<Account>], moment: Moment) -> (usize, R
         }
         Of::Users(filter) => {
             let mut pager = Pager::at(list.page);
-            each_user(list, accounts, moment, |account, place, assessed, facts, now| {
+            each_user(list, accounts, moment, |account, place, assessed, settings, now| {
                 if filter.is_none_or(|filter| filter.admits(assessed)) {
-                    pager.offer(|| UserRow::of(account, place, assessed, facts, now));
+                    pager.offer(|| UserRow::of(account, place, assessed, settings, now));
                 }
             });
             (pager.of, Rows::Users(pager.rows))
         }
         Of::Keys(finding) => {
             let mut pager = Pager::at(list.page);
-            each_user(list, accounts, moment, |account, (uin, user), _, facts, now| {
-                let policy = user.policy(facts);
+            each_user(list, accounts, moment, |account, (uin, user), _, settings, now| {
+                let policy = user.policy(settings);
                 for (key, verdict) in user.judged_keys(policy, now) {
                     if finding.is_none_or(|finding| verdict.findings.contains(finding)) {
                         pager.offer(|| KeyRow::of(account, (uin, user), key, verdict, policy, now));
@@ -118,8 +118,10 @@ fn each_user(
     mut see: impl FnMut(&Account, (tencentcloud_api::Uin, &User), UserAssessment, &AccountSettings, Timestamp),
 ) {
     for account in accounts {
-        let (facts, interval, now) = (account.settings(), account.effective_interval(), account.correct(moment.local));
-        let mut see = |uin, user: &User| see(account, (uin, user), user.assess(&facts, interval, now), &facts, now);
+        let (settings, interval, now) =
+            (account.settings(), account.effective_interval(), account.correct(moment.local));
+        let mut see =
+            |uin, user: &User| see(account, (uin, user), user.assess(&settings, interval, now), &settings, now);
         match list.uin {
             None => account.each_user(see),
             Some(uin) => {

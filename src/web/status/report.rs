@@ -141,11 +141,11 @@ impl Report {
     }
 
     fn account(&mut self, place: usize, account: &Account, moment: Moment, causes: &mut HashMap<Cause, CauseReport>) {
-        let (facts, now, users) = (account.settings(), account.correct(moment.local), account.snapshot());
+        let (settings, now, users) = (account.settings(), account.correct(moment.local), account.snapshot());
         let interval = account.effective_interval();
         for (uin, user) in users.iter() {
-            let assessed = user.assess(&facts, interval, now);
-            let row = || UserRow::of(account, (uin, user), assessed, &facts, now);
+            let assessed = user.assess(&settings, interval, now);
+            let row = || UserRow::of(account, (uin, user), assessed, &settings, now);
             match assessed.state {
                 UserState::Unknown | UserState::Up => {}
                 UserState::Failing => {
@@ -155,11 +155,11 @@ impl Report {
                 UserState::Missing => self.absent.offer(Reverse((user.answered, place, uin)), row),
             }
             self.limit((place, uin), user, assessed, row);
-            self.keys((place, uin), user, account, &facts, now);
+            self.keys((place, uin), user, account, &settings, now);
         }
         let of_account = AccountReport::of(place, account, &users, moment);
         let assessment = &of_account.assessment;
-        self.max_ages.insert(facts.policy.max_age);
+        self.max_ages.insert(settings.policy.max_age);
         self.totals.accounts += 1;
         self.totals.proven += usize::from(assessment.is_proven());
         self.totals.users += assessment.users;
@@ -190,8 +190,15 @@ impl Report {
     }
 
     /// Offers the keys of a user to their list.
-    fn keys(&mut self, (place, uin): Place, user: &User, account: &Account, facts: &AccountSettings, now: Timestamp) {
-        let policy = user.policy(facts);
+    fn keys(
+        &mut self,
+        (place, uin): Place,
+        user: &User,
+        account: &Account,
+        settings: &AccountSettings,
+        now: Timestamp,
+    ) {
+        let policy = user.policy(settings);
         for (number, (key, verdict)) in user.judged_keys(policy, now).enumerate() {
             let is_stale = verdict.findings.contains(Finding::Stale);
             let rank = (is_stale, key.age(now).as_secs(), Reverse((place, uin, number)));

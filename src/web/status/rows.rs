@@ -76,7 +76,7 @@ impl UserRow {
         account: &Account,
         (uin, user): (Uin, &User),
         assessed: UserAssessment,
-        facts: &AccountSettings,
+        settings: &AccountSettings,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -85,9 +85,9 @@ impl UserRow {
             name: user.name.clone(),
             assessed,
             keys: user.keys.as_ref().map(|keys| keys.len()),
-            limit: user.policy(facts).limit,
+            limit: user.policy(settings).limit,
             console_login: user.console_login,
-            exemptions: user.policy(facts).exemptions.clone(),
+            exemptions: user.policy(settings).exemptions.clone(),
             failure: user.failure.clone(),
             answered: user.answered,
             now,

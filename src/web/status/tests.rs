@@ -44,9 +44,9 @@ fn uin(number: u64) -> Uin {
 fn account(name: &str, users: u64) -> Arc<Account> {
     let max_age = Duration::from_hours(90 * 24);
     let policy = Policy { max_age, ..Policy::default() }.into();
-    let facts =
+    let settings =
         AccountSettings { policy, id_label: IdLabel::Full, poll_interval: MINUTE, ..AccountSettings::default() };
-    Arc::new(Account::new(name.parse().unwrap(), facts, (1..=users).map(uin)))
+    Arc::new(Account::new(name.parse().unwrap(), settings, (1..=users).map(uin)))
 }
 
 /// A key of that id, which is so many days old.
