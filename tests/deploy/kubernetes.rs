@@ -5,7 +5,7 @@ pub(crate) mod rendering;
 pub(crate) mod running;
 pub(crate) mod schemas;
 mod sharded;
-mod sidecar;
+pub(crate) mod sidecar;
 mod wiring;
 
 use serde_json::Value;

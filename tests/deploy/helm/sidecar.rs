@@ -2,7 +2,6 @@
 
 use std::{fs, path::Path};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
@@ -13,6 +12,7 @@ use crate::kubernetes::{
     NAME, POD, list, ours,
     rendering::{find, read},
     schemas::{VERSIONS, faults},
+    sidecar::without_ours,
 };
 
 /// The workloads of the other chart.
@@ -50,22 +50,6 @@ fn copy_folder(from: &Path, to: &Path) {
             fs::copy(entry.path(), to).unwrap();
         }
     }
-}
-
-/// A workload without what the library may add to it.
-fn without_ours(workload: &Value, place: &str) -> Value {
-    let mut workload = workload.clone();
-    let pod = workload.pointer_mut(POD).unwrap().as_object_mut().unwrap();
-    for (field, of_ours) in [(place, NAME), ("volumes", "tencentcloud-cam-exporter-")] {
-        let list = pod[field].as_array_mut().unwrap();
-        list.retain(|element| !element["name"].as_str().unwrap().starts_with(of_ours));
-        if list.is_empty() {
-            pod.remove(field);
-        }
-    }
-    let labels = workload.pointer_mut("/spec/template/metadata/labels").unwrap().as_object_mut().unwrap();
-    assert_eq!(labels.remove("tencentcloud-cam-exporter/scrape"), Some("true".into()));
-    workload
 }
 
 /// The container and the volumes of the kustomize component, as the library chart renders them.

@@ -23,8 +23,8 @@ fn with(form: &str, label: &str) -> Vec<Value> {
     render(&kustomization, &[("apps.yaml", &apps(label))])
 }
 
-/// A workload without what the component may put there, and what it has put there.
-fn without_ours(workload: &Value, place: &str) -> Value {
+/// A workload without what the component, or the library chart, may add to it.
+pub(crate) fn without_ours(workload: &Value, place: &str) -> Value {
     let mut workload = workload.clone();
     let pod = workload.pointer_mut(POD).unwrap().as_object_mut().unwrap();
     for (field, of_ours) in [(place, NAME), ("volumes", "tencentcloud-cam-exporter-")] {
