@@ -25,6 +25,9 @@ use crate::{
 /// Polls a second of ours, whatever the number of users and accounts.
 const POLLS: usize = 18;
 
+/// Nothing is found of any key, as the peers have no findings to expose.
+const KEYS: &str = "keys: {id_label: full, limit: 3, max_age: 3650d, rotation_grace: null}";
+
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is answered to a scrape of `/metrics`.
@@ -51,7 +54,7 @@ impl Server {
         let state = folder.path().join("state");
         users.save(state.clone());
         let mut text = format!(
-            "poll: {{interval: {}s, timeout: 1s, rate_limit: {POLLS}}}\nkeys: {{id_label: full}}\nstate_file: {}\naccounts:\n",
+            "poll: {{interval: {}s, timeout: 1s, rate_limit: {POLLS}}}\n{KEYS}\nstate_file: {}\naccounts:\n",
             users.number().div_ceil(POLLS),
             state.display(),
         );
