@@ -71,14 +71,14 @@ pub struct CheckResult {
 pub async fn connect(config: &Config, dependencies: Dependencies) -> Result<Vec<ConnectionCheck>, Error> {
     let clock = Arc::clone(&dependencies.clock);
     let stopping = CancellationToken::new();
-    let (tell, _) = mpsc::channel(MAX_PENDING_CHANGES);
+    let (changes, _) = mpsc::channel(MAX_PENDING_CHANGES);
     let supervisor = Supervisor::new(
         dependencies,
         Arc::new(Inventory::new(vec![])),
         Arc::new(Own::new()?),
         Arc::new(Readiness::new(stopping.clone())),
         stopping,
-        tell,
+        changes,
         Arc::default(),
     );
     let supervisor = Mutex::new(supervisor);

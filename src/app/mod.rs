@@ -21,7 +21,7 @@ mod uins_file_watcher;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use exporter_toolkit::{
-    Guard, MAX_CONNECTIONS, MAX_PROBE_CONNECTIONS, NotReloaded, Outcome, Probes, Reloader, Reloads, Scrapes,
+    Guard, Handler, MAX_CONNECTIONS, MAX_PROBE_CONNECTIONS, NotReloaded, Outcome, Probes, Reloader, Reloads, Scrapes,
     TelemetryPath, serve, systemd,
 };
 use parking_lot::Mutex;
@@ -91,7 +91,7 @@ pub struct Options {
     pub max_requests: usize,
     /// Whether it starts without a configuration that can be used, and waits for one.
     pub config_optional: bool,
-    /// Who stands before it.
+    /// The web configuration: TLS, authentication and rate limit.
     pub guard: Arc<Guard>,
     /// Counts the log lines that were dropped, where the log can drop any.
     pub log_lines_dropped: Option<IntCounter>,
@@ -108,10 +108,10 @@ pub struct Listeners {
 
 /// An exporter that is ready to run.
 pub struct App {
-    /// What the start is to begin with; nothing where that waits for a configuration that can be used.
+    /// The configuration to start with; `None` if it is invalid and optional.
     config: Option<Config>,
-    /// Whether it has begun to poll.
-    begun: bool,
+    /// Whether the pollers run: not before there is a valid configuration.
+    is_polling: bool,
     source: Arc<ConfigSource>,
     /// A read of the configuration that a reload has not waited for.
     loading: Option<JoinHandle<Result<Config, Faults>>>,
@@ -119,7 +119,7 @@ pub struct App {
     inventory: Arc<Inventory>,
     state_file: watch::Sender<Option<PathBuf>>,
     changes: mpsc::Receiver<UinsFileChange>,
-    joined: Arc<Notify>,
+    members_changed: Arc<Notify>,
     routes: Arc<Routes>,
     max_requests: usize,
     guard: Arc<Guard>,
@@ -191,30 +191,30 @@ impl App {
         let exporter = CamExporter::new(metrics, Arc::clone(&inventory), Arc::clone(&readiness), status);
         let lifecycle = options.lifecycle.then(|| reloader.clone());
         let routes = Arc::new(Routes::new(exporter, options.telemetry_path, lifecycle));
-        let (tell, changes) = mpsc::channel(MAX_PENDING_CHANGES);
-        let joined = Arc::new(Notify::new());
+        let (changes_sender, changes) = mpsc::channel(MAX_PENDING_CHANGES);
+        let members_changed = Arc::new(Notify::new());
         let supervisor = Supervisor::new(
             dependencies,
             Arc::clone(&inventory),
             Arc::clone(&own),
             readiness,
             stopping.clone(),
-            tell,
-            Arc::clone(&joined),
+            changes_sender,
+            Arc::clone(&members_changed),
         );
         let state_file = watch::Sender::new(None);
         let source = Arc::new(source);
         let (max_requests, guard) = (options.max_requests, options.guard);
         Ok(Self {
             config,
-            begun: false,
+            is_polling: false,
             source,
             loading: None,
             supervisor,
             inventory,
             state_file,
             changes,
-            joined,
+            members_changed,
             routes,
             max_requests,
             guard,
@@ -247,39 +247,31 @@ impl App {
         self.serve_probes(listeners.probes, &mut tasks);
         if let Some(config) = self.config.take() {
             // A file may hang; the exporter stops all the same.
-            let Some(begun) = shutdown.run_until_cancelled(self.begin(config, &mut tasks)).await else {
+            let Some(started) = shutdown.run_until_cancelled(self.start_polling(config, &mut tasks)).await else {
                 self.stopping.cancel();
                 tasks.shut_down().await;
                 return Ok(());
             };
-            begun?;
+            started?;
         }
         self.serve(listeners.web, &mut tasks);
         info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
         systemd::ready();
         let watch_config =
             watch_config(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&self.own), self.reloader());
-        let stopping = self.stopping.clone();
-        tasks.spawn("the watcher of the configuration".to_owned(), async move {
-            stopping.run_until_cancelled(watch_config).await;
-        });
-        let stopping = self.stopping.clone();
-        tasks.spawn("the return of freed memory".to_owned(), async move {
-            stopping.run_until_cancelled(allocator::keep_trimmed()).await;
-        });
-        let stopping = self.stopping.clone();
-        tasks.spawn("the watchdog of systemd".to_owned(), async move {
-            stopping.run_until_cancelled(systemd::keep_watchdog()).await;
-        });
-        let keep = persistence::keep(Arc::clone(&self.inventory), self.state_file.subscribe(), self.stopping.clone());
-        tasks.spawn("the keeper of the state file".to_owned(), keep);
+        let stopping = &self.stopping;
+        tasks.spawn_until(stopping.clone(), "the watcher of the configuration", watch_config);
+        tasks.spawn_until(stopping.clone(), "the return of freed memory", allocator::keep_trimmed());
+        tasks.spawn_until(stopping.clone(), "the watchdog of systemd", systemd::keep_watchdog());
+        let keep = persistence::keep(Arc::clone(&self.inventory), self.state_file.subscribe(), stopping.clone());
+        tasks.spawn("the keeper of the state file", keep);
 
         let outcome = loop {
             tokio::select! {
                 () = shutdown.cancelled() => break Ok(()),
                 error = tasks.first_unexpected_end() => break Err(error),
                 Some(changes) = self.changes.recv() => self.supervisor.apply_uins_file(changes),
-                () = self.joined.notified() => self.supervisor.sync_members(&mut tasks),
+                () = self.members_changed.notified() => self.supervisor.sync_members(&mut tasks),
                 Some(asked) = self.reloads.next() => {
                     // A file may hang; the exporter stops all the same.
                     systemd::reloading();
@@ -300,28 +292,32 @@ impl App {
     fn serve(&self, listeners: Vec<TcpListener>, tasks: &mut Tasks) {
         let scrapes = Arc::new(Scrapes::new(Arc::clone(&self.routes), self.max_requests, Arc::clone(&self.own) as _));
         for listener in listeners {
-            let (site, places) = (Arc::clone(&scrapes), MAX_CONNECTIONS);
-            let guard = Arc::clone(&self.guard);
-            tasks.spawn(
-                name(&listener),
-                serve(listener, guard, Arc::clone(&self.own) as _, site, places, self.stopping.clone()),
-            );
+            self.serve_on(listener, Arc::clone(&self.guard), Arc::clone(&scrapes), MAX_CONNECTIONS, tasks);
         }
     }
 
     /// Probes are answered while a large state file is still being read.
     fn serve_probes(&self, listener: Option<TcpListener>, tasks: &mut Tasks) {
         let Some(listener) = listener else { return };
-        let (site, places) = (Arc::new(Probes::new(Arc::clone(&self.routes))), MAX_PROBE_CONNECTIONS);
-        let guard = Arc::new(Guard::open());
-        tasks.spawn(
-            name(&listener),
-            serve(listener, guard, Arc::clone(&self.own) as _, site, places, self.stopping.clone()),
-        );
+        let probes = Arc::new(Probes::new(Arc::clone(&self.routes)));
+        self.serve_on(listener, Arc::new(Guard::open()), probes, MAX_PROBE_CONNECTIONS, tasks);
     }
 
-    /// Begins to poll, with what was known before the restart.
-    async fn begin(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
+    fn serve_on(
+        &self,
+        listener: TcpListener,
+        guard: Arc<Guard>,
+        handler: Arc<impl Handler>,
+        max_connections: usize,
+        tasks: &mut Tasks,
+    ) {
+        let name = listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"));
+        let (own, stopping) = (Arc::clone(&self.own), self.stopping.clone());
+        tasks.spawn(name, serve(listener, guard, own as _, handler, max_connections, stopping));
+    }
+
+    /// Starts polling, with the data from before the restart.
+    async fn start_polling(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
         let state = match config.state_file.clone() {
             Some(path) => {
                 let (configured, of) = (config.accounts.clone(), path.clone());
@@ -336,12 +332,12 @@ impl App {
             self.restore(state, config.accounts, tasks).await;
         }
         self.state_file.send_replace(config.state_file);
-        self.supervisor.poll(tasks);
-        self.begun = true;
+        self.supervisor.sync_pollers(tasks);
+        self.is_polling = true;
         Ok(())
     }
 
-    /// Takes up what was known of these accounts, and of the members of their organisations.
+    /// Restores the data of these accounts and of the members of their organizations.
     async fn restore(&mut self, state: State, configured: Vec<config::Account>, tasks: &mut Tasks) {
         state.restore_members(&self.inventory, |name| {
             configured.iter().any(|account| account.name == *name && account.organization.is_some())
@@ -354,13 +350,13 @@ impl App {
         let _ = spawn_blocking(move || persistence::restore(state, &inventory, &configured, now)).await;
     }
 
-    /// Goes on with another configuration, or begins with the first that can be used.
+    /// Applies another configuration, or starts polling with the first valid one.
     async fn apply(&mut self, config: Config, tasks: &mut Tasks) -> Result<(), Refused> {
-        if !self.begun {
-            return self.begin(config, tasks).await;
+        if !self.is_polling {
+            return self.start_polling(config, tasks).await;
         }
         self.supervisor.set_accounts(config.accounts, tasks).await;
-        self.supervisor.poll(tasks);
+        self.supervisor.sync_pollers(tasks);
         self.state_file.send_if_modified(|path| {
             let moved = *path != config.state_file;
             *path = config.state_file;
@@ -395,14 +391,10 @@ impl App {
             Err(refused) => refused,
         };
         self.own.config_refused();
-        let meanwhile = if self.begun { "keeping the last valid one" } else { "not polling until it is fixed" };
+        let meanwhile = if self.is_polling { "keeping the last valid one" } else { "not polling until it is fixed" };
         error!(faults = %refused, "invalid configuration, {meanwhile}");
         Err(NotReloaded::Refused(refused))
     }
-}
-
-fn name(listener: &TcpListener) -> String {
-    listener.local_addr().map_or_else(|_| "a listener".to_owned(), |at| format!("the listener at {at}"))
 }
 
 /// Reloads when configuration file changed, reloading, and reports when it is lost.

@@ -1,4 +1,4 @@
-//! The accounts that are polled: started, changed and stopped as the configuration has it.
+//! The accounts that are polled. Starts, updates and stops their pollers as the configuration changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,25 +43,27 @@ pub(super) struct Supervisor {
     stopping: CancellationToken,
     changes: mpsc::Sender<UinsFileChange>,
     /// Signals that an organization's members have changed.
-    joined: Arc<Notify>,
+    members_changed: Arc<Notify>,
     /// The configured accounts, in their order.
     order: Vec<AccountName>,
-    sources: CredentialCache,
-    members: BTreeMap<AccountName, Member>,
+    credentials: CredentialCache,
+    /// The configured accounts and the members of their organizations.
+    accounts: BTreeMap<AccountName, AccountEntry>,
     polls_once: bool,
 }
 
-struct Member {
-    /// The account whose organisation it belongs to, unless it is a configured one itself.
+/// An account of the configuration, or a member of an organization, which is polled as an account.
+struct AccountEntry {
+    /// The account whose organization it is a member of; `None` if it is a configured account.
     organization: Option<AccountName>,
     configured: config::Account,
     /// The users that the account's file listed when it was last good.
     from_file: Arc<BTreeSet<Uin>>,
     account: Arc<Account>,
-    /// Once it is polled.
-    polled: Option<PollerHandle>,
-    /// The task that follows the file, where there is one.
-    follower: Option<(Id, CancellationToken)>,
+    /// `None` before the first [`Supervisor::sync_pollers`].
+    poller: Option<PollerHandle>,
+    /// The task that watches `uins_file`, if there is one.
+    watcher: Option<(Id, CancellationToken)>,
 }
 
 struct PollerHandle {
@@ -82,9 +84,9 @@ impl Supervisor {
         readiness: Arc<Readiness>,
         stopping: CancellationToken,
         changes: mpsc::Sender<UinsFileChange>,
-        joined: Arc<Notify>,
+        members_changed: Arc<Notify>,
     ) -> Self {
-        let (order, sources, members) = (vec![], CredentialCache::default(), BTreeMap::new());
+        let (order, credentials, accounts) = (vec![], CredentialCache::default(), BTreeMap::new());
         Self {
             dependencies,
             inventory,
@@ -92,10 +94,10 @@ impl Supervisor {
             readiness,
             stopping,
             changes,
-            joined,
+            members_changed,
             order,
-            sources,
-            members,
+            credentials,
+            accounts,
             polls_once: false,
         }
     }
@@ -106,130 +108,130 @@ impl Supervisor {
     }
 
     /// These accounts are there from now on, each as configured. What is known of users that stay is kept. Polling, and
-    /// how it is done, waits for [`Self::poll`].
+    /// how it is done, waits for [`Self::sync_pollers`].
     pub(super) async fn set_accounts(&mut self, configured: Vec<config::Account>, tasks: &mut Tasks) {
-        let mut before = std::mem::take(&mut self.members);
+        let mut before = std::mem::take(&mut self.accounts);
         self.order = configured.iter().map(|configured| configured.name.clone()).collect();
-        let with_members = joined(configured, |name| before.get(name).map(|member| Arc::clone(&member.account)));
-        for (organization, configured) in with_members {
+        let wanted = with_members(configured, |name| before.get(name).map(|entry| Arc::clone(&entry.account)));
+        for (organization, configured) in wanted {
             let name = configured.name.clone();
-            let old_file = before.get(&name).and_then(|member| member.configured.uins_file.clone());
+            let old_file = before.get(&name).and_then(|entry| entry.configured.uins_file.clone());
             let new_file = configured.uins_file.clone();
-            let mut member = match before.remove(&name) {
-                Some(member) => {
-                    member.account.set_settings(settings(&configured));
-                    Member { organization, configured, ..member }
+            let mut entry = match before.remove(&name) {
+                Some(entry) => {
+                    entry.account.set_settings(settings(&configured));
+                    AccountEntry { organization, configured, ..entry }
                 }
-                None => Member::new(organization, configured),
+                None => AccountEntry::new(organization, configured),
             };
             if old_file != new_file {
-                self.follow(&mut member, tasks).await;
+                self.watch_uins_file(&mut entry, tasks).await;
             }
-            member.account.set_users(&member.users());
-            self.members.insert(name, member);
+            entry.account.set_users(&entry.users());
+            self.accounts.insert(name, entry);
         }
-        self.show();
-        for (name, member) in before {
-            self.remove(&name, member, tasks);
+        self.publish();
+        for (name, entry) in before {
+            self.remove(&name, entry, tasks);
         }
     }
 
     /// Starts polling members that have joined an organization, and stops polling those that have left. The others continue.
     pub(super) fn sync_members(&mut self, tasks: &mut Tasks) {
-        let configured = self.order.iter().filter_map(|name| self.members.get(name));
-        let configured = configured.map(|member| member.configured.clone()).collect();
-        let wanted = joined(configured, |name| self.members.get(name).map(|member| Arc::clone(&member.account)));
-        let mut before = std::mem::take(&mut self.members);
+        let configured = self.order.iter().filter_map(|name| self.accounts.get(name));
+        let configured = configured.map(|entry| entry.configured.clone()).collect();
+        let wanted = with_members(configured, |name| self.accounts.get(name).map(|entry| Arc::clone(&entry.account)));
+        let mut before = std::mem::take(&mut self.accounts);
         let mut turn = 0;
         for (organization, configured) in wanted {
             let name = configured.name.clone();
-            let member = match before.remove(&name) {
-                Some(member) if member.organization == organization => member,
-                // It has gone from one organisation to another.
-                Some(member) => {
-                    member.account.set_settings(settings(&configured));
-                    let mut member = Member { organization, configured, ..member };
-                    member.polled = member.polled.take().map(|polled| self.change(&member, polled));
-                    member
+            let entry = match before.remove(&name) {
+                Some(entry) if entry.organization == organization => entry,
+                // It has moved from one organization to another.
+                Some(entry) => {
+                    entry.account.set_settings(settings(&configured));
+                    let mut entry = AccountEntry { organization, configured, ..entry };
+                    entry.poller = entry.poller.take().map(|poller| self.update(&entry, poller));
+                    entry
                 }
                 None => {
-                    let mut member = Member::new(organization, configured);
-                    member.polled = Some(self.start(&member, &mut turn, tasks));
-                    member
+                    let mut entry = AccountEntry::new(organization, configured);
+                    entry.poller = Some(self.start(&entry, &mut turn, tasks));
+                    entry
                 }
             };
-            self.members.insert(name, member);
+            self.accounts.insert(name, entry);
         }
-        self.show();
-        for (name, member) in before {
-            self.remove(&name, member, tasks);
+        self.publish();
+        for (name, entry) in before {
+            self.remove(&name, entry, tasks);
         }
     }
 
-    /// The accounts in the inventory are these: in the order of the configuration, and members behind those whose
-    /// organisation has them.
-    fn show(&self) {
+    /// Writes the accounts into the inventory: in the order of the configuration, members behind the account of their
+    /// organization.
+    fn publish(&self) {
         let mut of: BTreeMap<&AccountName, Vec<Arc<Account>>> = BTreeMap::new();
-        for (name, member) in &self.members {
-            let accounts = of.entry(member.organization.as_ref().unwrap_or(name)).or_default();
-            let place = if member.organization.is_none() { 0 } else { accounts.len() };
-            accounts.insert(place, Arc::clone(&member.account));
+        for (name, entry) in &self.accounts {
+            let accounts = of.entry(entry.organization.as_ref().unwrap_or(name)).or_default();
+            let place = if entry.organization.is_none() { 0 } else { accounts.len() };
+            accounts.insert(place, Arc::clone(&entry.account));
         }
         self.inventory.set_accounts(self.order.iter().filter_map(|name| of.remove(name)).flatten().collect());
     }
 
-    fn remove(&self, name: &AccountName, member: Member, tasks: &mut Tasks) {
+    fn remove(&self, name: &AccountName, entry: AccountEntry, tasks: &mut Tasks) {
         info!(account = %name, "stopped polling account");
-        member.stop(tasks);
+        entry.stop(tasks);
         self.own.forget(name);
     }
 
     /// The accounts as they are configured now.
     pub(super) fn configured(&self) -> Vec<config::Account> {
-        self.members.values().map(|member| member.configured.clone()).collect()
+        self.accounts.values().map(|entry| entry.configured.clone()).collect()
     }
 
-    /// Polls the accounts as they are configured now. Requests under way go on; users that failed for good are asked
-    /// again.
-    pub(super) fn poll(&mut self, tasks: &mut Tasks) {
-        let mut members = std::mem::take(&mut self.members);
+    /// Starts a poller for each account that has none, and sends the others their new plan. Requests in flight continue, and
+    /// users that failed permanently are polled again.
+    pub(super) fn sync_pollers(&mut self, tasks: &mut Tasks) {
+        let mut accounts = std::mem::take(&mut self.accounts);
         let mut turn = 0;
-        for member in members.values_mut() {
-            member.polled = Some(match member.polled.take() {
-                Some(polled) => self.change(member, polled),
-                None => self.start(member, &mut turn, tasks),
+        for entry in accounts.values_mut() {
+            entry.poller = Some(match entry.poller.take() {
+                Some(poller) => self.update(entry, poller),
+                None => self.start(entry, &mut turn, tasks),
             });
         }
-        self.members = members;
+        self.accounts = accounts;
     }
 
     /// A file has come to list other users, or has become unusable.
     pub(super) fn apply_uins_file(&mut self, UinsFileChange { account, listing }: UinsFileChange) {
-        let Some(mut member) = self.members.remove(&account) else { return };
-        member.listed(listing, self.dependencies.clock.now());
-        member.account.set_users(&member.users());
-        member.polled = member.polled.take().map(|polled| self.change(&member, polled));
-        self.members.insert(account, member);
+        let Some(mut entry) = self.accounts.remove(&account) else { return };
+        entry.listed(listing, self.dependencies.clock.now());
+        entry.account.set_users(&entry.users());
+        entry.poller = entry.poller.take().map(|poller| self.update(&entry, poller));
+        self.accounts.insert(account, entry);
     }
 
-    /// Begins to poll. `turn` counts the members of organisations that begin with it.
-    fn start(&mut self, member: &Member, turn: &mut u32, tasks: &mut Tasks) -> PollerHandle {
-        let configured = &member.configured;
-        let credentials = self.sources.of(configured, &self.dependencies);
+    /// Starts the poller of an account. `turn` counts the members of organizations that start together.
+    fn start(&mut self, entry: &AccountEntry, turn: &mut u32, tasks: &mut Tasks) -> PollerHandle {
+        let configured = &entry.configured;
+        let credentials = self.credentials.of(configured, &self.dependencies);
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
-        let (readiness, joined) = (Arc::clone(&self.readiness), Arc::clone(&self.joined));
+        let (readiness, members_changed) = (Arc::clone(&self.readiness), Arc::clone(&self.members_changed));
         let mut delay = Duration::ZERO;
-        if member.organization.is_some() {
+        if entry.organization.is_some() {
             delay = BETWEEN_MEMBERS * *turn;
             *turn += 1;
         }
         let deps = PollerDeps {
-            account: Arc::clone(&member.account),
+            account: Arc::clone(&entry.account),
             metrics: self.own.account(&configured.name),
             clock: Arc::clone(&self.dependencies.clock),
             random: self.dependencies.random().into(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
-            on_members: Box::new(move || joined.notify_one()),
+            on_members: Box::new(move || members_changed.notify_one()),
             polls_once: self.polls_once,
             delay,
         };
@@ -238,7 +240,7 @@ impl Supervisor {
         let task = tasks.spawn(format!("the poller of account {}", configured.name), poller);
         info!(
             account = %configured.name,
-            users = member.account.users().len(),
+            users = entry.account.users().len(),
             endpoint = %configured.endpoint,
             interval = %crate::duration::format(configured.poll.interval.get()),
             "polling"
@@ -246,40 +248,38 @@ impl Supervisor {
         PollerHandle { credentials, plans, stop, task }
     }
 
-    fn change(&mut self, member: &Member, mut polled: PollerHandle) -> PollerHandle {
+    /// Sends the poller the plan of the account as it is configured now.
+    fn update(&mut self, entry: &AccountEntry, mut poller: PollerHandle) -> PollerHandle {
         // The same source goes on: it may hold the last good credential of files that are gone.
-        polled.credentials = self.sources.of(&member.configured, &self.dependencies);
-        polled.plans.send_replace(Arc::new(self.plan(&member.configured, &polled.credentials)));
-        polled
+        poller.credentials = self.credentials.of(&entry.configured, &self.dependencies);
+        poller.plans.send_replace(Arc::new(self.plan(&entry.configured, &poller.credentials)));
+        poller
     }
 
-    /// Follows the member's file instead of the one before.
-    async fn follow(&self, member: &mut Member, tasks: &mut Tasks) {
-        if let Some((task, stop)) = member.follower.take() {
+    /// Watches the `uins_file` that is configured now, instead of the one before.
+    async fn watch_uins_file(&self, entry: &mut AccountEntry, tasks: &mut Tasks) {
+        if let Some((task, stop)) = entry.watcher.take() {
             tasks.expect_end(task);
             stop.cancel();
         }
-        member.account.forget_listing(Listing::UinsFile);
-        let Some(path) = member.configured.uins_file.clone() else {
-            member.from_file = Arc::default();
+        entry.account.forget_listing(Listing::UinsFile);
+        let Some(path) = entry.configured.uins_file.clone() else {
+            entry.from_file = Arc::default();
             return;
         };
         let clock = &self.dependencies.clock;
         let name = format!("the reader of {}", path.display());
-        let (followed, listing) = UinsFileWatcher::first(path, clock).await;
-        member.listed(listing, clock.now());
-        let follow = followed.follow(member.configured.name.clone(), Arc::clone(clock), self.changes.clone());
+        let (watcher, listing) = UinsFileWatcher::first(path, clock).await;
+        entry.listed(listing, clock.now());
+        let follow = watcher.follow(entry.configured.name.clone(), Arc::clone(clock), self.changes.clone());
         let stop = self.stopping.child_token();
-        let stopped = stop.clone();
-        let task = tasks.spawn(name, async move {
-            stopped.run_until_cancelled(follow).await;
-        });
-        member.follower = Some((task, stop));
+        let task = tasks.spawn_until(stop.clone(), name, follow);
+        entry.watcher = Some((task, stop));
     }
 
     /// The plan of an account that is polled once.
     pub(super) fn plan_of(&mut self, configured: &config::Account) -> Plan {
-        let source = self.sources.of(configured, &self.dependencies);
+        let source = self.credentials.of(configured, &self.dependencies);
         self.plan(configured, &source)
     }
 
@@ -315,10 +315,10 @@ impl Supervisor {
 
 // === impl Member ===
 
-impl Member {
+impl AccountEntry {
     fn new(organization: Option<AccountName>, configured: config::Account) -> Self {
         let account = Arc::new(Account::new(configured.name.clone(), settings(&configured), []));
-        Self { organization, configured, from_file: Arc::default(), account, polled: None, follower: None }
+        Self { organization, configured, from_file: Arc::default(), account, poller: None, watcher: None }
     }
 
     /// Everybody who is polled for the account, here.
@@ -346,17 +346,16 @@ impl Member {
     }
 
     fn stop(self, tasks: &mut Tasks) {
-        let follower = self.follower.into_iter();
-        for (task, stop) in follower.chain(self.polled.map(|polled| (polled.task, polled.stop))) {
+        let watcher = self.watcher.into_iter();
+        for (task, stop) in watcher.chain(self.poller.map(|poller| (poller.task, poller.stop))) {
             tasks.expect_end(task);
             stop.cancel();
         }
     }
 }
 
-/// These accounts, and behind them the members of their organisations that are known, `of` the account that is polled by
-/// that name. Names are unique: a configured account takes precedence.
-fn joined(
+/// These accounts, and behind them the members of their organizations that are known, as the account `of` that name has them. Names are unique: a configured account takes precedence.
+fn with_members(
     configured: Vec<config::Account>,
     of: impl Fn(&AccountName) -> Option<Arc<Account>>,
 ) -> Vec<(Option<AccountName>, config::Account)> {

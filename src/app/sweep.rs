@@ -43,7 +43,7 @@ pub struct Sweep {
     supervisor: Supervisor,
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
-    joined: Arc<Notify>,
+    members_changed: Arc<Notify>,
     stopping: CancellationToken,
 }
 
@@ -102,19 +102,19 @@ impl Sweep {
         let own = Arc::new(Own::new()?);
         let readiness = Arc::new(Readiness::new(stopping.clone()));
         // Changes are not received: the files that list users are read once.
-        let (tell, _) = mpsc::channel(MAX_PENDING_CHANGES);
-        let joined = Arc::new(Notify::new());
+        let (changes, _) = mpsc::channel(MAX_PENDING_CHANGES);
+        let members_changed = Arc::new(Notify::new());
         let supervisor = Supervisor::new(
             dependencies,
             Arc::clone(&inventory),
             own,
             readiness,
             stopping.clone(),
-            tell,
-            Arc::clone(&joined),
+            changes,
+            Arc::clone(&members_changed),
         )
         .polling_once();
-        Ok(Self { accounts: config.accounts, supervisor, inventory, clock, joined, stopping })
+        Ok(Self { accounts: config.accounts, supervisor, inventory, clock, members_changed, stopping })
     }
 
     /// The same, by the exporter with this number among those that share the work, counted from 0.
@@ -132,7 +132,7 @@ impl Sweep {
     pub async fn run(mut self, mut tell: impl FnMut(Step), shutdown: CancellationToken) -> Result<Swept, Error> {
         let mut tasks = Tasks::default();
         self.supervisor.set_accounts(self.accounts, &mut tasks).await;
-        self.supervisor.poll(&mut tasks);
+        self.supervisor.sync_pollers(&mut tasks);
         let (inventory, clock) = (Arc::clone(&self.inventory), Arc::clone(&self.clock));
         let mut over = pin!(async {
             let mut ticks = interval(CHECK_INTERVAL);
@@ -157,7 +157,7 @@ impl Sweep {
             tokio::select! {
                 biased;
                 // Before it is looked whether it is over: it is not for those who have just joined.
-                () = self.joined.notified() => self.supervisor.sync_members(&mut tasks),
+                () = self.members_changed.notified() => self.supervisor.sync_members(&mut tasks),
                 () = &mut over => break true,
                 () = shutdown.cancelled() => break false,
                 error = tasks.first_unexpected_end() => return Err(error),

@@ -6,6 +6,7 @@ use tokio::{
     task::{Id, JoinSet},
     time::{Duration, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Error;
@@ -23,10 +24,22 @@ pub(super) struct Tasks {
 // === impl Tasks ===
 
 impl Tasks {
-    pub(super) fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) -> Id {
+    pub(super) fn spawn(&mut self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) -> Id {
         let id = self.set.spawn(task).id();
-        self.names.insert(id, name);
+        self.names.insert(id, name.into());
         id
+    }
+
+    /// As [`Self::spawn`]. The task is dropped once `stop` is cancelled.
+    pub(super) fn spawn_until(
+        &mut self,
+        stop: CancellationToken,
+        name: impl Into<String>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> Id {
+        self.spawn(name, async move {
+            stop.run_until_cancelled(task).await;
+        })
     }
 
     /// The task has been asked to end.

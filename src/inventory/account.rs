@@ -283,17 +283,14 @@ impl Account {
     /// A poll of the user failed. That the user does not exist is an answer: the keys are removed.
     pub fn failed(&self, uin: Uin, failure: Failure) {
         self.polled(uin, Some(failure.reason), |user, _| {
-            let at = failure.since;
-            let failure = failure.after(user.failure.as_ref());
-            let is_missing = failure.reason == Reason::UserNotFound;
-            if !is_missing && user.up == Some(false) && user.failure.as_ref() == Some(&failure) {
-                return;
+            let mut failed = User { up: Some(false), ..User::clone(user) };
+            if failure.reason == Reason::UserNotFound {
+                (failed.answered, failed.keys) = (Some(failure.since), None);
             }
-            let user = Arc::make_mut(user);
-            if is_missing {
-                (user.answered, user.keys) = (Some(at), None);
+            failed.failure = Some(failure.after(user.failure.as_ref()));
+            if failed != **user {
+                *user = failed.into();
             }
-            (user.up, user.failure) = (Some(false), Some(failure));
         });
     }
 

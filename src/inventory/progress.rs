@@ -1,4 +1,4 @@
-//! How polling an account gets on.
+//! The progress of polling an account: its numbers that no user has.
 
 use std::time::Duration;
 
@@ -12,39 +12,39 @@ use super::Pace;
 /// nothing else.
 pub const SILENCE: Duration = Duration::from_mins(3);
 
-/// How polling an account gets on.
+/// The progress of polling an account. Not kept over a restart.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// When the poller last showed that it is alive.
     pub heartbeat: Instant,
     /// When the poll that goes next was, or will be, due.
     pub next_due: Option<Instant>,
-    /// How long the last whole sweep over the users took.
+    /// Duration of the last complete sweep over the users.
     pub last_sweep: Option<Duration>,
-    /// The sweep under way; nothing before the poller's first look.
+    /// The current sweep; `None` before the poller starts.
     pub sweep: Option<Sweep>,
-    /// How fast the account has lately asked.
+    /// Requests of the last seconds.
     pub pace: Pace,
-    /// Polls that failed for no fault of their user, since the start.
+    /// Polls since the start that failed for a reason that is not the user's.
     pub failed_polls: u64,
-    /// Requests a second that the account makes at most, as of now.
+    /// The current rate limit, in requests a second.
     pub rate: Option<f64>,
-    /// The most requests a second that it will make.
+    /// The configured rate limit, or this shard's share of it.
     pub rate_limit: Option<f64>,
     /// The API's clock, where several answers agree on it.
     pub api_clock: Option<ApiClock>,
-    /// When the credential ends, where it is a temporary one.
+    /// When the credential expires, if it is temporary.
     pub credential_expires: Option<Timestamp>,
 }
 
-/// How far a sweep has got, which asks every user once.
+/// The progress of a sweep, which polls every user once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sweep {
-    /// Users who have been asked, well or not.
+    /// Users that have been polled, successfully or not.
     pub asked: usize,
-    /// Users who are still to be asked.
+    /// Users that are still to be polled.
     pub awaited: usize,
-    /// When the last of them is due. It is asked later where the budget is short.
+    /// When the last of them is due. It is polled later if the budget is short.
     pub last_due: Instant,
 }
 

@@ -159,46 +159,48 @@ impl UserFamily {
         now: Timestamp,
         mut take: impl FnMut(&[(&'static str, &str)], i64),
     ) {
-        let keys = user.keys.as_deref();
-        match (self, keys.unwrap_or_default()) {
-            (Self::AccessKeys, known) => {
-                for status in keys.map_or(&[][..], |_| &KeyStatus::ALL) {
-                    let number = known.iter().filter(|key| key.status == *status).count();
+        let keys = user.keys.as_deref().unwrap_or_default();
+        match self {
+            // A user without keys has zeros; a user whose keys are not known has no series.
+            Self::AccessKeys if user.keys.is_none() => {}
+            Self::AccessKeys => {
+                for status in KeyStatus::ALL {
+                    let number = keys.iter().filter(|key| key.status == status).count();
                     take(&[(STATUS, status.label())], number.try_into().unwrap_or(i64::MAX));
                 }
             }
             // In whole seconds, as the API reports creation times.
-            (Self::KeyCreated, keys) => {
+            Self::KeyCreated => {
                 for key in keys {
                     take(&[(ACCESS_KEY_ID, &key.label)], key.created.as_second());
                 }
             }
-            (Self::KeyAge, keys) => {
+            Self::KeyAge => {
                 for key in keys {
                     take(&[(ACCESS_KEY_ID, &key.label)], key.age(now).as_secs());
                 }
             }
-            (Self::KeyStatus, keys) => {
+            Self::KeyStatus => {
                 for (key, status) in keys.iter().flat_map(|key| KeyStatus::ALL.map(|status| (key, status))) {
                     let labels = [(ACCESS_KEY_ID, key.label.as_str()), (STATUS, status.label())];
                     take(&labels, (key.status == status).into());
                 }
             }
-            (Self::KeyLastUsed, keys) => {
+            Self::KeyLastUsed => {
                 for key in keys {
                     if let Some(LastUse::At(time)) = key.last_use {
                         take(&[(ACCESS_KEY_ID, &key.label)], time.as_second());
                     }
                 }
             }
-            (Self::KeyNeverUsed, keys) => {
+            Self::KeyNeverUsed => {
                 for key in keys {
                     if let Some(last_use) = key.last_use {
                         take(&[(ACCESS_KEY_ID, &key.label)], (last_use == LastUse::Never).into());
                     }
                 }
             }
-            (Self::KeyAutoDisable, keys) => {
+            Self::KeyAutoDisable => {
                 let policy = user.policy(settings);
                 for key in keys {
                     if let Some(time) = key.auto_disabled_at(policy) {
@@ -206,7 +208,7 @@ impl UserFamily {
                     }
                 }
             }
-            (Self::KeyFinding, _) => {
+            Self::KeyFinding => {
                 let policy = user.policy(settings);
                 for (key, verdict) in user.judged_keys(policy, now) {
                     for finding in verdict.findings.iter() {
@@ -216,27 +218,27 @@ impl UserFamily {
                     }
                 }
             }
-            (Self::Finding, keys) => {
+            Self::Finding => {
                 for finding in user.verdict(user.policy(settings), now).findings.iter() {
                     let number = if finding == Finding::ConsoleLogin { user.enabled_keys() } else { keys.len() };
                     take(&[(FINDING, finding.label())], number.try_into().unwrap_or(i64::MAX));
                 }
             }
-            (Self::Exempt, _) => {
+            Self::Exempt => {
                 for exemption in &user.policy(settings).exemptions {
                     take(&[(FINDING, exemption.finding.label())], (!exemption.has_ended(now)).into());
                 }
             }
-            (Self::ConsoleLogin, _) => user.console_login.into_iter().for_each(|may| take(&[], may.into())),
-            (Self::Info, _) => user.name.iter().for_each(|name| take(&[(USER_NAME, name)], 1)),
-            (Self::Up, _) => user.up.into_iter().for_each(|up| take(&[], up.into())),
-            (Self::Missing, _) => {
+            Self::ConsoleLogin => user.console_login.into_iter().for_each(|may| take(&[], may.into())),
+            Self::Info => user.name.iter().for_each(|name| take(&[(USER_NAME, name)], 1)),
+            Self::Up => user.up.into_iter().for_each(|up| take(&[], up.into())),
+            Self::Missing => {
                 if user.state() == UserState::Missing {
                     take(&[], 1);
                 }
             }
-            (Self::FailingSince, _) => user.failing_since().into_iter().for_each(|since| take(&[], since.as_second())),
-            (Self::LastSuccess, _) => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
+            Self::FailingSince => user.failing_since().into_iter().for_each(|since| take(&[], since.as_second())),
+            Self::LastSuccess => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
         }
     }
 }

@@ -86,6 +86,16 @@ pub(super) struct FailedList<'a> {
     pub(super) since: String,
 }
 
+/// The report as indented JSON, with a line feed at its end.
+///
+/// # Errors
+/// There are none that writing to memory could meet.
+pub fn write(report: &Report) -> serde_json::Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(&Json::of(report))?;
+    json.push(b'\n');
+    Ok(json)
+}
+
 // === impl Json ===
 
 impl<'a> Json<'a> {

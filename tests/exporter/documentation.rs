@@ -74,6 +74,7 @@ fn exposed() -> BTreeMap<String, (String, BTreeSet<String>)> {
     world.take_the_api_down();
     exporter.until("account_outage", |metrics| metrics.count("tencentcloud_cam_account_outage") >= 1);
     let text = exporter.scrape();
+    assert!(!text.contains(r#"action="other""#), "an action is not in ACTIONS of src/metrics/counters.rs");
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let families = types.map(|line| line.split_once(' ').unwrap());
     families

@@ -1,4 +1,15 @@
 //! Accepts connections, and serves them within limits.
+//!
+//! What happens to a connection:
+//!
+//! 1. [`Acceptor`] accepts it, and [`Connections::admit`] gives it a place, which may be that of another connection.
+//! 2. [`Guard::secure`] does the TLS handshake, if TLS is configured.
+//! 3. [`http1`] or [`http2`] reads its requests. For each, [`ConnectionContext::respond`] checks the `Host` header, asks the
+//!    guard, and calls the [`Handler`].
+//! 4. Once HTTP has ended, [`wait_for_peer`] waits until the peer has closed its side.
+//!
+//! Meanwhile, [`InstrumentedStream`] reports each read and write to the [`Connection`], whose timers decide when
+//! [`Connections::close_expired`] closes it.
 
 use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -49,17 +60,17 @@ struct ConnectionContext<S> {
     shutdown: CancellationToken,
 }
 
-/// Serves `handler` on `listener` to clients that `guard` admits, on at most `places` connections, until `shutdown`; responses
+/// Serves `handler` on `listener` to clients that `guard` admits, on at most `max_connections`, until `shutdown`; responses
 /// under way are finished, within half a second. What is refused is counted in `observer`.
 pub async fn serve<S: Handler>(
     listener: TcpListener,
     guard: Arc<Guard>,
     observer: Arc<dyn Observer>,
     handler: Arc<S>,
-    places: usize,
+    max_connections: usize,
     shutdown: CancellationToken,
 ) {
-    let connections = Connections::new(places, Arc::clone(&observer));
+    let connections = Connections::new(max_connections, Arc::clone(&observer));
     let context = ConnectionContext { guard, observer, handler, shutdown: shutdown.clone() };
     let mut tasks = JoinSet::new();
     tokio::select! {

@@ -4,8 +4,8 @@
 //!
 //! - [`Client`] makes a request, reads the answer, and sorts whatever goes wrong into an [`Error`] with a [`Code`] and one
 //!   of a few [`Reason`]s.
-//! - [`Action`] is what can be asked; [`ListAccessKeys`], [`ListUsers`], [`GetSecurityLastUsed`], [`GetCallerIdentity`] and
-//!   [`DescribeOrganizationMembers`] are such actions: the request, and the answer. [`RawAction`] is any other.
+//! - An [`Action`] is a request and its response, in a module of its own: see [`GetCallerIdentity`], the shortest.
+//!   [`RawAction`] is any other.
 //! - [`Transport`] carries a signed request there and the answer's bytes back; tests put a simulator in place of
 //!   [`HttpTransport`], which goes through [`Proxies`].
 //! - [`sign`] makes the `Authorization` header, TC3-HMAC-SHA256.

@@ -25,7 +25,7 @@ use tencentcloud_cam_exporter::{
     environment::Environment,
     inventory::assessment::Finding,
     metrics,
-    report::{Order, Report, csv, json::Json},
+    report::{Order, Report, csv, json},
 };
 
 use self::{output::Target, progress::Progress, table::Look};
@@ -208,11 +208,7 @@ async fn sweep(config: Config, shard: Shard, environment: Environment, progress:
 fn rendered(format: Format, swept: &Swept, report: &Report, look: Look) -> Result<Vec<u8>> {
     Ok(match format {
         Format::Table => table::draw(report, look).into_bytes(),
-        Format::Json => {
-            let mut json = serde_json::to_vec_pretty(&Json::of(report))?;
-            json.push(b'\n');
-            json
-        }
+        Format::Json => json::write(report)?,
         Format::Csv => csv::write(report)?,
         Format::Metrics => metrics::of_inventory(&swept.inventory, swept.at),
     })

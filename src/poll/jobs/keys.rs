@@ -39,7 +39,8 @@ type Ended = (Slot, Result<Vec<AccessKey>, CallError>);
 
 impl Keys {
     pub(in crate::poll) fn new(engine: &Arc<Engine>, caller: Arc<CallerIdentity>, last_use: Arc<ListedKeys>) -> Self {
-        let _preset = engine.deps.metrics.action::<ListAccessKeys>();
+        // Its count of requests is exposed from now on, at first as 0.
+        let _ = engine.deps.metrics.action::<ListAccessKeys>();
         let (account, interval) = (engine.account().name().clone(), engine.plan().settings.interval.get());
         let mut keys = Self {
             engine: Arc::clone(engine),

@@ -123,7 +123,8 @@ impl<J: Job> Runner<J> {
     fn apply_plan(&mut self) {
         let plan = Arc::clone(&self.plans.borrow_and_update());
         if J::interval(&plan).is_some() {
-            let _preset = self.engine.deps.metrics.action::<J::Action>();
+            // Its count of requests is exposed from now on, at first as 0.
+            let _ = self.engine.deps.metrics.action::<J::Action>();
             if self.job.apply(&self.engine, &plan) {
                 self.due = Some(Instant::now());
             }

@@ -85,6 +85,17 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
+fn functions_from_a_uin_to_a_sample_exist() {
+    let steps = Page::read("ARCHITECTURE.md").table("From a UIN to a sample");
+    assert!(steps.len() > 10, "{steps:?}");
+    for step in steps {
+        let text = fs::read_to_string(top().join(&step[0])).unwrap();
+        let name = step[1].rsplit("::").next().unwrap();
+        assert!(["(", "<"].iter().any(|next| text.contains(&format!("fn {name}{next}"))), "{step:?}");
+    }
+}
+
+#[test]
 fn the_drawing_of_the_crates_is_true() {
     assert_eq!(drawn("Crates"), Members::read().uses);
 }
