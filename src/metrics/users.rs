@@ -236,7 +236,7 @@ impl UserFamily {
                 }
             }
             (Self::FailingSince, _) => user.failing_since().into_iter().for_each(|since| take(&[], since.as_second())),
-            (Self::LastSuccess, _) => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
+            (Self::LastSuccess, _) => user.answered.get().into_iter().for_each(|at| take(&[], at.as_second())),
         }
     }
 }
