@@ -242,17 +242,24 @@ impl Account {
     /// The API listed the user's keys. Returns whether that is the first answer after an outage.
     pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) -> bool {
         self.polled(uin, None, |user, id_label| {
-            let keys = Some(labelled_keys(user, keys, id_label));
+            let keys = labelled_keys(user, keys, id_label);
+            let has_same_keys = user.keys.as_ref().is_some_and(|known| Arc::ptr_eq(known, &keys));
+            if user.up == Some(true) && has_same_keys {
+                user.answered.set(at);
+                return;
+            }
             let user = Arc::make_mut(user);
-            (user.up, user.answered, user.keys, user.failure) = (Some(true), Some(at), keys, None);
+            (user.up, user.answered, user.keys, user.failure) = (Some(true), at.into(), Some(keys), None);
         })
     }
 
     /// The user was answered by a clock that turned out to be off by so much.
     pub fn correct_answered(&self, uin: Uin, by: SignedDuration) {
         self.change(|state| {
-            if let Some(user) = state.users.get_mut(&uin).map(Arc::make_mut) {
-                user.answered = user.answered.and_then(|at| at.checked_add(by).ok());
+            if let Some(user) = state.users.get(&uin)
+                && let Some(at) = user.answered.get().and_then(|at| at.checked_add(by).ok())
+            {
+                user.answered.set(at);
             }
         });
     }
@@ -285,7 +292,7 @@ impl Account {
         self.polled(uin, Some(failure.reason), |user, _| {
             let mut failed = User { up: Some(false), ..User::clone(user) };
             if failure.reason == Reason::UserNotFound {
-                (failed.answered, failed.keys) = (Some(failure.since), None);
+                (failed.answered, failed.keys) = (failure.since.into(), None);
             }
             failed.failure = Some(failure.after(user.failure.as_ref()));
             if failed != **user {
@@ -316,7 +323,7 @@ impl Account {
     /// [`Self::set_found`] restores names.
     pub fn restore(&self, uin: Uin, user: User) -> bool {
         self.change(|state| match state.users.get_mut(&uin) {
-            Some(known) if (known.up, known.answered, &known.keys) == (None, None, &None) => {
+            Some(known) if (known.up, known.answered.get(), &known.keys) == (None, None, &None) => {
                 let User { name, console_login, policy, .. } = known.configured();
                 *known = User { name, console_login, policy, ..user }.into();
                 true
@@ -464,13 +471,13 @@ mod tests {
 
     /// The API returned at this second that the user has no keys.
     fn answered(s: i64) -> User {
-        User { up: Some(true), answered: Some(second(s)), keys: Some([].into()), ..User::default() }
+        User { up: Some(true), answered: second(s).into(), keys: Some([].into()), ..User::default() }
     }
 
     /// The API returned that the user does not exist.
     fn absent(s: i64) -> User {
         let failure = failure(Reason::UserNotFound, None, s);
-        User { up: Some(false), answered: Some(second(s)), keys: None, failure: Some(failure), ..User::default() }
+        User { up: Some(false), answered: second(s).into(), keys: None, failure: Some(failure), ..User::default() }
     }
 
     #[test]
@@ -526,6 +533,9 @@ mod tests {
         account.used(uin, [], |_| None);
         account.forget_last_use();
         assert!(Arc::ptr_eq(&named, &held()));
+        account.listed(uin, &[key("a")], second(2));
+        assert!(Arc::ptr_eq(&named, &held()));
+        assert_eq!(held().answered.get(), Some(second(2)));
         account.failed(uin, failure(Reason::Timeout, None, 2));
         let failed = held();
         account.failed(uin, failure(Reason::Timeout, None, 3));
@@ -572,7 +582,7 @@ mod tests {
         let other = "100013065918".parse().unwrap();
         account.listed(uin, &[key("a")], second(1));
         account.set_users(&[uin, other].into());
-        assert_eq!(account.users()[&uin].answered, Some(second(1)));
+        assert_eq!(account.users()[&uin].answered.get(), Some(second(1)));
         assert_eq!(*account.users()[&other], User::default());
         account.set_users(&[other].into());
         account.listed(uin, &[key("a")], second(2));

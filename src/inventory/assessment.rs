@@ -230,7 +230,7 @@ impl Account {
             user_counts.add(assessed);
             keys.add(user, user.policy(&settings), now);
             if assessed.state != UserState::Missing {
-                oldest = oldest.max(user.answered.map(|answered| since(answered, now)));
+                oldest = oldest.max(user.answered.get().map(|answered| since(answered, now)));
             }
         }
         let failed = |listing: &Listing| listings.get(*listing).failure.is_some();
@@ -353,9 +353,9 @@ impl User {
         let policy = self.policy(settings);
         UserAssessment {
             state,
-            is_answered: self.answered.is_some(),
+            is_answered: self.answered.get().is_some(),
             is_late: state != UserState::Missing
-                && self.answered.is_some_and(|answered| since(answered, now) > longest),
+                && self.answered.get().is_some_and(|answered| since(answered, now) > longest),
             verdict: self.verdict(policy, now),
             exemption_ended: policy.exemptions.iter().any(|exemption| exemption.has_ended(now)),
         }
@@ -368,7 +368,7 @@ impl User {
         match self.up {
             None => UserState::Unknown,
             Some(true) => UserState::Up,
-            Some(false) if self.answered.is_some() && self.keys.is_none() => UserState::Missing,
+            Some(false) if self.answered.get().is_some() && self.keys.is_none() => UserState::Missing,
             Some(false) => UserState::Failing,
         }
     }
@@ -376,7 +376,7 @@ impl User {
     /// Whether a poll of the user has ended since the start, or its answer was restored.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.answered.is_some() || self.failure.is_some()
+        self.answered.get().is_some() || self.failure.is_some()
     }
 
     /// Since when its polls have failed, where the last one did: since the last answer, or since the first failed poll if there
@@ -386,7 +386,7 @@ impl User {
         match self.state() {
             UserState::Unknown | UserState::Up => None,
             UserState::Failing | UserState::Missing => {
-                self.answered.or(self.failure.as_ref().map(|failure| failure.since))
+                self.answered.get().or(self.failure.as_ref().map(|failure| failure.since))
             }
         }
     }
@@ -504,11 +504,11 @@ mod tests {
     fn a_user_who_does_not_exist_is_known_after_a_restart_as_well() {
         let epoch = Timestamp::UNIX_EPOCH;
         let failure = |reason: Reason| Some(Failure::new(reason, None, &reason.label(), epoch));
-        let missing = User { up: Some(false), answered: Some(epoch), ..User::default() };
+        let missing = User { up: Some(false), answered: epoch.into(), ..User::default() };
         let listed = User { keys: Some([].into()), ..missing.clone() };
         for (user, state) in [
             (User::default(), UserState::Unknown),
-            (User { answered: Some(epoch), ..User::default() }, UserState::Unknown),
+            (User { answered: epoch.into(), ..User::default() }, UserState::Unknown),
             (User { up: Some(true), ..listed.clone() }, UserState::Up),
             (listed.clone(), UserState::Failing),
             (User { failure: failure(Reason::Denied), ..listed }, UserState::Failing),

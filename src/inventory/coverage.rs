@@ -106,7 +106,7 @@ impl Coverage {
         let does_exist = |user: &User| user.state() != UserState::Missing;
         let any_exists = users.values().any(|user| does_exist(user));
         let newest =
-            users.values().filter(|user| !any_exists || does_exist(user)).filter_map(|user| user.answered).max();
+            users.values().filter(|user| !any_exists || does_exist(user)).filter_map(|user| user.answered.get()).max();
         if let Some(newest) = newest {
             let age = Duration::try_from(time.duration_since(newest)).unwrap_or_default();
             self.covered.newest = now.checked_sub(age).or(Some(now));
@@ -309,7 +309,7 @@ mod tests {
 
     /// A user who was answered about so many minutes before the restart.
     fn known(minutes_before: i64, up: bool) -> User {
-        User { up: Some(up), answered: Some(time(-minutes_before)), keys: Some([].into()), ..User::default() }
+        User { up: Some(up), answered: time(-minutes_before).into(), keys: Some([].into()), ..User::default() }
     }
 
     fn missing(minutes_before: i64) -> User {

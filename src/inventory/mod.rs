@@ -7,6 +7,7 @@
 //! - a user without an answer is unknown, which is not the same as a user without keys.
 
 mod account;
+mod answered;
 pub mod assessment;
 mod changed;
 mod coverage;
@@ -32,6 +33,7 @@ use std::{
 use parking_lot::RwLock;
 
 pub use account::{Account, CredentialProblem};
+pub use answered::Answered;
 pub use coverage::Covered;
 pub use failure::Failure;
 pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};

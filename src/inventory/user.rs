@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tencentcloud_api::{KeyStatus, LastUse};
 
-use super::{Failure, Policy};
+use super::{Answered, Failure, Policy};
 
 /// What is known of a user. Starts with nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct User {
     /// Whether the last poll brought the user's keys; nothing before the first poll has ended.
     pub up: Option<bool>,
     /// When the API last answered about the user.
-    pub answered: Option<Timestamp>,
+    pub answered: Answered,
     /// The keys of the last answer, sorted by label; none before the first answer, or if the user does not exist.
     /// While answers have the same keys, this stays the same allocation, so a reader can compare pointers.
     pub keys: Option<Arc<[Key]>>,
@@ -48,7 +48,7 @@ impl User {
     pub fn is_known(&self) -> bool {
         let Self { up, answered, keys, failure, name, console_login, policy: _ } = self;
         up.is_some()
-            || answered.is_some()
+            || answered.get().is_some()
             || keys.is_some()
             || failure.is_some()
             || name.is_some()

@@ -238,7 +238,7 @@ impl UserFamily {
                 }
             }
             Self::FailingSince => user.failing_since().into_iter().for_each(|since| take(&[], since.as_second())),
-            Self::LastSuccess => user.answered.into_iter().for_each(|at| take(&[], at.as_second())),
+            Self::LastSuccess => user.answered.get().into_iter().for_each(|at| take(&[], at.as_second())),
         }
     }
 }

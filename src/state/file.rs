@@ -192,8 +192,12 @@ mod tests {
     fn state(label: &str) -> State {
         let key =
             Key { label: label.to_owned(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH, last_use: None };
-        let user =
-            User { up: Some(true), answered: Some(Timestamp::UNIX_EPOCH), keys: Some([key].into()), ..User::default() };
+        let user = User {
+            up: Some(true),
+            answered: Timestamp::UNIX_EPOCH.into(),
+            keys: Some([key].into()),
+            ..User::default()
+        };
         let mut state = State::default();
         state.insert(
             "a".parse().unwrap(),

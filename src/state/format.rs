@@ -315,7 +315,7 @@ impl<'a> Row<'a> {
             id_label: *id_label,
             uin: uin.get(),
             up: user.up,
-            answered: user.answered.map(Timestamp::as_second),
+            answered: user.answered.get().map(Timestamp::as_second),
             keys: user.keys.as_ref().map(|keys| keys.iter().map(KeyRow::of).collect()),
             name: user.name.as_deref().map(Cow::from),
             console_login: user.console_login,
@@ -337,8 +337,15 @@ impl<'a> Row<'a> {
         }
         let name = self.name.map(name).transpose()?;
         let answered = self.answered.map(time).transpose()?;
-        let user =
-            User { up: self.up, answered, keys, name, console_login: self.console_login, ..User::default() }.into();
+        let user = User {
+            up: self.up,
+            answered: answered.into(),
+            keys,
+            name,
+            console_login: self.console_login,
+            ..User::default()
+        }
+        .into();
         let known = state.accounts.get(&account);
         if known.is_some_and(|users| users.contains_key(&uin)) {
             return Err("a user for the second time");
@@ -432,7 +439,7 @@ mod tests {
         ];
         let listed = User {
             up: Some(true),
-            answered: Some(at),
+            answered: at.into(),
             keys: Some(keys.into()),
             name: Some("é\"".into()),
             console_login: Some(true),

@@ -194,7 +194,7 @@ mod tests {
     fn user(second: i64) -> User {
         User {
             up: Some(true),
-            answered: Some(Timestamp::from_second(second).unwrap()),
+            answered: Timestamp::from_second(second).unwrap().into(),
             keys: Some([].into()),
             ..User::default()
         }
@@ -220,7 +220,7 @@ mod tests {
         let user = (any::<Option<bool>>(), option::of(times()), option::of(keys), name, any::<Option<bool>>());
         let user = user.prop_map(|(up, answered, keys, name, console_login)| {
             let console_login = console_login.filter(|_| name.is_some());
-            Arc::new(User { up, answered, keys, name, console_login, ..User::default() })
+            Arc::new(User { up, answered: answered.into(), keys, name, console_login, ..User::default() })
         });
         btree_map((1..=u64::MAX).prop_map(uin), user, 0..8)
     }

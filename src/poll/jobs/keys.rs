@@ -96,8 +96,10 @@ impl Keys {
     fn sync_users(&mut self) {
         let (now, users) = (self.engine.now(), self.engine.account().users());
         self.schedule.set_users(users.iter().map(|(uin, user)| {
-            let ago =
-                user.answered.map(|answered| Duration::try_from(now.duration_since(answered)).unwrap_or_default());
+            let ago = user
+                .answered
+                .get()
+                .map(|answered| Duration::try_from(now.duration_since(answered)).unwrap_or_default());
             (*uin, ago)
         }));
         self.users = users.len();

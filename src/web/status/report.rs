@@ -150,9 +150,9 @@ impl Report {
                 UserState::Unknown | UserState::Up => {}
                 UserState::Failing => {
                     CauseReport::add(causes, user, now);
-                    self.failing.offer(Reverse((user.answered, place, uin)), row);
+                    self.failing.offer(Reverse((user.answered.get(), place, uin)), row);
                 }
-                UserState::Missing => self.absent.offer(Reverse((user.answered, place, uin)), row),
+                UserState::Missing => self.absent.offer(Reverse((user.answered.get(), place, uin)), row),
             }
             self.limit((place, uin), user, assessed, row);
             self.keys((place, uin), user, account, &settings, now);

@@ -89,7 +89,7 @@ impl UserRow {
             console_login: user.console_login,
             exemptions: user.policy(settings).exemptions.clone(),
             failure: user.failure.clone(),
-            answered: user.answered,
+            answered: user.answered.get(),
             now,
         }
     }
