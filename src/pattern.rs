@@ -1,6 +1,6 @@
 //! Patterns of names and UINs of users.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 use wildmatch::WildMatch;
@@ -24,6 +24,12 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         WildMatch::new(&self.0).matches(text)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -46,7 +46,7 @@ use crate::{
     config::{self, Config, Faults},
     environment::Environment,
     inventory::Inventory,
-    metrics::{Metrics, Own},
+    metrics::{Families, Metrics, Own},
     state::{Refused, State},
     web::{CamExporter, Readiness, Routes, Status},
 };
@@ -87,6 +87,8 @@ pub struct Options {
     pub telemetry_path: TelemetryPath,
     /// Whether a request may reload.
     pub lifecycle: bool,
+    /// Which families are exposed.
+    pub families: Families,
     /// How many scrapes may be under way at once; 0 is no limit.
     pub max_requests: usize,
     /// Whether it starts without a configuration that can be used, and waits for one.
@@ -184,7 +186,7 @@ impl App {
         if config.is_some() {
             own.config_loaded(clock.now());
         }
-        let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock))?);
+        let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock), options.families)?);
         let (reloader, reloads) = Reloader::new();
         let status =
             Status::new(Arc::clone(&inventory), Arc::clone(&own), Arc::clone(&clock), options.telemetry_path.clone());

@@ -140,6 +140,7 @@ pub(super) fn options(flags: &ServeFlags, guard: Arc<Guard>, log_lines_dropped: 
     Options {
         telemetry_path: flags.telemetry_path.clone(),
         lifecycle: flags.lifecycle,
+        families: flags.families(),
         max_requests: flags.max_requests,
         config_optional: false,
         guard,

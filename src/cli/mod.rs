@@ -30,7 +30,11 @@ pub(crate) use log::finish as finish_log;
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use exporter_toolkit::{ListenAddress, TelemetryPath};
-use tencentcloud_cam_exporter::config::Shard;
+use tencentcloud_cam_exporter::{
+    config::Shard,
+    metrics::{self, Families},
+    pattern::Pattern,
+};
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -129,6 +133,12 @@ struct ServeFlags {
     /// Maximum number of parallel scrapes; at the limit, the slowest reader is closed or the request gets 503. 0 disables the limit.
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40)]
     max_requests: usize,
+    /// Expose only these families of metrics. In a name, * stands for any characters. Comma-separated.
+    #[arg(long = "metric-allowlist", value_name = "NAMES", value_delimiter = ',', conflicts_with = "metric_denylist")]
+    metric_allowlist: Vec<Pattern>,
+    /// Do not expose these families of metrics. In a name, * stands for any characters. Comma-separated.
+    #[arg(long = "metric-denylist", value_name = "NAMES", value_delimiter = ',')]
+    metric_denylist: Vec<Pattern>,
     #[command(flatten)]
     web_config: WebConfigFlag,
     /// Enable reloading by POST to /-/reload.
@@ -188,6 +198,23 @@ impl ConfigFlags {
     fn shard(&self) -> Shard {
         Shard::new(self.shard, self.total_shards)
             .unwrap_or_else(|error| Arguments::command().error(ErrorKind::ValueValidation, error).exit())
+    }
+}
+
+// === impl ServeFlags ===
+
+impl ServeFlags {
+    /// Which families are exposed. A pattern that matches none ends the program, as other wrong flags do.
+    fn families(&self) -> Families {
+        let families = Families { allowed: self.metric_allowlist.clone(), denied: self.metric_denylist.clone() };
+        let names = metrics::family_names().unwrap_or_default();
+        for pattern in families.allowed.iter().chain(&families.denied) {
+            if !names.iter().any(|name| pattern.matches(name)) {
+                let error = format!("no family of metrics matches {pattern}: see docs/metrics.md\n");
+                Arguments::command().error(ErrorKind::ValueValidation, error).exit();
+            }
+        }
+        families
     }
 }
 

@@ -1,8 +1,11 @@
 //! Writes a snapshot piece by piece, family after family.
 
+use std::vec;
+
 use exporter_toolkit::{Format, Pieces};
 
 use super::{
+    families::Wanted,
     protobuf,
     snapshot::{Place, Snapshot, Source},
     text,
@@ -13,8 +16,8 @@ use super::{
 pub struct Cursor {
     snapshot: Snapshot,
     format: Format,
-    /// The number of the source that is being written.
-    source: usize,
+    /// What has not been written whole: the first is being written.
+    sources: vec::IntoIter<Source>,
     place: Place,
     /// Whether the head of the family has been written. A family without samples has none.
     begun: bool,
@@ -25,7 +28,7 @@ pub struct Cursor {
 impl Pieces for Cursor {
     /// Appends until `out` is `full`, but for the samples of one user more. Returns whether there is more.
     fn fill(&mut self, out: &mut Vec<u8>, full: usize) -> bool {
-        while let Some(source) = Source::at(self.source) {
+        while let Some(&source) = self.sources.as_slice().first() {
             if out.len() >= full {
                 return true;
             }
@@ -40,8 +43,9 @@ impl Pieces for Cursor {
 }
 
 impl Cursor {
-    pub(super) fn new(snapshot: Snapshot, format: Format) -> Self {
-        Self { snapshot, format, source: 0, place: Place::default(), begun: false }
+    pub(super) fn new(snapshot: Snapshot, format: Format, wanted: Wanted<'_>) -> Self {
+        let sources: Vec<Source> = Source::all().filter(|source| wanted.contains(source.family().name)).collect();
+        Self { snapshot, format, sources: sources.into_iter(), place: Place::default(), begun: false }
     }
 
     fn write_text(&mut self, source: Source, out: &mut Vec<u8>, full: usize) {
@@ -81,6 +85,7 @@ impl Cursor {
     }
 
     fn next_source(&mut self) {
-        (self.source, self.place, self.begun) = (self.source + 1, Place::default(), false);
+        self.sources.next();
+        (self.place, self.begun) = (Place::default(), false);
     }
 }

@@ -6,7 +6,8 @@ use exporter_toolkit::{HttpRefused, Observer};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, core::Collector,
+    process_collector::ProcessCollector,
 };
 use tencentcloud_api::{Action, Code, Reason};
 
@@ -158,15 +159,19 @@ impl Own {
         self.accounts.lock().iter().map(|(account, counters)| (account.clone(), counters.snapshot())).collect()
     }
 
-    pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        registry.register(Box::new(self.api_request_duration.clone()))?;
-        registry.register(Box::new(self.shard_ordinal.clone()))?;
-        registry.register(Box::new(self.total_shards.clone()))?;
-        registry.register(Box::new(self.http_refused.clone()))?;
-        registry.register(Box::new(self.build_info.clone()))?;
-        registry.register(Box::new(self.config_last_reload_successful.clone()))?;
-        registry.register(Box::new(self.config_last_reload_success.clone()))?;
-        registry.register(Box::new(self.log_lines_dropped.clone()))
+    /// The families that the library gathers.
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 9] {
+        [
+            Box::new(self.api_request_duration.clone()),
+            Box::new(self.shard_ordinal.clone()),
+            Box::new(self.total_shards.clone()),
+            Box::new(self.http_refused.clone()),
+            Box::new(self.build_info.clone()),
+            Box::new(self.config_last_reload_successful.clone()),
+            Box::new(self.config_last_reload_success.clone()),
+            Box::new(self.log_lines_dropped.clone()),
+            Box::new(ProcessCollector::for_self()),
+        ]
     }
 }
 

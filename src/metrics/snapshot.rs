@@ -6,7 +6,7 @@
 use std::array;
 
 use jiff::Timestamp;
-use prometheus::{Registry, TextEncoder};
+use prometheus::{TextEncoder, proto::MetricFamily};
 
 use super::{
     Format,
@@ -89,25 +89,25 @@ impl Snapshot {
         Self { accounts: accounts.collect(), counts: vec![], shard: inventory.shard().to_string(), rest: vec![] }
     }
 
-    /// Of everything.
+    /// Of everything; `gathered` are the families of the process.
     ///
     /// # Errors
-    /// A family of the `registry` cannot be written.
+    /// One of them cannot be written.
     pub(super) fn of(
         inventory: &Inventory,
         local: Timestamp,
         own: &Own,
-        registry: &Registry,
+        gathered: &[MetricFamily],
         format: Format,
     ) -> prometheus::Result<Self> {
-        let (gathered, mut rest) = (registry.gather(), vec![]);
+        let mut rest = vec![];
         match format {
             Format::Text => {
                 let mut text = String::new();
-                TextEncoder::new().encode_utf8(&gathered, &mut text)?;
+                TextEncoder::new().encode_utf8(gathered, &mut text)?;
                 rest = text.into_bytes();
             }
-            Format::OpenMetrics => openmetrics::encode(&gathered, &mut rest),
+            Format::OpenMetrics => openmetrics::encode(gathered, &mut rest),
             Format::Protobuf => gathered.iter().for_each(|family| protobuf::gathered(&mut rest, family)),
         }
         rest.shrink_to_fit();
@@ -161,19 +161,12 @@ impl Snapshot {
 
 impl Source {
     /// The sources in the order in which they are exposed.
-    pub(super) fn at(mut index: usize) -> Option<Self> {
-        if let Some(family) = UserFamily::ALL.get(index) {
-            return Some(Self::Users(*family));
-        }
-        index -= UserFamily::ALL.len();
-        if index < accounts::FAMILIES.len() {
-            return Some(Self::Accounts(index));
-        }
-        index -= accounts::FAMILIES.len();
-        if let Some(family) = LabelledFamily::ALL.get(index) {
-            return Some(Self::LabelledAccounts(*family));
-        }
-        CounterFamily::ALL.get(index - LabelledFamily::ALL.len()).map(|family| Self::Counters(*family))
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let users = UserFamily::ALL.into_iter().map(Self::Users);
+        let accounts = (0..accounts::FAMILIES.len()).map(Self::Accounts);
+        let labelled = LabelledFamily::ALL.into_iter().map(Self::LabelledAccounts);
+        let counters = CounterFamily::ALL.into_iter().map(Self::Counters);
+        users.chain(accounts).chain(labelled).chain(counters)
     }
 
     pub(super) fn family(self) -> &'static Family {

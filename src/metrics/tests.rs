@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use exporter_toolkit::{Compressor, PIECE, Scrape};
+use exporter_toolkit::{Compressor, Names, PIECE, Scrape};
 use flate2::read::GzDecoder;
 use http_body::Body;
 use jiff::Timestamp;
 use tencentcloud_api::{AccessKey, Clock, Code, KeyStatus, LastUse, ListAccessKeys, ListUsers, Reason, Uin};
 
-use super::{Format, Metrics, Own};
+use super::{Families, Format, Metrics, Own};
 use crate::inventory::{
     Account, AccountSettings, ConfiguredListings, Failure, FoundUser, IdLabel, Inventory, Override, Policy,
     assessment::Finding,
@@ -57,12 +57,12 @@ impl World {
         let accounts = [account("prod", users), account("test-1", 1)];
         let inventory = Arc::new(Inventory::new(accounts.to_vec()));
         let own = Own::new().unwrap();
-        let metrics = Metrics::new(inventory, &own, Arc::new(Stopped)).unwrap();
+        let metrics = Metrics::new(inventory, &own, Arc::new(Stopped), Families::default()).unwrap();
         Self { accounts, own, metrics, compressor: Compressor::new() }
     }
 
     fn scrape(&self, format: Format, gzip: bool) -> Scrape {
-        let cursor = self.metrics.scrape(format).unwrap();
+        let cursor = self.metrics.scrape(format, &Names::default()).unwrap();
         Scrape::new(Box::new(cursor), gzip.then(|| self.compressor.clone())).unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use exporter_toolkit::{Body, Exporter, Format, Pieces, html, plain};
+use exporter_toolkit::{Body, Exporter, Format, Names, Pieces, html, plain};
 use http::{Response, StatusCode, header};
 use tokio::time::Instant;
 use tracing::error;
@@ -36,8 +36,8 @@ impl CamExporter {
 impl Exporter for CamExporter {
     const FORMATS: &'static [Format] = &[Format::Text, Format::OpenMetrics, Format::Protobuf];
 
-    fn exposition(&self, format: Format) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>> {
-        Ok(Box::new(self.metrics.scrape(format)?))
+    fn exposition(&self, format: Format, names: &Names) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>> {
+        Ok(Box::new(self.metrics.scrape(format, names)?))
     }
 
     fn health(&self) -> Result<(), String> {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::{
         inventory::{Account, AccountSettings, Policy},
-        metrics::Own,
+        metrics::{Families, Own},
     };
     use tencentcloud_api::SystemClock;
 
@@ -99,7 +99,8 @@ mod tests {
         let inventory = Arc::new(Inventory::new(vec![Arc::clone(&account)]));
         let own = Arc::new(Own::new().unwrap());
         let clock = Arc::new(SystemClock);
-        let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock) as _).unwrap());
+        let metrics =
+            Arc::new(Metrics::new(Arc::clone(&inventory), &own, Arc::clone(&clock) as _, Families::default()).unwrap());
         let readiness = Arc::new(Readiness::new(CancellationToken::new()));
         let telemetry_path: TelemetryPath = "/metrics".parse().unwrap();
         let status = Status::new(Arc::clone(&inventory), Arc::clone(&own), clock, telemetry_path.clone());

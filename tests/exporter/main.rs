@@ -22,6 +22,7 @@ mod error_answers;
 mod exposition;
 #[path = "../support/faketime.rs"]
 mod faketime;
+mod families;
 mod faults;
 mod findings;
 mod healthcheck;

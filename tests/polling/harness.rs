@@ -14,6 +14,7 @@ use tencentcloud_api::{Clock, Connection, Error, Transport};
 use tencentcloud_cam_exporter::{
     app::{App, ConfigSource, Dependencies, Listeners, Options},
     config::Config,
+    metrics::Families,
     web::Routes,
 };
 use tencentcloud_simulator::{Population, Reply, Simulator};
@@ -148,6 +149,7 @@ pub(crate) fn changing_exporter(config: &Arc<Mutex<String>>, clock: Arc<dyn Cloc
     let options = Options {
         telemetry_path: "/metrics".parse().unwrap(),
         lifecycle: false,
+        families: Families::default(),
         max_requests: 0,
         config_optional: false,
         guard,

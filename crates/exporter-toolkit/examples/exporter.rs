@@ -12,7 +12,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use exporter_toolkit::{Exporter, Format, Guard, ListenAddress, MAX_CONNECTIONS, Pieces, Routes, Scrapes, serve};
+use exporter_toolkit::{
+    Exporter, Format, Guard, ListenAddress, MAX_CONNECTIONS, Names, Pieces, Routes, Scrapes, serve,
+};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +23,7 @@ struct Load;
 impl Exporter for Load {
     const FORMATS: &'static [Format] = &[Format::Text, Format::OpenMetrics];
 
-    fn exposition(&self, format: Format) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>> {
+    fn exposition(&self, format: Format, _: &Names) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>> {
         let load = fs::read_to_string("/proc/loadavg")?;
         let load = load.split(' ').next().unwrap_or("NaN");
         let mut text = format!("# HELP load1 Load average of a minute.\n# TYPE load1 gauge\nload1 {load}\n");

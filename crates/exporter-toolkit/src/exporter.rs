@@ -4,18 +4,19 @@ use std::error::Error;
 
 use http::Response;
 
-use crate::{Body, Format, Pieces};
+use crate::{Body, Format, Names, Pieces};
 
 /// An exporter: what [`Routes`](crate::Routes) serve.
 pub trait Exporter: Send + Sync + 'static {
     /// The formats that it can write, the one for those who ask for none of them first.
     const FORMATS: &'static [Format];
 
-    /// The exposition as it is now, in `format`, which is one of [`Self::FORMATS`].
+    /// The exposition as it is now, in `format`, which is one of [`Self::FORMATS`]. Families that `names` does not contain are
+    /// left out.
     ///
     /// # Errors
     /// It cannot be written. The error is logged, and the response has status 500.
-    fn exposition(&self, format: Format) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>>;
+    fn exposition(&self, format: Format, names: &Names) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>>;
 
     /// Whether it is healthy, as `/-/healthy` says.
     ///

@@ -2,13 +2,13 @@
 //!
 //! ```no_run
 //! # use std::{error::Error, path::Path, sync::Arc};
-//! # use exporter_toolkit::{Exporter, Format, Guard, ListenAddress, MAX_CONNECTIONS, Pieces, Routes, Scrapes, serve};
+//! # use exporter_toolkit::{Exporter, Format, Guard, ListenAddress, MAX_CONNECTIONS, Names, Pieces, Routes, Scrapes, serve};
 //! struct Answer;
 //!
 //! impl Exporter for Answer {
 //!     const FORMATS: &'static [Format] = &[Format::Text];
 //!
-//!     fn exposition(&self, _: Format) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>> {
+//!     fn exposition(&self, _: Format, _: &Names) -> Result<Box<dyn Pieces>, Box<dyn Error + Send + Sync>> {
 //!         Ok(Box::new(bytes::Bytes::from("# TYPE answer gauge\nanswer 42\n")))
 //!     }
 //! }
@@ -26,7 +26,7 @@
 //!
 //! | path | response |
 //! |---|---|
-//! | `/metrics`, or another [`TelemetryPath`] | 200 and the exposition; 503 beyond the limit of [`Scrapes`] |
+//! | `/metrics`, or another [`TelemetryPath`] | 200 and the exposition, of the families in `name[]` only if the query has any; 503 beyond the limit of [`Scrapes`] |
 //! | `/` | the page of the [`Exporter`], or one with a link to the metrics |
 //! | `/-/healthy` | 200 while the exporter is healthy; otherwise 503 |
 //! | `/-/ready` | 200 while the exporter is ready; otherwise 503 |
@@ -65,6 +65,7 @@ mod host;
 mod http1;
 mod http2;
 mod instrumented_stream;
+mod names;
 mod negotiation;
 mod observer;
 mod probes;
@@ -87,6 +88,7 @@ pub use body::{Body, Incomplete};
 pub use exporter::Exporter;
 pub use format::Format;
 pub use handler::Handler;
+pub use names::Names;
 pub use observer::{HttpRefused, Observer};
 pub use probes::{MAX_PROBE_CONNECTIONS, Probes};
 pub use reload::{NotReloaded, Outcome, Reloader, Reloads};

@@ -2,12 +2,12 @@
 
 use std::error::Error;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
-    Body, Exporter, NotReloaded, Reloader, TelemetryPath,
+    Body, Exporter, Names, NotReloaded, Reloader, TelemetryPath,
     negotiation::{ContentType, Encoding},
     respond::{html, plain, response},
     scrape::{Compressor, Scrape},
@@ -55,7 +55,7 @@ impl<E: Exporter> Routes<E> {
                 not_allowed("POST, PUT", "this path takes a POST or PUT request\n")
             }
             Method::GET | Method::HEAD if path == "/" => self.page(request.uri().query()).await,
-            Method::GET | Method::HEAD => self.get(path, request.headers()),
+            Method::GET | Method::HEAD => self.get(request.uri(), request.headers()),
             _ => not_allowed("GET, HEAD", "this path takes a GET or HEAD request\n"),
         }
     }
@@ -65,9 +65,9 @@ impl<E: Exporter> Routes<E> {
         request.uri().path() == self.telemetry_path.as_str()
     }
 
-    fn get(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
-        match path {
-            path if path == self.telemetry_path.as_str() => self.exposition(headers),
+    fn get(&self, uri: &Uri, headers: &HeaderMap) -> Response<Body> {
+        match uri.path() {
+            path if path == self.telemetry_path.as_str() => self.exposition(headers, &Names::of_query(uri.query())),
             HEALTHY => match self.exporter.health() {
                 Ok(()) => plain(StatusCode::OK, "healthy\n"),
                 Err(problem) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
@@ -101,9 +101,9 @@ impl<E: Exporter> Routes<E> {
         }
     }
 
-    fn exposition(&self, headers: &HeaderMap) -> Response<Body> {
+    fn exposition(&self, headers: &HeaderMap, names: &Names) -> Response<Body> {
         let (content_type, encoding) = (ContentType::wanted(headers, E::FORMATS), Encoding::wanted(headers));
-        match self.scrape(content_type, encoding) {
+        match self.scrape(content_type, encoding, names) {
             Ok(scrape) => {
                 let deadline = scrape_timeout::of(headers).map(|limit| Instant::now() + limit);
                 let mut response = response(StatusCode::OK, content_type.value(), Body::of(scrape, deadline));
@@ -120,12 +120,17 @@ impl<E: Exporter> Routes<E> {
         }
     }
 
-    fn scrape(&self, content_type: ContentType, encoding: Encoding) -> Result<Scrape, Box<dyn Error + Send + Sync>> {
+    fn scrape(
+        &self,
+        content_type: ContentType,
+        encoding: Encoding,
+        names: &Names,
+    ) -> Result<Scrape, Box<dyn Error + Send + Sync>> {
         let compressor = match encoding {
             Encoding::Gzip => Some(self.compressor.clone()),
             Encoding::Identity => None,
         };
-        Ok(Scrape::new(self.exporter.exposition(content_type.format())?, compressor)?)
+        Ok(Scrape::new(self.exporter.exposition(content_type.format(), names)?, compressor)?)
     }
 }
 
