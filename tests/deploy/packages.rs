@@ -126,7 +126,7 @@ impl Machine {
 
         let completed = self.sh(&format!(
             "bash -c '. /usr/share/bash-completion/completions/{NAME}; COMP_WORDS=({NAME} che); COMP_CWORD=1
-             _{NAME} {NAME} che {NAME}; echo ${{COMPREPLY[*]}}'"
+             _tencentcloud__cam__exporter {NAME} che {NAME}; echo ${{COMPREPLY[*]}}'"
         ));
         assert_eq!(completed, "check-config\n");
     }
