@@ -12,3 +12,4 @@ mod packages;
 mod pki;
 mod rules;
 mod systemd;
+mod workflows;
