@@ -42,11 +42,8 @@ fn built() -> &'static Path {
         fs::create_dir(&folder).unwrap();
         // Without symbols, as it is released.
         let program = folder.join("program");
-        succeeds(
-            Command::new("strip")
-                .arg("-o")
-                .args([&program, Path::new(env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"))]),
-        );
+        let compiled = env!("CARGO_BIN_EXE_tencentcloud-cam-exporter");
+        succeeds(Command::new("strip").arg("-o").arg(&program).arg(compiled));
         for release in ["1", "2"] {
             let mut build = Command::new("deploy/packages/build");
             build.current_dir(env!("CARGO_MANIFEST_DIR")).arg(&program);
@@ -204,9 +201,8 @@ fn rpm_is_installed_upgraded_and_erased() {
     assert_eq!(machine.enabled(), "enabled\n");
 
     machine.sh(&format!("rpm --erase {NAME}"));
-    for left in
-        [&format!("/usr/bin/{NAME}"), CONFIG, &format!("/etc/systemd/system/multi-user.target.wants/{NAME}.service")]
-    {
+    let enabled = format!("/etc/systemd/system/multi-user.target.wants/{NAME}.service");
+    for left in [CONFIG, &format!("/usr/bin/{NAME}"), &enabled] {
         assert!(!machine.exists(left), "{left}");
     }
     assert!(machine.sh(&format!("cat {CONFIG}.rpmsave")).ends_with("# ours\n"));
