@@ -13,6 +13,8 @@ mod check_config;
 mod connect;
 mod demo;
 mod exporter;
+#[cfg(test)]
+mod generated;
 mod healthcheck;
 mod list;
 mod log;

@@ -6,8 +6,10 @@ mod dashboard;
 mod helm;
 mod image;
 mod kubernetes;
+mod packages;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../../crates/exporter-toolkit/tests/support/pki.rs"]
 mod pki;
 mod rules;
 mod systemd;
+mod workflows;

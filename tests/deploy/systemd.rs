@@ -16,6 +16,7 @@ use tencentcloud_simulator::{Population, Simulator};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+const NAME: &str = env!("CARGO_PKG_NAME");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tencentcloud-cam-exporter");
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/systemd");
 const EXPORTER: &str = "tencentcloud-cam-exporter.service";
@@ -42,7 +43,7 @@ fn installed() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join(Path::new(CREDENTIALS).parent().unwrap())).unwrap();
     for name in [EXPORTER, TEXTFILE, TIMER, CREDENTIALS] {
-        let text = read(name).replace("/usr/local/bin/tencentcloud-cam-exporter", PROGRAM);
+        let text = read(name).replace(&format!("ExecStart={NAME} "), &format!("ExecStart={PROGRAM} "));
         fs::write(folder.path().join(name), text).unwrap();
     }
     folder
@@ -64,7 +65,7 @@ fn systemd_has_nothing_to_say_of_the_units() {
     assert_eq!(systemd_analyze(&units, &verify), (true, String::new()));
 
     // That it would have something to say.
-    let misspelt = read(EXPORTER).replace("DynamicUser=", "DynamicUsr=").replace("/usr/local/bin/", "/nowhere/");
+    let misspelt = read(EXPORTER).replace("DynamicUser=", "DynamicUsr=").replace("ExecStart=", "ExecStart=/nowhere/");
     fs::write(path(EXPORTER), misspelt).unwrap();
     let (_, result) = systemd_analyze(&units, &verify);
     assert!(result.contains("DynamicUsr") && result.contains("/nowhere/"), "{result}");
@@ -143,9 +144,8 @@ impl Machine {
         let (text, credentials) = (read(unit), read(CREDENTIALS));
         let arguments = values(&read("tencentcloud-cam-exporter.env"), "ARGS").pop().unwrap();
         let start = values(&text, "ExecStart").pop().unwrap();
-        let line = start
+        let line = format!("{PROGRAM}{}", start.strip_prefix(NAME).unwrap())
             .replace("$ARGS", arguments.trim_matches('"'))
-            .replace("/usr/local/bin/tencentcloud-cam-exporter", PROGRAM)
             .replace("/etc/cam-exporter", &self.path(""))
             .replace("/var/lib/node_exporter/textfile", &self.path("textfile"))
             .replace("=:10047", "=127.0.0.1:0");
