@@ -4,8 +4,9 @@
 //!
 //! - [`Client`] makes a request, reads the answer, and sorts whatever goes wrong into an [`Error`] with a [`Code`] and one
 //!   of a few [`Reason`]s.
-//! - [`Action`] is what can be asked; [`ListAccessKeys`], [`ListUsers`], [`GetSecurityLastUsed`], [`GetCallerIdentity`] and
-//!   [`DescribeOrganizationMembers`] are such actions: the request, and the answer. [`RawAction`] is any other.
+//! - [`Action`] is what can be asked; [`ListAccessKeys`], [`ListUsers`], [`ListAccounts`], [`GetSecurityLastUsed`],
+//!   [`GetCallerIdentity`] and [`DescribeOrganizationMembers`] are such actions: the request, and the answer. [`RawAction`]
+//!   is any other.
 //! - [`Transport`] carries a signed request there and the answer's bytes back; tests put a simulator in place of
 //!   [`HttpTransport`], which goes through [`Proxies`].
 //! - [`sign`] makes the `Authorization` header, TC3-HMAC-SHA256.
@@ -26,6 +27,7 @@ mod error;
 mod get_caller_identity;
 mod get_security_last_used;
 mod list_access_keys;
+mod list_accounts;
 mod list_users;
 pub mod metadata;
 mod program;
@@ -52,6 +54,7 @@ pub use error::Error;
 pub use get_caller_identity::{Caller, GetCallerIdentity};
 pub use get_security_last_used::{GetSecurityLastUsed, LastUse};
 pub use list_access_keys::{AccessKey, AccessKeyId, KeyStatus, ListAccessKeys};
+pub use list_accounts::{AccountsPage, ListAccounts, UserType};
 pub use list_users::{ListUsers, NamedUser};
 pub use program::Program;
 pub use proxy::{Proxies, WrongVariable};
