@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use tencentcloud_api::{
-    Action, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers, Reason,
+    Action, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListAccounts,
+    ListUsers, Reason,
 };
 
 use crate::inventory::Listing;
@@ -85,6 +86,13 @@ pub fn beside_the_error(reason: Reason, code: Option<&str>) -> Option<&'static s
 /// As [`beside_the_error`], for a request that needs `permission`, as a policy names it.
 #[must_use]
 pub fn of_action(permission: &str, reason: Reason, code: Option<&str>) -> Option<Cow<'static, str>> {
+    // The polls, which go to the same endpoint, say what else may be wrong.
+    if permission == ListAccounts::permission() && reason == Reason::Rejected {
+        return Some(
+            "The API does not have `ListAccounts`, or not for one of these types: change or remove `user_types`."
+                .into(),
+        );
+    }
     let (text, of_keys) = (beside_the_error(reason, code)?, ListAccessKeys::permission());
     if permission == of_keys || !text.contains(&of_keys) {
         return Some(text.into());
@@ -106,6 +114,7 @@ pub fn of_listing(listing: Listing, reason: Option<Reason>, code: Option<&str>) 
         }
         Listing::Caller => GetCallerIdentity::permission(),
         Listing::Users => ListUsers::permission(),
+        Listing::TypedUsers => ListAccounts::permission(),
         Listing::Members => DescribeOrganizationMembers::permission(),
         Listing::LastUses => GetSecurityLastUsed::permission(),
     };
@@ -170,6 +179,7 @@ mod tests {
         for (listing, permission) in [
             (Listing::Caller, "sts:GetCallerIdentity"),
             (Listing::Users, "cam:ListUsers"),
+            (Listing::TypedUsers, "cam:ListAccounts"),
             (Listing::Members, "organization:DescribeOrganizationMembers"),
             (Listing::LastUses, "cam:GetSecurityLastUsed"),
         ] {
@@ -182,6 +192,8 @@ mod tests {
             let no_code = of_listing(listing, Some(Reason::Denied), None);
             assert_eq!(no_code.is_some(), listing == Listing::Caller, "otherwise the error says what to do");
         }
+        let unknown = of_listing(Listing::TypedUsers, Some(Reason::Rejected), Some("InvalidAction")).unwrap();
+        assert!(unknown.contains("remove `user_types`"), "{unknown}");
         let of_keys = of_action("cam:ListAccessKeys", Reason::Denied, None);
         assert_eq!(of_keys.as_deref(), beside_the_error(Reason::Denied, None));
     }

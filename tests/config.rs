@@ -500,6 +500,7 @@ fn every_field_has_an_effect() {
         "[b]",
         "[2]",
         "[stale]",
+        "[Collaborator]",
         "account",
         "user",
         "full",

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use parking_lot::Mutex;
 use tencentcloud_api::{
     Action, Answer, ApiClock, Client, Clock, Connection, DescribeOrganizationMembers, Endpoint, Error as ApiError,
-    GetCallerIdentity, ListAccessKeys, ListUsers, Reason, Uin,
+    GetCallerIdentity, ListAccessKeys, ListAccounts, ListUsers, Reason, Uin, UserType,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ pub enum CheckedRequest {
     OwnKeys,
     /// Which users there are.
     Users,
+    /// Which users of that type are on the first page, the first type of the account's.
+    TypedUsers(UserType),
     /// Which members its organisation has.
     Members,
 }
@@ -130,9 +132,14 @@ async fn of_users(account: &config::Account, plan: &Plan, clock: &dyn Clock) -> 
             }
         }
     }
-    if account.discover.is_some() {
+    if let Some(discovery) = &account.discover {
         let outcome = count(ask(plan, client, &ListUsers {}, clock).await, Vec::len);
         all.push(tried(Some(CheckedRequest::Users), outcome));
+        if let Some(user_type) = discovery.user_types.first() {
+            let page = ask(plan, client, &ListAccounts::page(*user_type, None), clock).await;
+            let outcome = count(page, |page| page.users.len());
+            all.push(tried(Some(CheckedRequest::TypedUsers(*user_type)), outcome));
+        }
     }
     if all.is_empty() && account.organization.is_none() {
         all.push(tried(None, Ok(CheckResult::default())));
@@ -178,6 +185,7 @@ impl CheckedRequest {
             Self::Caller => GetCallerIdentity::permission(),
             Self::Keys(_) | Self::OwnKeys => ListAccessKeys::permission(),
             Self::Users => ListUsers::permission(),
+            Self::TypedUsers(_) => ListAccounts::permission(),
             Self::Members => DescribeOrganizationMembers::permission(),
         }
     }

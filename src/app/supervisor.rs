@@ -386,6 +386,7 @@ fn settings(configured: &config::Account) -> AccountSettings {
             uins_file: configured.uins_file.is_some(),
             caller: configured.include_self,
             users: configured.discover.is_some(),
+            typed_users: configured.discover.as_ref().is_some_and(|discovery| !discovery.user_types.is_empty()),
             members: configured.organization.is_some(),
             last_uses: configured.poll.last_used.is_some(),
         },

@@ -54,6 +54,10 @@ fn good(question: CheckedRequest, CheckResult { number, skew }: &CheckResult) ->
         CheckedRequest::Keys(uin) => format!("user {uin} has {}", Count(*number, "key", "keys")),
         CheckedRequest::OwnKeys => format!("the caller has {}", Count(*number, "key", "keys")),
         CheckedRequest::Users => format!("{} to be found", Count(*number, "user", "users")),
+        CheckedRequest::TypedUsers(user_type) => {
+            let users = Count(*number, "user", "users");
+            format!("{users} of type {} on the first page", user_type.name())
+        }
         CheckedRequest::Members => format!("the organization has {}", Count(*number, "member", "members")),
     };
     format!("{answer}{}", skew.unwrap_or_default())

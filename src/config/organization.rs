@@ -91,7 +91,12 @@ pub(super) fn read(node: &Node<'_>, notes: &mut Notes) -> Result<Organization, R
     let fields = OrganizationFields::read(node, notes)?;
     Ok(Organization {
         role_name: fields.role_name()?,
-        members: Discovery { interval: fields.interval()?, include: fields.include()?, exclude: fields.exclude()? },
+        members: Discovery {
+            interval: fields.interval()?,
+            include: fields.include()?,
+            exclude: fields.exclude()?,
+            user_types: vec![],
+        },
         users: Discovery::default(),
         endpoint: fields.endpoint()?,
         shard: Shard::WHOLE,

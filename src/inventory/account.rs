@@ -111,14 +111,19 @@ impl Account {
     }
 
     /// Replaces the configured users. Users that are in no source any more are removed at once, here and in the next
-    /// two.
+    /// three.
     pub fn set_users(&self, uins: &BTreeSet<Uin>) {
         self.change(|state| state.change_sources(|sources| sources.listed.clone_from(uins)));
     }
 
-    /// Replaces the users that the API listed.
+    /// Replaces the sub-users that the API listed.
     pub fn set_found(&self, found: Found) {
         self.change(|state| state.change_sources(|sources| sources.found = found));
+    }
+
+    /// Replaces the users of the configured types that the API listed.
+    pub fn set_typed(&self, typed: Found) {
+        self.change(|state| state.change_sources(|sources| sources.typed = typed));
     }
 
     /// Replaces the calling user.
@@ -337,6 +342,7 @@ impl Account {
         self.change(|state| {
             for (listing, was_restored) in [
                 (Listing::Users, !state.sources.found.is_empty()),
+                (Listing::TypedUsers, !state.sources.typed.is_empty()),
                 (Listing::Caller, state.sources.caller.is_some()),
                 (Listing::Members, state.members.is_some()),
             ] {
@@ -383,7 +389,7 @@ impl State {
         let mut policies = Resolver::new(&settings.policy, &settings.overrides);
         for uin in sources.users() {
             let is_new = !users.contains_key(&uin);
-            let (user, found) = (users.entry(uin).or_default(), sources.found.get(&uin));
+            let (user, found) = (users.entry(uin).or_default(), sources.found(uin));
             let (name, console_login) = (found.map(|found| &found.name), found.and_then(|found| found.console_login));
             let is_renamed = user.name.as_ref() != name;
             if is_new || is_renamed || user.console_login != console_login {

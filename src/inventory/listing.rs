@@ -13,8 +13,10 @@ pub enum Listing {
     UinsFile,
     /// The user that makes the requests: `include_self`.
     Caller,
-    /// The account's users: `discover`.
+    /// The account's sub-users: `discover`.
     Users,
+    /// The account's users of other types: `discover.user_types`.
+    TypedUsers,
     /// The organization's members: `organization`.
     Members,
     /// When keys were last used: `poll.last_used`.
@@ -31,6 +33,8 @@ pub struct ConfiguredListings {
     pub caller: bool,
     /// `discover`.
     pub users: bool,
+    /// `discover.user_types`.
+    pub typed_users: bool,
     /// `organization`.
     pub members: bool,
     /// `poll.last_used`.
@@ -73,13 +77,14 @@ const END_OF_ERROR_BYTES: usize = 100;
 
 impl Listing {
     /// Every listing, the most urgent first.
-    pub const ALL: [Self; 5] = [Self::UinsFile, Self::Caller, Self::Users, Self::Members, Self::LastUses];
+    pub const ALL: [Self; 6] =
+        [Self::UinsFile, Self::Caller, Self::Users, Self::TypedUsers, Self::Members, Self::LastUses];
 
     /// Whether the set of users, or of accounts, comes from it.
     #[must_use]
     pub fn finds_users(self) -> bool {
         match self {
-            Self::UinsFile | Self::Caller | Self::Users | Self::Members => true,
+            Self::UinsFile | Self::Caller | Self::Users | Self::TypedUsers | Self::Members => true,
             Self::LastUses => false,
         }
     }
@@ -91,6 +96,7 @@ impl Listing {
             Self::UinsFile => "uins_file",
             Self::Caller => "include_self",
             Self::Users => "discover",
+            Self::TypedUsers => "user_types",
             Self::Members => "organization",
             Self::LastUses => "last_used",
         }
@@ -107,6 +113,7 @@ impl ConfiguredListings {
             Listing::UinsFile => self.uins_file,
             Listing::Caller => self.caller,
             Listing::Users => self.users,
+            Listing::TypedUsers => self.typed_users,
             Listing::Members => self.members,
             Listing::LastUses => self.last_uses,
         }

@@ -24,8 +24,10 @@ pub struct FoundUser {
 pub struct Sources {
     /// Listed in the configuration, or in the file that it names.
     pub listed: BTreeSet<Uin>,
-    /// Listed by the API.
+    /// Sub-users that the API listed.
     pub found: Found,
+    /// Users of the configured types that the API listed, by another request.
+    pub typed: Found,
     /// Who asks.
     pub caller: Option<Uin>,
 }
@@ -36,12 +38,17 @@ impl Sources {
     /// Whether the user is in one of them.
     #[must_use]
     pub fn contain(&self, uin: Uin) -> bool {
-        self.listed.contains(&uin) || self.found.contains_key(&uin) || self.caller == Some(uin)
+        self.listed.contains(&uin) || self.found(uin).is_some() || self.caller == Some(uin)
     }
 
     /// The users in them, some more than once.
     pub fn users(&self) -> impl Iterator<Item = Uin> {
-        self.listed.iter().chain(self.found.keys()).chain(&self.caller).copied()
+        self.listed.iter().chain(self.found.keys()).chain(self.typed.keys()).chain(&self.caller).copied()
+    }
+
+    /// What the API said of the user, if it listed it.
+    pub(super) fn found(&self, uin: Uin) -> Option<&FoundUser> {
+        self.found.get(&uin).or_else(|| self.typed.get(&uin))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::family::{Family, Kind};
 use crate::inventory::{
-    Account, AccountSettings, Listing, Listings, Progress, Snapshot,
+    Account, AccountSettings, Listing, ListingState, Listings, Progress, Snapshot,
     assessment::{Assessment, KeyCounts, Moment},
 };
 
@@ -155,7 +155,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
             help: "Whether the last listing of the account's users succeeded and was accepted (1) or not (0).",
             kind: Kind::Gauge,
         },
-        value: |view| view.up(Listing::Users),
+        value: View::discovery_up,
     },
     AccountFamily {
         family: Family {
@@ -163,7 +163,7 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
             help: "Unix time of the last successful listing of the account's users.",
             kind: Kind::Gauge,
         },
-        value: |view| view.succeeded(Listing::Users),
+        value: View::discovery_succeeded,
     },
     AccountFamily {
         family: Family {
@@ -286,6 +286,25 @@ impl View {
 
     fn succeeded(&self, listing: Listing) -> Option<f64> {
         self.listings.get(listing).succeeded.map(seconds)
+    }
+
+    /// The listings of `discover`.
+    fn discovery(&self) -> impl Iterator<Item = &ListingState> {
+        let typed = self.settings.listings.typed_users.then_some(Listing::TypedUsers);
+        [Listing::Users].into_iter().chain(typed).map(|listing| self.listings.get(listing))
+    }
+
+    /// Whether each of them succeeded. One that failed is enough to know.
+    fn discovery_up(&self) -> Option<f64> {
+        if self.discovery().any(|listing| listing.up() == Some(false)) {
+            return Some(truth(false));
+        }
+        self.discovery().all(|listing| listing.up() == Some(true)).then(|| truth(true))
+    }
+
+    /// When each of them had succeeded; none before that.
+    fn discovery_succeeded(&self) -> Option<f64> {
+        self.discovery().map(|listing| listing.succeeded).min().flatten().map(seconds)
     }
 
     fn lag(&self) -> Option<f64> {

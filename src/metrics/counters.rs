@@ -7,19 +7,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use tencentcloud_api::{
-    Action, Code, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListUsers,
-    Reason,
+    Action, Code, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListAccounts,
+    ListUsers, Reason,
 };
 
 use super::family::{Family, Kind};
 
 /// The names of all actions that are requested: the values of the label `action`.
-pub const ACTIONS: [&str; 5] = [
+pub const ACTIONS: [&str; 6] = [
     ListAccessKeys::NAME,
     ListUsers::NAME,
     GetSecurityLastUsed::NAME,
     GetCallerIdentity::NAME,
     DescribeOrganizationMembers::NAME,
+    ListAccounts::NAME,
 ];
 
 /// A counter of an account. Actions, codes and reasons are numbers, as a snapshot has a copy of all counters.

@@ -20,6 +20,7 @@ use super::{
         keys::Keys,
         last_use::{LastUseJob, ListedKeys},
         members::MembersJob,
+        typed_users::TypedUsersJob,
         users::UsersJob,
     },
 };
@@ -86,9 +87,10 @@ impl Poller {
     pub fn new(deps: PollerDeps, mut plans: watch::Receiver<Arc<Plan>>) -> Self {
         let engine = Engine::new(deps, Arc::clone(&plans.borrow_and_update()));
         let (caller, last_use) = <(Arc<CallerIdentity>, Arc<ListedKeys>)>::default();
-        let jobs: [BoxFuture<'static, ()>; 5] = [
+        let jobs: [BoxFuture<'static, ()>; 6] = [
             Box::pin(Runner::new(&engine, CallerJob::new(&engine, &caller)).run()),
             Box::pin(Runner::new(&engine, UsersJob::default()).run()),
+            Box::pin(Runner::new(&engine, TypedUsersJob::default()).run()),
             Box::pin(Runner::new(&engine, MembersJob::default()).run()),
             Box::pin(Runner::new(&engine, LastUseJob::new(&last_use)).run()),
             // Last, because the others may have changed the users.

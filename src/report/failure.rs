@@ -133,6 +133,7 @@ mod tests {
     fn advice_about_a_listing_names_its_own_permission() {
         for (listing, permission) in [
             (Listing::Users, "cam:ListUsers"),
+            (Listing::TypedUsers, "cam:ListAccounts"),
             (Listing::Members, "organization:DescribeOrganizationMembers"),
             (Listing::LastUses, "cam:GetSecurityLastUsed"),
         ] {

@@ -202,7 +202,7 @@ mod tests {
         state.insert(
             "a".parse().unwrap(),
             7.try_into().unwrap(),
-            Saved { id_label: IdLabel::Full, user: user.into(), caller: false },
+            Saved { id_label: IdLabel::Full, user: user.into(), caller: false, typed: false },
         );
         state
     }
@@ -259,8 +259,8 @@ mod tests {
                 {folder_name}/state.unusable. Starting without it: keys appear as they are polled"
             )
         );
-        let newer = refused("tencentcloud-cam-exporter state 5 and so on\n");
-        assert!(newer.contains("was written by a newer version of this exporter, in format 5"), "{newer}");
+        let newer = refused("tencentcloud-cam-exporter state 6 and so on\n");
+        assert!(newer.contains("was written by a newer version of this exporter, in format 6"), "{newer}");
 
         fs::remove_file(folder.path().join("state.unusable")).unwrap();
         fs::create_dir(folder.path().join("state.unusable")).unwrap();

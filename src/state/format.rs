@@ -1,14 +1,15 @@
 //! The bytes of a state file: a header, then a line of JSON for each member of an organisation and for each user.
 //!
 //! ```text
-//! tencentcloud-cam-exporter state 4 sha256:<64 digits, of "4\n" and all that follows this line>
+//! tencentcloud-cam-exporter state 5 sha256:<64 digits, of "5\n" and all that follows this line>
 //! {"organization":"org","member":100000000002,"name":"Finance"}
 //! {"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":[…]}
 //! ```
 //!
 //! Version 1 knew neither names, nor callers, nor last uses, and version 2 no members; their sums are of what follows
-//! the header alone. Version 3 did not know who may log in to the console. Times are in whole seconds, as they are exposed. An old version is to be read for as long as files of
-//! it may exist.
+//! the header alone. Version 3 did not know who may log in to the console, and version 4 not which users were listed by
+//! their type. Times are in whole seconds, as they are exposed. An old version is to be read for as long as files of it may
+//! exist.
 
 use std::{
     borrow::Cow,
@@ -36,7 +37,7 @@ const MAX_HEADER_BYTES: u64 = 256;
 const MAX_LINE_BYTES: u64 = 2 << 20;
 
 const MAGIC: &[u8] = b"tencentcloud-cam-exporter state ";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const OLDEST: u32 = 1;
 
 /// Longer than any label made here. One beyond Prometheus's limits would cost the whole scrape.
@@ -118,6 +119,9 @@ struct Row<'a> {
     /// Whether it is the user that asks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     caller: bool,
+    /// Whether it was listed as a user of a configured type.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    typed: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -309,7 +313,7 @@ impl MemberRow<'_> {
 // === impl Row ===
 
 impl<'a> Row<'a> {
-    fn of(account: &'a str, uin: Uin, Saved { id_label, user, caller }: &'a Saved) -> Self {
+    fn of(account: &'a str, uin: Uin, Saved { id_label, user, caller, typed }: &'a Saved) -> Self {
         Self {
             account: account.into(),
             id_label: *id_label,
@@ -320,6 +324,7 @@ impl<'a> Row<'a> {
             name: user.name.as_deref().map(Cow::from),
             console_login: user.console_login,
             caller: *caller,
+            typed: *typed,
         }
     }
 
@@ -353,7 +358,8 @@ impl<'a> Row<'a> {
         if known.is_some_and(|users| users.len() >= ListUsers::MAX_USERS) {
             return Err("one user too many");
         }
-        state.insert(account, uin, Saved { id_label: self.id_label, user, caller: self.caller });
+        let saved = Saved { id_label: self.id_label, user, caller: self.caller, typed: self.typed };
+        state.insert(account, uin, saved);
         Ok(())
     }
 }
@@ -424,7 +430,7 @@ mod tests {
 
     /// Files of this version will be read for years: a change of the writer must not go unnoticed.
     #[test]
-    fn the_bytes_are_those_of_version_4() {
+    fn the_bytes_are_those_of_version_5() {
         let key = |label: &str, status, last_use| Key {
             label: label.to_owned(),
             status,
@@ -450,7 +456,8 @@ mod tests {
         let mut state = State::default();
         for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {
             let uin = Uin::try_from(number).unwrap();
-            state.insert("prod".parse().unwrap(), uin, Saved { id_label, user: user.into(), caller: number == 7 });
+            let (caller, typed) = (number == 7, number != 7);
+            state.insert("prod".parse().unwrap(), uin, Saved { id_label, user: user.into(), caller, typed });
         }
         state.insert_member("prod".parse().unwrap(), 9.try_into().unwrap(), "é\"".into());
         let mut bytes = Vec::new();
@@ -463,19 +470,19 @@ mod tests {
             r#"{"account":"prod","id_label":"masked","uin":100013065917,"up":true,"answered":1767225600,"keys":["#,
             r#"{"label":"AKIDz8kr****MPLE","status":"Active","created":0,"last_use":{"at":1767225600}},"#,
             r#"{"label":"\"\né","status":"Unknown","created":0,"last_use":"never"},"#,
-            r#"{"label":"k","status":"Inactive","created":0}],"name":"é\"","console_login":true}"#,
+            r#"{"label":"k","status":"Inactive","created":0}],"name":"é\"","console_login":true,"typed":true}"#,
             "\n",
         );
-        assert_eq!(String::from_utf8(bytes), String::from_utf8(file("4", body)));
+        assert_eq!(String::from_utf8(bytes), String::from_utf8(file("5", body)));
     }
 
     #[test]
     fn every_version_up_to_this_one_is_read() {
         assert!(read(&file("1", GOOD)).is_ok());
-        for version in ["2", "3", "4"] {
+        for version in ["2", "3", "4", "5"] {
             assert_eq!(read(&file(version, GOOD)), read(&file("1", GOOD)));
         }
-        assert_eq!(read(&file("5", "whatever it may be")), Err(Fault::Newer(5)));
+        assert_eq!(read(&file("6", "whatever it may be")), Err(Fault::Newer(6)));
         for damaged in ["0", "01", "02", "+1", "", "-1", "1 ", "x", "99999999999"] {
             assert_eq!(read(&file(damaged, GOOD)), Err(Fault::Damaged), "{damaged:?}");
         }

@@ -53,6 +53,8 @@ struct Saved {
     user: Arc<User>,
     /// Whether it is the user that asks.
     caller: bool,
+    /// Whether it was listed as a user of a configured type.
+    typed: bool,
 }
 
 /// The source of a user who is not in the configuration.
@@ -87,9 +89,10 @@ impl State {
             // Their labels cannot change while the users are locked.
             let (id_label, sources) = (account.settings().id_label, account.sources());
             for (uin, user) in &*users {
-                let caller = sources.caller == Some(*uin);
+                let (caller, typed) = (sources.caller == Some(*uin), sources.typed.contains_key(uin));
                 if caller || user.is_known() {
-                    state.insert(account.name().clone(), *uin, Saved { id_label, user: Arc::clone(user), caller });
+                    let saved = Saved { id_label, user: Arc::clone(user), caller, typed };
+                    state.insert(account.name().clone(), *uin, saved);
                 }
             }
         }
@@ -140,7 +143,12 @@ impl State {
                 let User { name, console_login, .. } = &*saved.user;
                 Some((*uin, FoundUser { name: name.clone()?, console_login: *console_login }))
             });
-            account.set_found(found.filter(|(uin, user)| admits(name, *uin, Origin::Found(&user.name))).collect());
+            let found = found.filter(|(uin, user)| admits(name, *uin, Origin::Found(&user.name)));
+            // Each stays until the listing that found it succeeds.
+            let by_type = account.settings().listings.typed_users;
+            let (typed, found) = found.partition::<Found, _>(|(uin, _)| by_type && users[uin].typed);
+            account.set_found(found);
+            account.set_typed(typed);
             let caller = users.iter().find(|(_, saved)| saved.caller).map(|(uin, _)| *uin);
             account.set_caller(caller.filter(|uin| admits(name, *uin, Origin::Caller)));
             for (uin, saved) in users {

@@ -5,7 +5,7 @@ use std::{process::Command, sync::Arc};
 use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use tencentcloud_api::{Clock, SystemClock};
-use tencentcloud_simulator::{Behaviour, Fault, Population, Rejection, Times, User};
+use tencentcloud_simulator::{Behaviour, Fault, Population, Rejection, Times, User, UserType};
 
 use crate::{
     organization::{self, FIRST},
@@ -89,6 +89,30 @@ fn each_source_of_users_is_asked_for() {
     assert!(own.starts_with("prod: ok: the caller has "), "{own}");
     assert!(users.starts_with("prod: denied: http://") && users.contains("`cam:ListUsers`"), "{users}");
     assert!(error.contains("1 of 1 account cannot be polled"), "{error}");
+}
+
+#[test]
+fn users_of_other_types_are_asked_for() {
+    let collaborator = || user().named("carol").of_type(UserType::Collaborator);
+    let world = World::new([(UIN, collaborator()), (UIN + 1, collaborator())]);
+    let fields = "name: prod, discover: {user_types: [Collaborator, MessageReceiver]},";
+    let config = world.config().replace("name: prod,", fields);
+    let ok = format!(
+        "prod: ok: user {UIN} has 1 key\nprod: ok: 0 users to be found\n\
+         prod: ok: 2 users of type Collaborator on the first page\n"
+    );
+    assert_eq!(result(command(&world, &config)), (Some(0), ok, String::new()));
+    for (code, reason, advice) in [
+        ("UnauthorizedOperation", "denied", "Give the calling user a policy that allows `cam:ListAccounts`"),
+        ("InvalidAction", "rejected", "change or remove `user_types`"),
+    ] {
+        world.simulator.clear();
+        world.simulator.inject_into("ListAccounts", Fault::Error(Rejection::new(code, "no")), Times::UntilCleared);
+        let (status, said, _) = result(command(&world, &config));
+        assert_eq!(status, Some(1), "{said}");
+        let line = said.lines().last().unwrap();
+        assert!(line.starts_with(&format!("prod: {reason}: http://")) && line.contains(advice), "{line}");
+    }
 }
 
 #[test]

@@ -50,6 +50,7 @@ mod systemd;
 mod tccli_profiles;
 mod terminal;
 mod tls_client;
+mod user_types;
 mod web;
 mod web_config;
 mod world;

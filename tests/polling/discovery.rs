@@ -10,7 +10,8 @@ use std::{
 use http::Response;
 use tencentcloud_api::Clock;
 use tencentcloud_simulator::{
-    Arrival, Caller, Fault, Field, Key, Outcome, Population, Rejection, Simulator, Times, User, densest_second,
+    Arrival, Caller, Fault, Field, Key, Outcome, Population, Rejection, Simulator, Times, User, UserType,
+    densest_second,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -197,7 +198,7 @@ async fn whatever_befalls_the_account_and_its_list_what_is_shown_is_the_truth_or
 fn by_action(arrivals: &[Arrival]) -> (BTreeMap<&'static str, usize>, Vec<Arrival>) {
     let mut kinds = BTreeMap::new();
     for arrival in arrivals {
-        let known = ["GetSecurityLastUsed", "ListAccessKeys", "ListUsers", "GetCallerIdentity"];
+        let known = ["GetSecurityLastUsed", "ListAccessKeys", "ListUsers", "ListAccounts", "GetCallerIdentity"];
         *kinds.entry(known.into_iter().find(|action| arrival.action == *action).unwrap()).or_default() += 1;
     }
     (kinds, arrivals.to_vec())
@@ -247,4 +248,40 @@ async fn no_kind_of_request_starves_another_and_together_they_keep_the_limit() {
             .count();
         assert!(of_caller <= 1);
     }
+}
+
+/// 150 sub-users and 250 collaborators, each polled every 20 s, and listed every 10 s: five pages of two types beside the one
+/// list of sub-users. That is more than the limit gives.
+#[tokio::test(start_paused = true)]
+async fn pages_of_other_types_keep_the_limit_with_all_else() {
+    let clock = TestClock::at("2026-01-01T00:00:00Z");
+    let made = "2025-01-01T00:00:00Z".parse().unwrap();
+    let user = |uin: u64| {
+        let user_type = if uin < FIRST + 150 { UserType::SubUser } else { UserType::Collaborator };
+        User::with_keys([Key::new(format!("AKID{uin}"), "Active", made)]).named("x").of_type(user_type)
+    };
+    let caller = Caller { uin: FIRST - 1, credential: Population::demo_credential() };
+    let users = (FIRST..FIRST + 400).map(|uin| (uin, user(uin))).collect();
+    let simulator = Arc::new(Simulator::new(Arc::clone(&clock) as _, Population { callers: vec![caller], users }));
+    let config = "accounts: [{name: prod, discover: {interval: 10s, user_types: [SubUser, Collaborator]}, \
+                  credentials: {env: {}}}]\npoll: {interval: 20s, rate_limit: 20}\n";
+    let start = Instant::now();
+    let running = Running::start(exporter(config, clock, Wire::to(&simulator, Duration::from_millis(20))));
+    sleep_until(start + Duration::from_mins(5)).await;
+    let shown = running.scrape().await;
+    running.stop().await;
+    let names = shown.keys().filter(|series| series.starts_with("tencentcloud_cam_user_info{")).count();
+    assert_eq!((names, shown[r#"tencentcloud_cam_account_user_discovery_up{account="prod"}"#]), (400, 1.0));
+
+    let (kinds, arrivals) = by_action(&simulator.arrivals());
+    assert!(densest_second(&arrivals) <= 20, "{}", densest_second(&arrivals));
+    assert!(arrivals.iter().all(|arrival| arrival.outcome == Outcome::Answered));
+    assert!(arrivals.len() > 299 * 14, "{}", arrivals.len());
+    let (polls, others) = (kinds["ListAccessKeys"], kinds["ListUsers"] + kinds["ListAccounts"]);
+    assert!(polls >= 8 * others, "{polls} polls beside {others}");
+    // A list takes five pages and ten seconds, and waits for nine polls before each page.
+    assert!(kinds["ListAccounts"] >= 5 * 300 / 20 && kinds["ListUsers"] >= 300 / 20, "{kinds:?}");
+    let polled: BTreeSet<Option<u64>> =
+        arrivals.iter().filter(|arrival| arrival.action == "ListAccessKeys").map(|arrival| arrival.target).collect();
+    assert_eq!(polled.len(), 400);
 }

@@ -40,7 +40,7 @@ struct Row {
 /// 0 or 1. What else it may be says nothing, and must not make the whole answer unreadable.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum ConsoleLogin {
+pub(crate) enum ConsoleLogin {
     Number(i64),
     Other(IgnoredAny),
 }
@@ -63,22 +63,25 @@ impl Action for ListUsers {
 
     /// The users, in the order of the answer.
     fn understand(&self, response: Response, _: Context) -> Result<Vec<NamedUser>, String> {
-        let user = |row: Row| {
-            let console_login = row.console_login.and_then(|console_login| match console_login {
-                ConsoleLogin::Number(0) => Some(false),
-                ConsoleLogin::Number(1) => Some(true),
-                ConsoleLogin::Number(_) | ConsoleLogin::Other(IgnoredAny) => None,
-            });
-            let user = named(row.uin, row.name).ok_or_else(|| "a user whose Uin is 0".to_owned())?;
-            Ok(NamedUser { console_login, ..user })
-        };
-        response.data.unwrap_or_default().all("users")?.into_iter().map(user).collect()
+        let rows = response.data.unwrap_or_default().all("users")?.into_iter();
+        rows.map(|row| user(row.uin, row.name, row.console_login)).collect()
     }
 }
 
 impl NamedUser {
     /// A name is cut to so many characters.
     pub const MAX_NAME_CHARS: usize = 128;
+}
+
+/// A user, as rows of users describe it.
+pub(crate) fn user(uin: u64, name: Option<Text>, console_login: Option<ConsoleLogin>) -> Result<NamedUser, String> {
+    let console_login = console_login.and_then(|console_login| match console_login {
+        ConsoleLogin::Number(0) => Some(false),
+        ConsoleLogin::Number(1) => Some(true),
+        ConsoleLogin::Number(_) | ConsoleLogin::Other(IgnoredAny) => None,
+    });
+    let user = named(uin, name).ok_or_else(|| "a user whose Uin is 0".to_owned())?;
+    Ok(NamedUser { console_login, ..user })
 }
 
 /// A user by number, perhaps with a name.

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tencentcloud_api::Credential;
 
-use crate::{Behaviour, Caller, Key, NoKeys, Population, User};
+use crate::{Behaviour, Caller, Key, NoKeys, Population, User, UserType};
 
 /// The UIN of the first user, which is the exporter's own; the others follow.
 const FIRST_UIN: u64 = 100_013_065_900;
@@ -98,7 +98,15 @@ impl DemoUser {
         });
         let name = Some(self.name.to_owned());
         let Self { no_keys, behaviour, console_login, .. } = *self;
-        User { name, member: None, keys: keys.collect(), no_keys, behaviour, console_login }
+        User {
+            name,
+            user_type: UserType::SubUser,
+            member: None,
+            keys: keys.collect(),
+            no_keys,
+            behaviour,
+            console_login,
+        }
     }
 }
 

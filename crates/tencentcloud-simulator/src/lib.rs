@@ -35,7 +35,7 @@ pub use answer::Rejection;
 pub use arrival::{Arrival, Outcome, densest_second};
 pub use fault::{Fault, Times};
 pub use metadata::{Machine, serve_metadata};
-pub use population::{Behaviour, Caller, Field, Key, LastUsedRows, Member, NoKeys, Population, User};
+pub use population::{Behaviour, Caller, Field, Key, LastUsedRows, Member, NoKeys, Population, User, UserType};
 pub use roles::{Identity, Role};
 pub use server::serve;
 use tencentcloud_api::{Clock, Credential};

@@ -43,8 +43,10 @@ pub struct Member {
 /// A user.
 #[derive(Clone, Debug, Default)]
 pub struct User {
-    /// What the account calls it. One without a name is no sub-user, and is not listed among them.
+    /// What the account calls it. One without a name is in no list of users.
     pub name: Option<String>,
+    /// Its type.
+    pub user_type: UserType,
     /// The member of the organisation to whose account the user belongs; nothing for the account of everybody else.
     pub member: Option<u64>,
     /// The keys, in the order they are listed.
@@ -55,6 +57,28 @@ pub struct User {
     pub behaviour: Behaviour,
     /// Whether the user may log in to the console.
     pub console_login: bool,
+}
+
+/// A type of user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UserType {
+    /// The root account, whose keys are listed only for itself.
+    Owner,
+    /// A sub-user.
+    #[default]
+    SubUser,
+    /// A user of the identity center.
+    CicUser,
+    /// A sub-user that was imported from `WeCom`.
+    WechatCorpUser,
+    /// A sub-user that is the identity of an agent.
+    AgentIdentity,
+    /// A collaborator.
+    Collaborator,
+    /// A message receiver.
+    MessageReceiver,
+    /// None of them. It cannot be asked for.
+    Unknown,
 }
 
 /// An access key, as it is listed.
@@ -154,6 +178,12 @@ impl User {
         Self { name: Some(name.into()), ..self }
     }
 
+    /// The user, of that type.
+    #[must_use]
+    pub fn of_type(self, user_type: UserType) -> Self {
+        Self { user_type, ..self }
+    }
+
     /// The user, who may log in to the console.
     #[must_use]
     pub fn with_console_login(self) -> Self {
@@ -174,6 +204,38 @@ impl User {
             NoKeys::Empty | NoKeys::Null | NoKeys::Absent => self.keys.iter().map(Key::row).collect(),
         };
         Map::from_iter([("AccessKeys".to_owned(), rows)])
+    }
+}
+
+// === impl UserType ===
+
+impl UserType {
+    /// What `ListAccounts` calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "Owner",
+            Self::SubUser => "SubUser",
+            Self::CicUser => "CICUser",
+            Self::WechatCorpUser => "WechatCorpUser",
+            Self::AgentIdentity => "AgentIdentity",
+            Self::Collaborator => "Collaborator",
+            Self::MessageReceiver => "MessageReceiver",
+            Self::Unknown => "Unknown",
+        }
+    }
+
+    /// The one that a request calls so.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let known = [
+            Self::Owner,
+            Self::SubUser,
+            Self::CicUser,
+            Self::WechatCorpUser,
+            Self::AgentIdentity,
+            Self::Collaborator,
+            Self::MessageReceiver,
+        ];
+        known.into_iter().find(|user_type| user_type.name() == name)
     }
 }
 

@@ -133,11 +133,16 @@ impl Faces {
             let family = match listing {
                 Listing::UinsFile => "account_uins_file_up",
                 Listing::Caller => "account_caller_up",
-                Listing::Users => "account_user_discovery_up",
+                Listing::Users | Listing::TypedUsers => "account_user_discovery_up",
                 Listing::Members => "account_organization_up",
                 Listing::LastUses => "account_last_used_up",
             };
-            let has_failed = assessment.problems.contains(&AccountProblem::ListingFailed(listing));
+            let failed = |listing| assessment.problems.contains(&AccountProblem::ListingFailed(listing));
+            // One family is for both.
+            let has_failed = match listing {
+                Listing::Users | Listing::TypedUsers => failed(Listing::Users) || failed(Listing::TypedUsers),
+                Listing::UinsFile | Listing::Caller | Listing::Members | Listing::LastUses => failed(listing),
+            };
             equal(family, samples(family, "").contains(&0.0), has_failed)?;
         }
         Ok(())

@@ -177,6 +177,7 @@ fn name(listing: Listing) -> String {
         Listing::UinsFile => "the file of users",
         Listing::Caller => "the calling user",
         Listing::Users => "the list of users",
+        Listing::TypedUsers => "the list of users of other types",
         Listing::Members => "the list of the organization's members",
         Listing::LastUses => "when keys were last used",
     };

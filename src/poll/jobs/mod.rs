@@ -6,6 +6,7 @@ pub(super) mod caller;
 pub(super) mod keys;
 pub(super) mod last_use;
 pub(super) mod members;
+pub(super) mod typed_users;
 pub(super) mod users;
 
 use std::{sync::Arc, time::Duration};
@@ -145,6 +146,11 @@ impl<J: Job> Runner<J> {
         match outcome.and_then(|answer| self.job.answered(answer, &self.engine, &plan)) {
             Ok(wait) => {
                 self.due = wait.map(|wait| Instant::now() + wait);
+                // A page is not yet a list.
+                let still_fails = |listing| account.listings().get(listing).failure.is_some();
+                if J::LISTING.is_some_and(still_fails) {
+                    return;
+                }
                 self.retries = 0;
                 if self.problem.take().is_some() {
                     info!(account = %account.name(), "{} succeeds again", J::NAME);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tencentcloud_api::{ListUsers, NamedUser, Uin};
+use tencentcloud_api::{ListUsers, NamedUser, Uin, UserType};
 use thiserror::Error;
 use tracing::info;
 
@@ -22,6 +22,8 @@ pub struct Discovery {
     pub include: Vec<Pattern>,
     /// Those whose name or UIN matches one of these are not polled.
     pub exclude: Vec<Pattern>,
+    /// Those of these types are listed as well.
+    pub user_types: Vec<UserType>,
 }
 
 /// The last list of users or members that was accepted, with those that are not selected.
@@ -48,11 +50,8 @@ pub(in crate::poll) struct UsersJob {
 impl UsersJob {
     /// Writes the users of the last list that the plan selects.
     fn write(&self, engine: &Engine, plan: &Plan) {
-        let Plan { discovery, owns, .. } = plan;
-        let is_selected =
-            |uin, name: &str| owns(uin) && discovery.as_ref().is_some_and(|discovery| discovery.admits(uin, name));
         let account = engine.account();
-        account.set_found(self.last.selected(account.sources().found, is_selected));
+        account.set_found(select(&self.last, account.sources().found, plan));
         engine.users_changed.notify_one();
     }
 }
@@ -85,10 +84,9 @@ impl Job for UsersJob {
     fn answered(&mut self, users: Vec<NamedUser>, engine: &Engine, plan: &Plan) -> Result<Option<Duration>, CallError> {
         let account = engine.account();
         let before = account.sources().found;
-        let users = users
-            .into_iter()
-            .map(|NamedUser { uin, name, console_login }| (uin, FoundUser { name: name.into(), console_login }));
-        self.last.replace(users.collect(), before.len()).map_err(|error| CallError::rejected(&error))?;
+        self.last
+            .replace(users.into_iter().map(found).collect(), before.len())
+            .map_err(|error| CallError::rejected(&error))?;
         self.write(engine, plan);
         account.listing_succeeded(Listing::Users, engine.now());
         let found = account.sources().found;
@@ -114,9 +112,9 @@ impl Discovery {
 }
 
 impl Default for Discovery {
-    /// All users, every 10 minutes.
+    /// All sub-users, every 10 minutes.
     fn default() -> Self {
-        Self { interval: Interval::OF_DISCOVERY, include: vec![], exclude: vec![] }
+        Self { interval: Interval::OF_DISCOVERY, include: vec![], exclude: vec![], user_types: vec![] }
     }
 }
 
@@ -145,6 +143,19 @@ impl LastListing {
         users.retain(|uin, user| is_selected(*uin, &user.name));
         users
     }
+}
+
+/// The users of the last list that the plan selects; of `before` if there has been no list.
+pub(super) fn select(last: &LastListing, before: Found, plan: &Plan) -> Found {
+    let Plan { discovery, owns, .. } = plan;
+    last.selected(before, |uin, name| {
+        owns(uin) && discovery.as_ref().is_some_and(|discovery| discovery.admits(uin, name))
+    })
+}
+
+/// A user that was listed.
+pub(super) fn found(NamedUser { uin, name, console_login }: NamedUser) -> (Uin, FoundUser) {
+    (uin, FoundUser { name: name.into(), console_login })
 }
 
 /// How many users are only in `after`, and how many only in `before`.

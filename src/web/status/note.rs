@@ -51,6 +51,7 @@ impl Note {
                     Listing::UinsFile => "its `uins_file` cannot be used",
                     Listing::Caller => "the user that makes the requests cannot be found (`include_self`)",
                     Listing::Users => "its users cannot be listed (`discover`)",
+                    Listing::TypedUsers => "its users of other types cannot be listed (`user_types`)",
                     Listing::Members => "the members of its organization cannot be listed (`organization`)",
                     Listing::LastUses => "when keys were last used cannot be found (`last_used`)",
                 };
@@ -140,6 +141,7 @@ pub(super) fn awaited(listing: Listing) -> &'static str {
         Listing::UinsFile => "the file of users (`uins_file`)",
         Listing::Caller => "the user that makes the requests (`include_self`)",
         Listing::Users => "the list of users (`discover`)",
+        Listing::TypedUsers => "the list of users of other types (`user_types`)",
         Listing::Members => "the list of the organization's members (`organization`)",
         Listing::LastUses => "when keys were last used (`last_used`)",
     }

@@ -74,6 +74,9 @@ fn of_accounts(kind: ProblemKind) -> (&'static str, &'static str) {
         ProblemKind::ListingFailed(Listing::Users) => {
             ("account cannot list its users", "accounts cannot list their users")
         }
+        ProblemKind::ListingFailed(Listing::TypedUsers) => {
+            ("account cannot list its users of other types", "accounts cannot list their users of other types")
+        }
         ProblemKind::ListingFailed(Listing::Members) => {
             ("account cannot list its organization", "accounts cannot list their organizations")
         }

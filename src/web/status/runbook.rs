@@ -33,7 +33,7 @@ impl Runbook {
             ProblemKind::Down | ProblemKind::Outage => "TencentCloudCamAccountDown",
             ProblemKind::ListingFailed(Listing::UinsFile) => "TencentCloudCamUinsFileUnusable",
             ProblemKind::ListingFailed(Listing::Caller) => "TencentCloudCamCallerUnknown",
-            ProblemKind::ListingFailed(Listing::Users) => "TencentCloudCamUserDiscoveryFailing",
+            ProblemKind::ListingFailed(Listing::Users | Listing::TypedUsers) => "TencentCloudCamUserDiscoveryFailing",
             ProblemKind::ListingFailed(Listing::Members) => "TencentCloudCamOrganizationDiscoveryFailing",
             ProblemKind::ListingFailed(Listing::LastUses) => "TencentCloudCamLastUsedFailing",
             ProblemKind::CredentialNotRenewed => "TencentCloudCamCredentialExpiring",

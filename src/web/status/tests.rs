@@ -163,7 +163,14 @@ fn everything_wrong() -> Vec<Arc<Account>> {
     let long = |number: u64| format!("{number:0>64}");
     let accounts: Vec<Arc<Account>> = (0..60).map(|number| account(&long(number), 200)).collect();
     for account in &accounts {
-        let all = ConfiguredListings { uins_file: true, caller: true, users: true, members: true, last_uses: true };
+        let all = ConfiguredListings {
+            uins_file: true,
+            caller: true,
+            users: true,
+            typed_users: true,
+            members: true,
+            last_uses: true,
+        };
         account.set_settings(AccountSettings { listings: all, ..account.settings() });
         // Five bytes of the page each, and as many names.
         let text: Arc<str> = "'".repeat(400).into();

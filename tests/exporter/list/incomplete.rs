@@ -27,8 +27,9 @@ fn refused(action: &str, configured: &str, flags: &[&str]) -> (World, Run) {
 }
 
 /// Each listing, the action that it asks for and the configuration that makes it ask.
-const LISTINGS: [(&str, &str, &str); 4] = [
+const LISTINGS: [(&str, &str, &str); 5] = [
     ("discover", "ListUsers", "discover: true"),
+    ("user_types", "ListAccounts", "discover: {user_types: [Collaborator]}"),
     ("include_self", "GetCallerIdentity", "include_self: true"),
     ("organization", "DescribeOrganizationMembers", "organization: {role_name: exporter, endpoint: 'ENDPOINT'}"),
     ("last_used", "GetSecurityLastUsed", "discover: false"),

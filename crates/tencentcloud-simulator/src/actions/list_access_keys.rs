@@ -3,7 +3,7 @@
 //! Source: <https://cloud.tencent.com/document/product/598/45156>.
 
 use super::{Action, Call, Fields, Kind, Parameter};
-use crate::{Behaviour, Rejection};
+use crate::{Behaviour, Rejection, UserType};
 
 pub(super) const ACTION: Action = Action {
     service: "cam",
@@ -25,6 +25,10 @@ fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
     let asked = call.asked.entry(uin).or_default();
     *asked += 1;
     let user = call.population.users.get(&uin).filter(|user| user.member == member).ok_or_else(missing)?;
+    if user.user_type == UserType::Owner && caller != Some(uin) {
+        let message = "A sub-user is not allowed to operate on the keys of the root account.";
+        return Err(Rejection::new("OperationDenied.SubUin", message));
+    }
     match user.behaviour {
         Behaviour::DoesNotExist => Err(missing()),
         Behaviour::Denied => Err(Rejection::denied(&ACTION.permission(), call.request_id)),

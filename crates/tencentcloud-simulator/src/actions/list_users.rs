@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::{Action, Call, Fields};
-use crate::{Behaviour, Rejection, User};
+use crate::{Behaviour, Rejection, User, UserType};
 
 pub(super) const ACTION: Action = Action {
     service: "cam",
@@ -22,7 +22,9 @@ pub(super) const ACTION: Action = Action {
 #[expect(clippy::unnecessary_wraps, reason = "an action may be refused; this one never is")]
 fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
     let member = call.member();
-    let is_listed = |user: &User| user.member == member && user.behaviour != Behaviour::DoesNotExist;
+    let is_listed = |user: &User| {
+        user.member == member && user.user_type == UserType::SubUser && user.behaviour != Behaviour::DoesNotExist
+    };
     let users = call.population.users.iter().filter(|(_, user)| is_listed(user));
     let rows = users.filter_map(|(uin, user)| {
         Some(json!({

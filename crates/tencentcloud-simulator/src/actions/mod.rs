@@ -9,6 +9,7 @@ mod describe_organization_members;
 mod get_caller_identity;
 mod get_security_last_used;
 mod list_access_keys;
+mod list_accounts;
 mod list_users;
 
 use std::collections::HashMap;
@@ -80,6 +81,7 @@ pub(super) struct Call<'a> {
 pub(super) static ACTIONS: &[Action] = &[
     list_access_keys::ACTION,
     list_users::ACTION,
+    list_accounts::ACTION,
     get_security_last_used::ACTION,
     assume_role::ACTION,
     assume_role_with_web_identity::ACTION,

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::Request;
 use serde_json::json;
-use tencentcloud_simulator::{Behaviour, Field, Key, LastUsedRows, User};
+use tencentcloud_simulator::{Behaviour, Field, Key, LastUsedRows, Simulator, User, UserType};
 
-use crate::account::{CALLER, USER, code, post, said, simulator};
+use crate::account::{CALLER, USER, code, list, post, said, simulator};
 
 /// A signed request for another action: its name is not signed.
 fn asks(action: &'static str, body: &str) -> Request<Bytes> {
@@ -27,6 +27,66 @@ async fn users_with_a_name_are_listed() {
     assert_eq!(answer["Data"].as_array().unwrap().len(), 1);
     assert_eq!((&answer["Data"][0]["Uin"], &answer["Data"][0]["Name"]), (&json!(USER), &json!("alice")));
     assert_eq!(code(&simulator, &asks("ListUsers", r#"{"Limit":1}"#)), "UnknownParameter");
+}
+
+/// The UINs of a page, and its marker, which may be missing.
+fn page(simulator: &Simulator, body: &str) -> (Vec<u64>, serde_json::Value) {
+    let mut answer = said(simulator, &asks("ListAccounts", body));
+    let uins = answer["Users"].as_array().unwrap().iter().map(|user| user["Uin"].as_u64().unwrap()).collect();
+    assert_eq!(answer["IsTruncated"].as_bool().unwrap(), answer["Marker"].as_str().is_some_and(|it| !it.is_empty()));
+    (uins, answer["Marker"].take())
+}
+
+#[tokio::test]
+async fn accounts_are_listed_in_pages() {
+    let simulator = simulator();
+    simulator.edit(|population| {
+        let types = [UserType::Owner, UserType::Collaborator, UserType::Collaborator, UserType::Unknown];
+        let users = (1..).zip(types).map(|(uin, user_type)| (uin, User::default().named("a").of_type(user_type)));
+        population.users = users.chain([(9, User::default().named("sub")), (10, User::default())]).collect();
+    });
+    assert_eq!(page(&simulator, "{}"), (vec![1, 2, 3, 4, 9], json!("")));
+    assert_eq!(page(&simulator, r#"{"UserType":"Collaborator"}"#), (vec![2, 3], json!("")));
+    assert_eq!(page(&simulator, r#"{"UserType":"MessageReceiver"}"#), (vec![], json!("")));
+    let (first, marker) = page(&simulator, r#"{"UserType":"Collaborator","MaxItems":1}"#);
+    let second = format!(r#"{{"UserType":"Collaborator","MaxItems":1,"Marker":{marker}}}"#);
+    assert_eq!((first, page(&simulator, &second)), (vec![2], (vec![3], json!(null))));
+    let of_another_type = format!(r#"{{"UserType":"Owner","Marker":{marker}}}"#);
+    for (body, expected) in [
+        (r#"{"MaxItems":0}"#, "InvalidParameter.ParamError"),
+        (r#"{"MaxItems":101}"#, "InvalidParameter.ParamError"),
+        (r#"{"MaxItems":"100"}"#, "InvalidParameter"),
+        (r#"{"UserType":"Unknown"}"#, "InvalidParameter.ParamError"),
+        (r#"{"UserType":"collaborator"}"#, "InvalidParameter.ParamError"),
+        (r#"{"Marker":"K_1"}"#, "InvalidParameter.ParamError"),
+        (&of_another_type, "InvalidParameter.ParamError"),
+        (r#"{"Limit":1}"#, "UnknownParameter"),
+    ] {
+        assert_eq!(code(&simulator, &asks("ListAccounts", body)), expected, "{body}");
+    }
+    let row = said(&simulator, &asks("ListAccounts", r#"{"UserType":"Owner"}"#))["Users"][0].take();
+    assert_eq!((&row["UserType"], &row["Name"], &row["ConsoleLogin"]), (&json!("Owner"), &json!("a"), &json!(0)));
+    assert_eq!(said(&simulator, &asks("ListUsers", "{}"))["Data"].as_array().unwrap().len(), 1, "only sub-users");
+}
+
+#[tokio::test]
+async fn accounts_are_listed_twenty_times_a_second() {
+    let simulator = simulator();
+    let codes = (0..21).map(|_| code(&simulator, &asks("ListAccounts", "{}")));
+    assert_eq!(codes.filter(|code| code == "RequestLimitExceeded").count(), 1);
+}
+
+#[tokio::test]
+async fn keys_of_the_root_account_are_its_own() {
+    let simulator = simulator();
+    simulator.edit(|population| {
+        for user in population.users.values_mut() {
+            user.user_type = UserType::Owner;
+        }
+    });
+    assert_eq!(code(&simulator, &list(USER)), "OperationDenied.SubUin");
+    assert_eq!(code(&simulator, &list(CALLER)), json!(null));
+    assert_eq!(code(&simulator, &post("{}")), json!(null));
 }
 
 #[tokio::test]

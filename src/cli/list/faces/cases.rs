@@ -40,8 +40,8 @@ pub(super) enum Listed {
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) users: Vec<Vec<Said>>,
-    pub(super) configured: [bool; 5],
-    pub(super) listed: [Vec<Listed>; 5],
+    pub(super) configured: [bool; 6],
+    pub(super) listed: [Vec<Listed>; 6],
     pub(super) rate: f64,
     pub(super) credential_problem: bool,
     /// Which of the users may log in to the console, where that is known.
@@ -65,8 +65,8 @@ pub(super) fn cases() -> impl Strategy<Value = Vec<Case>> {
     let listed = || vec(select(vec![Listed::Succeeded, Listed::Failed]), 0..3);
     let case = (
         vec(vec(said, 0..4), 0..5),
-        any::<[bool; 5]>(),
-        [listed(), listed(), listed(), listed(), listed()],
+        any::<[bool; 6]>(),
+        [listed(), listed(), listed(), listed(), listed(), listed()],
         select(vec![1.0, 20.0]),
         prop::bool::weighted(0.1),
         vec(any::<Option<bool>>(), 5),
@@ -85,8 +85,10 @@ pub(super) fn cases() -> impl Strategy<Value = Vec<Case>> {
 }
 
 fn account(name: &str, case: &Case) -> Arc<Account> {
-    let [uins_file, caller, users, members, last_uses] = case.configured;
-    let listings = ConfiguredListings { uins_file, caller, users, members, last_uses };
+    let [uins_file, caller, users, typed_users, members, last_uses] = case.configured;
+    // Types are a field of `discover`.
+    let typed_users = users && typed_users;
+    let listings = ConfiguredListings { uins_file, caller, users, typed_users, members, last_uses };
     let uin = |place: usize| Uin::try_from(100_000_000_001 + place as u64).unwrap();
     let overrides = case.exempt.iter().map(|(from, findings, days)| Override {
         users: (*from..5).map(|place| uin(place).to_string().parse().unwrap()).collect(),

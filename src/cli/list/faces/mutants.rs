@@ -22,7 +22,7 @@ fn a_face_that_says_something_else_is_caught() {
     ];
     let good = Case {
         users: vec![vec![Said::Keys(1, vec![day(10, KeyStatus::Active, Used::Unknown)])]],
-        configured: [false; 5],
+        configured: [false; 6],
         listed: Default::default(),
         rate: 20.0,
         credential_problem: false,
@@ -31,8 +31,8 @@ fn a_face_that_says_something_else_is_caught() {
     };
     let bad = Case {
         users: vec![vec![Said::Keys(1, keys)], vec![Said::Failed(Reason::Denied)], vec![Said::Missing]],
-        configured: [false, false, true, false, false],
-        listed: [vec![], vec![], vec![Listed::Failed], vec![], vec![]],
+        configured: [false, false, true, false, false, false],
+        listed: [vec![], vec![], vec![Listed::Failed], vec![], vec![], vec![]],
         console_login: vec![Some(true)],
         exempt: vec![(0, vec![Finding::Unused], 1), (1, vec![Finding::Inactive], -1)],
         ..good.clone()

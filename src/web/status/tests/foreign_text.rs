@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The places of text from elsewhere.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
     "name",
     "key",
     "failure",
@@ -20,6 +20,7 @@ const PLACES: [&str; 12] = [
     "uins_file",
     "include_self",
     "discover",
+    "user_types",
     "organization",
     "last_used",
 ];
@@ -37,7 +38,14 @@ fn pages(text: impl Fn(&'static str) -> String) -> Vec<String> {
         exemption(Finding::Stale, None, "exemption"),
     ];
     let policy = Policy { exemptions, ..Policy::clone(&account.settings().policy) }.into();
-    let listings = ConfiguredListings { uins_file: true, caller: true, users: true, members: true, last_uses: true };
+    let listings = ConfiguredListings {
+        uins_file: true,
+        caller: true,
+        users: true,
+        typed_users: true,
+        members: true,
+        last_uses: true,
+    };
     account.set_settings(AccountSettings { policy, listings, ..account.settings() });
     account.set_found((1..=4).map(|number| (uin(number), (&*text("name")).into())).collect());
     account.listed(uin(1), &[key(&text("key"), 4_000)], now());
