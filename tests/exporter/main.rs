@@ -25,6 +25,7 @@ mod faketime;
 mod faults;
 mod findings;
 mod healthcheck;
+mod languages;
 mod last_used;
 mod lifecycle;
 mod list;
