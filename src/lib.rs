@@ -16,7 +16,7 @@
 //!
 //! Small modules: [`environment`] reads environment variables, [`duration`] parses and prints durations, [`pattern`] matches user
 //! names, [`replacement`] replaces files atomically, [`backoff`] computes retry delays, [`advice`] says what to do about a failed
-//! poll. The time of day comes from [`tencentcloud_api::Clock`] only. [`tencentcloud_simulator`] simulates the API, for `demo` and
+//! poll, [`language`] in which language. The time of day comes from [`tencentcloud_api::Clock`] only. [`tencentcloud_simulator`] simulates the API, for `demo` and
 //! for tests.
 
 pub mod advice;
@@ -28,6 +28,7 @@ pub mod credentials;
 pub mod duration;
 pub mod environment;
 pub mod inventory;
+pub mod language;
 pub mod metrics;
 pub mod pattern;
 pub mod poll;

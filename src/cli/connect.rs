@@ -10,6 +10,7 @@ use tencentcloud_cam_exporter::{
     app::connect::{CheckResult, CheckedRequest, ConnectionCheck, connect},
     config::Config,
     environment::Environment,
+    language::Language,
     poll::Failure,
 };
 
@@ -69,7 +70,7 @@ fn bad(question: CheckedRequest, endpoint: &Endpoint, failure: &Failure) -> Stri
         Failure::Credentials(_) => one_line(&failure.to_string()),
         Failure::Api(_) => format!("{endpoint}: {}", one_line(&failure.to_string())),
     };
-    match advice::of_action(&question.permission(), reason, failure.code()) {
+    match advice::of_action(Language::English, &question.permission(), reason, failure.code()) {
         Some(advice) => format!("{}: {error}. {advice}", reason.label()),
         None => format!("{}: {error}", reason.label()),
     }

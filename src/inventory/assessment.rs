@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-pub use findings::{AUTO_DISABLE_ANNOUNCEMENT, AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
+pub use findings::{AUTO_DISABLE_NOTICE, Finding, Findings, Verdict};
 use tencentcloud_api::KeyStatus;
 
 use super::{Account, AccountSettings, Listing, Policy, Progress, Snapshot, User, account::State};

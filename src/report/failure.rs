@@ -8,6 +8,7 @@ use tencentcloud_api::{Reason, Uin};
 use crate::{
     advice::{beside_the_error, of_listing},
     inventory::{AccountName, Listing, ListingFailure, User, assessment::UserState},
+    language::Language,
 };
 
 /// A user who could not be polled.
@@ -80,9 +81,9 @@ impl FailedListing {
 
     /// What to do about it, beside what the error says.
     #[must_use]
-    pub fn advice(&self) -> Option<String> {
+    pub fn advice(&self, language: Language) -> Option<String> {
         let ListingFailure { reason, code, .. } = self.failure;
-        of_listing(self.listing, reason, code).map(Cow::into_owned)
+        of_listing(language, self.listing, reason, code).map(Cow::into_owned)
     }
 }
 
@@ -109,12 +110,13 @@ impl Why {
 
     /// What to do about it, beside what the error says.
     #[must_use]
-    pub fn advice(self) -> Option<&'static str> {
+    pub fn advice(self, language: Language) -> Option<&'static str> {
         match self {
-            Self::Failed(reason, code) => beside_the_error(reason, code),
-            Self::NotPolled => {
-                Some("The sweep ended before it came to it: see why others of the account fail, and list again.")
-            }
+            Self::Failed(reason, code) => beside_the_error(language, reason, code),
+            Self::NotPolled => Some(language.choose(
+                "The sweep ended before it came to it: see why others of the account fail, and list again.",
+                "本轮轮询在轮到该用户之前已结束：请查明该账号的其他用户失败的原因，然后重新运行。",
+            )),
         }
     }
 }
@@ -138,12 +140,12 @@ mod tests {
             (Listing::LastUses, "cam:GetSecurityLastUsed"),
         ] {
             let code = Some("AuthFailure.UnauthorizedOperation");
-            let advice = failed(listing, Some(Reason::Denied), code).advice().unwrap();
+            let advice = failed(listing, Some(Reason::Denied), code).advice(Language::English).unwrap();
             assert!(advice.contains(&format!("`{permission}`")), "{advice}");
         }
         for listing in Listing::ALL {
             for reason in Reason::ALL {
-                let advice = failed(listing, Some(reason), None).advice().unwrap_or_default();
+                let advice = failed(listing, Some(reason), None).advice(Language::English).unwrap_or_default();
                 let of_users = ["ListAccessKeys", "creation time", "root account"];
                 assert!(!of_users.iter().any(|words| advice.contains(words)), "{listing:?}, {reason:?}: {advice}");
             }

@@ -7,7 +7,10 @@ use serde::Serialize;
 use tencentcloud_api::LastUse;
 
 use super::{EndedExemption, FailedListing, Failure, KeyReport, Report};
-use crate::inventory::{Exemption, assessment::Finding};
+use crate::{
+    inventory::{Exemption, assessment::Finding},
+    language::Language,
+};
 
 /// The whole.
 #[derive(Debug, Serialize)]
@@ -182,7 +185,7 @@ impl<'a> Failed<'a> {
             reason: failure.why.label(),
             code: failure.why.code(),
             error: failure.error.as_deref(),
-            advice: failure.why.advice(),
+            advice: failure.why.advice(Language::English),
             since: failure.since.map(time),
         }
     }
@@ -198,7 +201,7 @@ impl<'a> FailedList<'a> {
             reason: failed.reason(),
             code: failed.failure.code,
             error: &failed.failure.error,
-            advice: failed.advice(),
+            advice: failed.advice(Language::English),
             since: time(failed.failure.since),
         }
     }

@@ -2,13 +2,13 @@
 
 use std::{error::Error, sync::Arc};
 
-use exporter_toolkit::{Body, Exporter, Format, Names, Pieces, html, plain};
-use http::{Response, StatusCode, header};
+use exporter_toolkit::{Body, Exporter, Format, Names, Pieces, accepted_languages, html, plain};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tokio::time::Instant;
 use tracing::error;
 
 use super::{Readiness, Status, status::query::Query};
-use crate::{inventory::Inventory, metrics::Metrics};
+use crate::{inventory::Inventory, language::Language, metrics::Metrics};
 
 /// The exporter, as it is served.
 #[derive(Debug)]
@@ -52,17 +52,22 @@ impl Exporter for CamExporter {
         self.readiness.is_ready()
     }
 
-    async fn page(&self, query: Option<&str>) -> Option<Response<Body>> {
+    async fn page(&self, query: Option<&str>, headers: &HeaderMap) -> Option<Response<Body>> {
+        let language = language(headers);
         let page = match Query::parse(query) {
-            Ok(Query::Overview { is_still }) => self.status.shared_overview(is_still).await.map(Some),
-            Ok(Query::List(list)) => self.status.shared_list(list).await,
+            Ok(Query::Overview { is_still }) => self.status.shared_overview(language, is_still).await.map(Some),
+            Ok(Query::List(list)) => self.status.shared_list(language, list).await,
             Err(error) => return Some(plain(StatusCode::BAD_REQUEST, format!("{error}\n"))),
         };
         Some(match page {
             Ok(None) => plain(StatusCode::NOT_FOUND, "there is no account of that name\n"),
             Ok(Some(page)) => {
                 let mut response = html(StatusCode::OK, page);
-                response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, self.status.policy());
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_SECURITY_POLICY, self.status.policy());
+                headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+                // A cache must not give one reader's language to another.
+                headers.insert(header::VARY, HeaderValue::from_static("Accept-Language"));
                 response
             }
             Err(error) => {
@@ -71,6 +76,11 @@ impl Exporter for CamExporter {
             }
         })
     }
+}
+
+/// The language of the pages for a request with these `headers`: of those that it accepts, the one that weighs most.
+fn language(headers: &HeaderMap) -> Language {
+    accepted_languages(headers).iter().find_map(|tag| Language::of_tag(tag)).unwrap_or_default()
 }
 
 #[cfg(test)]

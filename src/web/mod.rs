@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/metrics`, or `--web.telemetry-path` | 200 and the exposition, whatever the API does; 503 beyond `--web.max-requests` |
-//! | `/` | 200 and the status page; with `?still` one that does not load itself again; with `?show=users` and the like a page of a whole list; 400 for any other query |
+//! | `/` | 200 and the status page, in the language of `Accept-Language`; with `?still` one that does not load itself again; with `?show=users` and the like a page of a whole list; 400 for any other query |
 //! | `/-/healthy` | 200 while the process serves and every poller is alive, however the API fares; otherwise 503 |
 //! | `/-/ready` | 200 from the first poll attempt on, or 10 s after the start; 503 before that and while stopping |
 //! | `/-/reload` | to a `POST` or `PUT`: 200 once the configuration is reloaded, 500 and all faults if it stays as it was; 403 without `--web.enable-lifecycle` |
@@ -13,7 +13,7 @@
 //!
 //! | what a client may take | limit | beyond it |
 //! |---|---|---|
-//! | status pages in the making | 1 | requests wait for it, and share it within a second |
+//! | status pages in the making | 1 | requests wait for it, and those in its language share it within a second |
 //! | pages of lists in the making | 1, 20 a second | requests wait, and share the same page within a second |
 //!
 //! - [`exporter`] hands the toolkit what it serves.

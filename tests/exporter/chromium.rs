@@ -58,6 +58,12 @@ impl Chromium {
         self.call("Emulation.setEmulatedMedia", &media);
     }
 
+    /// From now on the reader prefers that language.
+    pub(crate) fn accept_language(&mut self, language: &str) {
+        self.call("Network.enable", &json!({}));
+        self.call("Network.setExtraHTTPHeaders", &json!({"headers": {"Accept-Language": language}}));
+    }
+
     /// Loads a page whole.
     pub(crate) fn load(&mut self, url: &str) {
         let answer = self.call("Page.navigate", &json!({"url": url}));

@@ -13,8 +13,11 @@ use serde_json::Value;
 use tencentcloud_api::{
     Action, Code, DescribeOrganizationMembers, GetCallerIdentity, ListAccessKeys, Reason, sts::AssumeRole,
 };
-use tencentcloud_cam_exporter::advice::{OF_CODES, advice};
 use tencentcloud_cam_exporter::metrics::ACTIONS;
+use tencentcloud_cam_exporter::{
+    advice::{OF_CODES, advice},
+    language::Language,
+};
 use tencentcloud_simulator::{Fault, Rejection, Times};
 
 use page::Page;
@@ -125,12 +128,19 @@ fn every_reason_is_documented() {
 #[test]
 fn the_status_page_gives_the_same_advice() {
     let plain = |text: &str| text.replace('`', "");
-    for (row, reason) in table("Reasons").iter().zip(Reason::ALL) {
-        assert_eq!(row[3], plain(advice(reason, None)), "{}", row[0]);
+    let chinese = Page::read("docs/zh-CN/metrics.md");
+    for (language, reasons, codes) in [
+        (Language::English, table("Reasons"), table("What to do about a code")),
+        (Language::Chinese, chinese.table("原因"), chinese.table("各错误码的处理办法")),
+    ] {
+        for (row, reason) in reasons.iter().zip(Reason::ALL) {
+            assert_eq!(row[3], plain(advice(language, reason, None)), "{}", row[0]);
+        }
+        let of_code = |(code, [english, chinese]): &(&str, [&str; 2])| {
+            vec![(*code).to_owned(), plain(language.choose(english, chinese))]
+        };
+        assert_eq!(codes, OF_CODES.iter().map(of_code).collect::<Vec<_>>());
     }
-    let of_codes: Vec<Vec<String>> =
-        OF_CODES.iter().map(|(code, advice)| vec![(*code).to_owned(), plain(advice)]).collect();
-    assert_eq!(table("What to do about a code"), of_codes);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod families;
 mod faults;
 mod findings;
 mod healthcheck;
+mod languages;
 mod last_used;
 mod lifecycle;
 mod list;

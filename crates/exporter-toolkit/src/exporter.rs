@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use http::Response;
+use http::{HeaderMap, Response};
 
 use crate::{Body, Format, Names, Pieces};
 
@@ -31,9 +31,10 @@ pub trait Exporter: Send + Sync + 'static {
         true
     }
 
-    /// The page at `/`, whose address has this `query`. Without one, there is a page with a link to the metrics.
-    fn page(&self, query: Option<&str>) -> impl Future<Output = Option<Response<Body>>> + Send {
-        let _ = query;
+    /// The page at `/`, whose address has this `query`, for a request with these `headers`. Without one, there is a page with
+    /// a link to the metrics.
+    fn page(&self, query: Option<&str>, headers: &HeaderMap) -> impl Future<Output = Option<Response<Body>>> + Send {
+        let _ = (query, headers);
         std::future::ready(None)
     }
 }

@@ -89,6 +89,7 @@ pub use exporter::Exporter;
 pub use format::Format;
 pub use handler::Handler;
 pub use names::Names;
+pub use negotiation::accepted_languages;
 pub use observer::{HttpRefused, Observer};
 pub use probes::{MAX_PROBE_CONNECTIONS, Probes};
 pub use reload::{NotReloaded, Outcome, Reloader, Reloads};

@@ -1,4 +1,5 @@
-//! In which format and encoding the metrics are wanted: what `Accept` and `Accept-Encoding` say.
+//! In which format and encoding the metrics are wanted, and in which language a page: what `Accept`, `Accept-Encoding` and
+//! `Accept-Language` say.
 //!
 //! The clauses of `Accept` are tried in the order of their weights, and equals in the order in which they stand, as the
 //! Go client does. Where that accepts what HTTP forbids (RFC 9110, section 12.5), HTTP has its way: a weight of 0 refuses,
@@ -183,6 +184,16 @@ impl<'a> Clause<'a> {
     }
 }
 
+/// The ranges of `Accept-Language`, such as `zh-CN` or `*`, the most wanted first, and those that weigh the same in their
+/// order. None that is refused; none at all if the field is longer than 4 KiB.
+#[must_use]
+pub fn accepted_languages(headers: &HeaderMap) -> Vec<String> {
+    let list = list(headers, &header::ACCEPT_LANGUAGE);
+    let mut clauses: Vec<Clause<'_>> = clauses(&list).filter(|clause| clause.weight > 0.0).collect();
+    clauses.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+    clauses.into_iter().map(|clause| clause.name.to_owned()).collect()
+}
+
 /// The fields of that name, as one list.
 fn list(headers: &HeaderMap, name: &HeaderName) -> String {
     let mut list = String::new();
@@ -252,6 +263,29 @@ mod tests {
             assert_eq!(ContentType::wanted(&asked, ALL), ContentType::default());
             assert_eq!(Encoding::wanted(&asked), Encoding::Identity);
         }
+    }
+
+    #[test]
+    fn languages_are_in_the_order_of_their_weights() {
+        let accepted = |value: &[u8]| {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            accepted_languages(&HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, value)]))
+        };
+        for (field, languages) in [
+            ("zh-CN", &["zh-CN"][..]),
+            ("en;q=0.8, zh;q=0.9,*;q=0.1", &["zh", "en", "*"]),
+            ("zh, en", &["zh", "en"]),
+            ("zh;q=0,en;q=0.001", &["en"]),
+            ("zh;q=2,en;q=-1,de;q=x,fr;q=1.0", &["fr"]),
+            (" , ;;,", &[""]),
+            ("", &[]),
+        ] {
+            assert_eq!(accepted(field.as_bytes()), languages, "{field}");
+        }
+        for hostile in [&b"zh,".repeat(20_000), &b";".repeat(60_000), &vec![0xff; 60_000], &vec![0xff; 600]] {
+            assert_eq!(accepted(hostile), [""; 0]);
+        }
+        assert_eq!(accepted_languages(&HeaderMap::new()), [""; 0]);
     }
 
     #[test]

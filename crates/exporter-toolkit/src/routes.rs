@@ -54,7 +54,7 @@ impl<E: Exporter> Routes<E> {
             Method::GET | Method::HEAD if path == RELOAD => {
                 not_allowed("POST, PUT", "this path takes a POST or PUT request\n")
             }
-            Method::GET | Method::HEAD if path == "/" => self.page(request.uri().query()).await,
+            Method::GET | Method::HEAD if path == "/" => self.page(request.uri().query(), request.headers()).await,
             Method::GET | Method::HEAD => self.get(request.uri(), request.headers()),
             _ => not_allowed("GET, HEAD", "this path takes a GET or HEAD request\n"),
         }
@@ -78,8 +78,8 @@ impl<E: Exporter> Routes<E> {
         }
     }
 
-    async fn page(&self, query: Option<&str>) -> Response<Body> {
-        if let Some(page) = self.exporter.page(query).await {
+    async fn page(&self, query: Option<&str>, headers: &HeaderMap) -> Response<Body> {
+        if let Some(page) = self.exporter.page(query, headers).await {
             return page;
         }
         // What a path may hold needs no escaping.

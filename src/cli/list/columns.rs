@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use tencentcloud_api::{KeyStatus, LastUse};
 use tencentcloud_cam_exporter::{
     inventory::assessment::Finding,
+    language::{Language, key_status},
     report::{KeyReport, Report},
 };
 
@@ -25,6 +26,24 @@ const NAMES_IN_A_PIPE: usize = 40;
 const SHORT_NAME: usize = 12;
 const SHORTEST_NAME: usize = 5;
 const SHORTEST_ACCOUNT: usize = 5;
+
+/// The heads of the columns, without that of the last use, which is [`LastUsed::head`].
+pub(super) fn heads(language: Language) -> [&'static str; 7] {
+    language.choose(
+        ["ACCOUNT", "USER", "NAME", "KEY", "STATUS", "AGE", "VERDICT"],
+        ["账号", "用户", "用户名", "密钥", "状态", "时长", "结论"],
+    )
+}
+
+/// The head of a narrow column of accounts.
+pub(super) fn short_account(language: Language) -> &'static str {
+    language.choose("ACCT", "账号")
+}
+
+/// What comes before the reason in the verdict of a user that failed.
+pub(super) fn failed(language: Language) -> &'static str {
+    language.choose("failed: ", "失败：")
+}
 
 /// The columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +91,8 @@ struct Widths {
 
 impl Columns {
     /// The columns of `report` in so many columns of a terminal, or without a limit.
-    pub(super) fn of(report: &Report, limit: Option<usize>) -> Self {
-        let widths = Widths::of(report);
+    pub(super) fn of(language: Language, report: &Report, limit: Option<usize>) -> Self {
+        let widths = Widths::of(language, report);
         let most = limit.map_or(NAMES_IN_A_PIPE, |limit| limit / PART_OF_NAMES).max(SHORT_NAME);
         let name = widths.name.min(most);
         let mut columns = Self {
@@ -146,61 +165,63 @@ impl Columns {
 // === impl Widths ===
 
 impl Widths {
-    fn of(report: &Report) -> Self {
+    fn of(language: Language, report: &Report) -> Self {
+        let [of_account, of_user, of_name, of_key, of_status, of_age, of_verdict] = heads(language);
         let accounts: BTreeSet<&str> = report.accounts.iter().map(|account| account.name.as_str()).collect();
         let names = report.keys.iter().map(|key| &key.user_name);
         let names = names.chain(report.failures.iter().map(|failure| &failure.user_name)).flatten();
         let users = report.keys.iter().map(|key| key.uin).chain(report.failures.iter().map(|failure| failure.uin));
         let keys = || report.keys.iter();
-        let account = widest("ACCOUNT", accounts.iter().map(|name| width(name)));
+        let account = widest(of_account, accounts.iter().map(|name| width(name)));
         let is_apart = |columns: &usize| {
             let short: BTreeSet<String> = accounts.iter().map(|name| shortened_in_the_middle(name, *columns)).collect();
             short.len() == accounts.len()
         };
-        let findings = |key: &KeyReport| words(key).map(|word| width(word.text()) + 2).sum::<usize>();
+        let findings = |key: &KeyReport| words(key).map(|word| width(word.text(language)) + 2).sum::<usize>();
         let failures = |prefix: usize| report.failures.iter().map(move |failure| prefix + width(failure.why.label()));
         let names: Vec<usize> = names.map(|name| width(&one_line(name))).collect();
         Self {
             account,
             account_apart: (1..account).find(is_apart).unwrap_or(account),
-            user: widest("USER", users.map(|uin| uin.to_string().len())),
-            name: if names.is_empty() { 0 } else { widest("NAME", names) },
-            key: widest("KEY", keys().map(|key| width(&one_line(&key.label)))),
-            status: widest("STATUS", keys().map(|key| width(key.status.label()))),
-            age: widest("AGE", keys().map(|key| width(&super::table::span(key.age)))),
-            last_used: [LastUsed::Long, LastUsed::Short]
-                .map(|form| widest(form.head(), keys().map(|key| width(&form.text(key, report.made))))),
-            finding: widest("VERDICT", keys().flat_map(words).map(|word| width(word.text()) + 1)),
-            verdict: widest("VERDICT", keys().map(|key| findings(key).saturating_sub(2))),
-            failure: [widest("", failures(width("failed: "))), widest("", failures(0))],
+            user: widest(of_user, users.map(|uin| uin.to_string().len())),
+            name: if names.is_empty() { 0 } else { widest(of_name, names) },
+            key: widest(of_key, keys().map(|key| width(&one_line(&key.label)))),
+            status: widest(of_status, keys().map(|key| width(key_status(language, key.status)))),
+            age: widest(of_age, keys().map(|key| width(&super::table::span(language, key.age)))),
+            last_used: [LastUsed::Long, LastUsed::Short].map(|form| {
+                widest(form.head(language), keys().map(|key| width(&form.text(language, key, report.made))))
+            }),
+            finding: widest(of_verdict, keys().flat_map(words).map(|word| width(word.text(language)) + 1)),
+            verdict: widest(of_verdict, keys().map(|key| findings(key).saturating_sub(2))),
+            failure: [widest("", failures(width(failed(language)))), widest("", failures(0))],
         }
     }
 }
 
 fn widest(head: &str, widths: impl IntoIterator<Item = usize>) -> usize {
-    widths.into_iter().max().unwrap_or_default().max(head.len())
+    widths.into_iter().max().unwrap_or_default().max(width(head))
 }
 
 // === impl LastUsed ===
 
 impl LastUsed {
-    pub(super) fn head(self) -> &'static str {
+    pub(super) fn head(self, language: Language) -> &'static str {
         match self {
-            Self::Long => "LAST USED",
-            Self::Short => "USED",
+            Self::Long => language.choose("LAST USED", "最近使用"),
+            Self::Short => language.choose("USED", "使用"),
         }
     }
 
     /// When the key was last used, where it is `now`.
-    pub(super) fn text(self, key: &KeyReport, now: jiff::Timestamp) -> String {
+    pub(super) fn text(self, language: Language, key: &KeyReport, now: jiff::Timestamp) -> String {
         match key.last_used {
             None => "-".to_owned(),
-            Some(LastUse::Never) => "never".to_owned(),
+            Some(LastUse::Never) => language.choose("never", "从未").to_owned(),
             // The API reports days.
             Some(LastUse::At(at)) => match (now.duration_since(at).as_hours() / 24, self) {
-                (..=0, _) => "today".to_owned(),
-                (days, Self::Long) => format!("{days} d ago"),
-                (days, Self::Short) => format!("{days} d"),
+                (..=0, _) => language.choose("today", "今天").to_owned(),
+                (days, Self::Long) => format!("{days} {}", language.choose("d ago", "天前")),
+                (days, Self::Short) => format!("{days} {}", language.choose("d", "天")),
             },
         }
     }
@@ -223,25 +244,26 @@ pub(super) fn words(key: &KeyReport) -> impl Iterator<Item = Word> {
 // === impl Word ===
 
 impl Word {
-    pub(super) fn text(self) -> &'static str {
+    pub(super) fn text(self, language: Language) -> &'static str {
         match self {
-            Self::Finding(finding) => finding_text(finding),
-            Self::Exempt => "exempt",
+            Self::Finding(finding) => finding_text(language, finding),
+            Self::Exempt => language.choose("exempt", "豁免"),
         }
     }
 }
 
 /// A finding as the table calls it.
-pub(super) fn finding_text(finding: Finding) -> &'static str {
-    match finding {
-        Finding::AutoDisableSoon => "expiring",
-        Finding::VeryStale => "very stale",
-        Finding::Stale => "stale",
-        Finding::OverLimit => "over limit",
-        Finding::Unused => "unused",
-        Finding::RotationUnfinished => "rotating",
-        Finding::ConsoleLogin => "console login",
-        Finding::AtLimit => "at limit",
-        Finding::Inactive => "inactive",
-    }
+pub(super) fn finding_text(language: Language, finding: Finding) -> &'static str {
+    let (english, chinese) = match finding {
+        Finding::AutoDisableSoon => ("expiring", "即将禁用"),
+        Finding::VeryStale => ("very stale", "严重超期"),
+        Finding::Stale => ("stale", "超期"),
+        Finding::OverLimit => ("over limit", "数量超限"),
+        Finding::Unused => ("unused", "闲置"),
+        Finding::RotationUnfinished => ("rotating", "轮换未完成"),
+        Finding::ConsoleLogin => ("console login", "可登录控制台"),
+        Finding::AtLimit => ("at limit", "达到上限"),
+        Finding::Inactive => ("inactive", "已禁用"),
+    };
+    language.choose(english, chinese)
 }

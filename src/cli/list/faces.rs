@@ -19,6 +19,7 @@ use tencentcloud_cam_exporter::{
         Account, Inventory, Listing,
         assessment::{AccountProblem, AccountState, Assessment, Finding, Moment, UserCounts},
     },
+    language::Language,
     metrics::{self, Own},
     report::{self, Report, csv::COLUMNS, json::Json},
     web::Status,
@@ -65,7 +66,7 @@ impl Faces {
         let report = Report::of(&Swept { inventory: Arc::clone(inventory), at: now(), is_whole: true });
         Self {
             metrics: samples.collect(),
-            page: status.overview(true),
+            page: status.overview(Language::English, true),
             json: serde_json::to_value(Json::of(&report)).unwrap(),
             csv: String::from_utf8(report::csv::write(&report).unwrap()).unwrap(),
             table: table::draw(&report, Look::default()),

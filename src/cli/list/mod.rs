@@ -18,12 +18,14 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
+use secrecy::ExposeSecret;
 use tencentcloud_api::{Clock, SystemClock};
 use tencentcloud_cam_exporter::{
     app::{Sweep, Swept},
     config::{Config, Shard},
     environment::Environment,
     inventory::assessment::Finding,
+    language::Language,
     metrics,
     report::{Order, Report, csv, json},
 };
@@ -124,7 +126,7 @@ enum FailOn {
 
 /// Lists. The exit code is 1 where something is found that was asked for, and 2 where something failed.
 pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
-    let progress = Progress::new();
+    let (progress, language) = (Progress::new(), language(&Environment::of_this_process()));
     log::start_to(&flags.log, progress.clone());
     if matches!(flags.output, Format::Metrics) && (flags.sort != Sort::Worst || flags.only.is_some()) {
         bail!("--output=metrics: metrics have no order and are never a part: leave out --sort and --only");
@@ -147,10 +149,10 @@ pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
         && !(report.is_complete() || (report.is_whole && flags.allow_incomplete))
     {
         // An error is not an answer: the previous file is worth more than one without these keys.
-        let problems = problems::text(&report, Look::default());
+        let problems = problems::text(&report, target.look(language));
         bail!("{failed}: {target} is left as it was\n\n{}", problems.trim_end());
     }
-    target.write(&rendered(flags.output, &swept, &report, target.look())?)?;
+    target.write(&rendered(flags.output, &swept, &report, target.look(language))?)?;
     if let Some(failed) = failed {
         bail!("{failed}");
     }
@@ -164,6 +166,13 @@ pub(super) fn run(flags: &ListFlags) -> Result<ExitCode> {
     }
     let is_found = flags.fail_on.iter().any(|fail_on| report.count(fail_on.finding()) > 0);
     Ok(if is_found { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The language of the table, by the locale: the first of its variables that is set and not empty, as POSIX says.
+fn language(environment: &Environment) -> Language {
+    let variables = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| environment.get(name));
+    let mut locales = variables.map(ExposeSecret::expose_secret).filter(|locale| !locale.is_empty());
+    locales.next().map(Language::of_locale).unwrap_or_default()
 }
 
 /// What failed, in one line.

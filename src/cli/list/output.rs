@@ -10,7 +10,7 @@ use std::{
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result, bail};
 use console::Term;
-use tencentcloud_cam_exporter::replacement::Replacement;
+use tencentcloud_cam_exporter::{language::Language, replacement::Replacement};
 
 use super::{super::print, table::Look};
 
@@ -53,12 +53,13 @@ impl Target {
     }
 
     /// How it is drawn there: piped text is plain, and as wide as it is.
-    pub(super) fn look(&self) -> Look {
+    pub(super) fn look(&self, language: Language) -> Look {
         if self.is_file() {
-            return Look::default();
+            return Look { language, ..Look::default() };
         }
         let columns = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
         Look {
+            language,
             has_colours: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
             // A terminal that does not know how wide it is says 0.
             columns: columns.filter(|columns| *columns > 0),

@@ -8,10 +8,9 @@ use std::{
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use tencentcloud_cam_exporter::{
-    inventory::{
-        AccountName, Listing,
-        assessment::{AUTO_DISABLE_ANNOUNCEMENT, Finding},
-    },
+    advice::auto_disable_announcement,
+    inventory::{AccountName, Listing, assessment::Finding},
+    language::Language,
     report::{EndedExemption, FailedListing, Failure, KeyReport, Report},
 };
 
@@ -22,8 +21,12 @@ use crate::cli::text::{Count, one_line};
 const FAILED: &str = "failed";
 
 /// What to do about an exemption that has ended.
-const ENDED: &str =
-    "The finding is reported again: remove the exemption from keys.overrides, or give it a later until.";
+fn of_ended(language: Language) -> &'static str {
+    language.choose(
+        "The finding is reported again: remove the exemption from keys.overrides, or give it a later until.",
+        "该风险项重新报告：请从 keys.overrides 中删除豁免，或改为更晚的 until。",
+    )
+}
 
 /// The most keys and exemptions that are named one by one.
 const NAMED: usize = 20;
@@ -38,11 +41,13 @@ struct Exempted<'a> {
 
 /// Everything that failed, the listings first.
 pub(super) fn text(report: &Report, look: Look) -> String {
-    let mut text = String::new();
+    let (language, mut text) = (look.language, String::new());
+    let colon = language.choose(": ", "：");
     for failed in &report.failed_listings {
         let FailedListing { account, listing, failure } = failed;
-        let head = format!("{}: {account}: {}", failed.reason().unwrap_or(FAILED), name(*listing));
-        let advice = failed.advice();
+        let reason = failed.reason().unwrap_or(language.choose(FAILED, "失败"));
+        let head = format!("{reason}{colon}{account}{colon}{}", name(language, *listing));
+        let advice = failed.advice(language);
         paragraph(&head, [Some(&*failure.error), advice.as_deref()], look, &mut text);
     }
     let mut causes: Vec<Vec<&Failure>> = vec![];
@@ -56,32 +61,45 @@ pub(super) fn text(report: &Report, look: Look) -> String {
     for failures in causes {
         let Some(first @ Failure { account, why, error, .. }) = failures.first() else { continue };
         let users = match failures.len() {
-            1 => format!("user {}", first.uin),
-            number => format!("{number} users, such as {}", first.uin),
+            1 => format!("{} {}", language.choose("user", "用户"), first.uin),
+            number => language.choose(
+                format!("{number} users, such as {}", first.uin),
+                format!("{number} 个用户，例如 {}", first.uin),
+            ),
         };
-        let head = format!("{}: {account}: {users}", why.label());
-        paragraph(&head, [error.as_deref(), why.advice()], look, &mut text);
+        let head = format!("{}{colon}{account}{colon}{users}", why.label());
+        paragraph(&head, [error.as_deref(), why.advice(language)], look, &mut text);
     }
     text
 }
 
 /// Which keys will be disabled, what is exempt, and which exemptions have ended.
 pub(super) fn notes(report: &Report, look: Look) -> String {
-    let mut text = String::new();
+    let (language, mut text) = (look.language, String::new());
+    let (colon, comma) = language.choose((": ", ", "), ("：", "、"));
+    let names = |findings: &[Finding]| {
+        findings.iter().map(|finding| finding_text(language, *finding)).collect::<Vec<_>>().join(comma)
+    };
     let soon: Vec<&KeyReport> =
         report.keys.iter().filter(|key| key.findings.contains(Finding::AutoDisableSoon)).collect();
     if !soon.is_empty() {
-        let mut lines: Vec<String> = soon.iter().take(NAMED).map(|key| disabled(key, report.made)).collect();
+        let mut lines: Vec<String> = soon.iter().take(NAMED).map(|key| disabled(language, key, report.made)).collect();
         if soon.len() > NAMED {
-            lines.push(format!("and {} more", soon.len() - NAMED));
+            let others = soon.len() - NAMED;
+            lines.push(language.choose(format!("and {others} more"), format!("另有 {others} 个")));
         }
-        let head = format!("{}: {AUTO_DISABLE_ANNOUNCEMENT}", finding_text(Finding::AutoDisableSoon));
+        let announcement = auto_disable_announcement(language);
+        let head = format!("{}{colon}{announcement}", finding_text(language, Finding::AutoDisableSoon));
         paragraph(&head, lines.iter().map(|line| Some(&**line)), look, &mut text);
     }
     for (Exempted { account, until, reason }, (findings, keys)) in exempt(report) {
-        let findings: Vec<&str> = findings.into_iter().map(finding_text).collect();
-        let until = until.map(|until| format!(" until {}", day(until))).unwrap_or_default();
-        let head = format!("exempt: {account}: {} from {}{until}", Count(keys, "key", "keys"), findings.join(", "));
+        let findings = names(&findings.into_iter().collect::<Vec<_>>());
+        let of_until = language.choose(" until ", "，至 ");
+        let until = until.map(|until| format!("{of_until}{}", day(until))).unwrap_or_default();
+        let head = language.choose(
+            format!("exempt: {account}: {} from {findings}{until}", Count(keys, "key", "keys")),
+            format!("豁免：{account}：{keys} 个密钥，{findings}{until}"),
+        );
         paragraph(&head, [reason], look, &mut text);
     }
     let is_alike = |one: &EndedExemption, other: &EndedExemption| {
@@ -91,28 +109,40 @@ pub(super) fn notes(report: &Report, look: Look) -> String {
     let ended: Vec<&[EndedExemption]> = report.ended_exemptions.chunk_by(is_alike).collect();
     for of_user in ended.iter().take(NAMED) {
         let Some(EndedExemption { account, uin, user_name, exemption }) = of_user.first() else { continue };
-        let findings: Vec<&str> = of_user.iter().map(|ended| finding_text(ended.exemption.finding)).collect();
-        let name = user_name.as_deref().map(|name| format!(" ({})", one_line(name))).unwrap_or_default();
-        let until = exemption.until.map(|until| format!(" ended on {}", day(until))).unwrap_or_default();
-        let head = format!("exemption: {account}: user {uin}{name}: from {}{until}", findings.join(", "));
-        paragraph(&head, [exemption.reason.as_deref(), Some(ENDED)], look, &mut text);
+        let findings = names(&of_user.iter().map(|ended| ended.exemption.finding).collect::<Vec<_>>());
+        let name = user_name.as_deref().map(one_line);
+        let name = name.map(|name| language.choose(format!(" ({name})"), format!("（{name}）"))).unwrap_or_default();
+        let until = exemption.until.map(day);
+        let until = until.map(|day| language.choose(format!(" ended on {day}"), format!("，已于 {day} 到期")));
+        let until = until.unwrap_or_default();
+        let head = language.choose(
+            format!("exemption: {account}: user {uin}{name}: from {findings}{until}"),
+            format!("豁免已到期：{account}：用户 {uin}{name}：{findings}{until}"),
+        );
+        paragraph(&head, [exemption.reason.as_deref(), Some(of_ended(language))], look, &mut text);
     }
     if ended.len() > NAMED {
-        let head = format!("and {} more exemptions that have ended", ended.len() - NAMED);
-        paragraph(&head, [Some(ENDED)], look, &mut text);
+        let others = ended.len() - NAMED;
+        let head = language
+            .choose(format!("and {others} more exemptions that have ended"), format!("另有 {others} 项豁免已到期"));
+        paragraph(&head, [Some(of_ended(language))], look, &mut text);
     }
     text
 }
 
 /// When the key will be disabled, where the time is `now`.
-fn disabled(key: &KeyReport, now: Timestamp) -> String {
+fn disabled(language: Language, key: &KeyReport, now: Timestamp) -> String {
     let KeyReport { account, uin, label, auto_disabled_at, .. } = key;
-    let when = match auto_disabled_at {
-        Some(time) if *time > now => format!("will be disabled on {}", day(*time)),
-        Some(time) => format!("may be disabled any day since {}", day(*time)),
-        None => "will be disabled".to_owned(),
+    let is_ahead = auto_disabled_at.is_some_and(|time| time > now);
+    let when = match auto_disabled_at.map(day) {
+        Some(day) if is_ahead => language.choose(format!("will be disabled on {day}"), format!("将于 {day} 被禁用")),
+        Some(day) => {
+            language.choose(format!("may be disabled any day since {day}"), format!("自 {day} 起随时可能被禁用"))
+        }
+        None => language.choose("will be disabled", "将被禁用").to_owned(),
     };
-    format!("{account}: {label} of user {uin} {when}")
+    language
+        .choose(format!("{account}: {label} of user {uin} {when}"), format!("{account}：用户 {uin} 的 {label} {when}"))
 }
 
 /// The exemptions that hide findings of keys that are listed: what they hide, and of how many keys.
@@ -172,14 +202,15 @@ pub(super) fn failed_listings(report: &Report) -> Option<String> {
     (!failed.is_empty()).then(|| format!("{number} failed: {}", failed.join(", ")))
 }
 
-fn name(listing: Listing) -> String {
-    let what = match listing {
-        Listing::UinsFile => "the file of users",
-        Listing::Caller => "the calling user",
-        Listing::Users => "the list of users",
-        Listing::TypedUsers => "the list of users of other types",
-        Listing::Members => "the list of the organization's members",
-        Listing::LastUses => "when keys were last used",
+fn name(language: Language, listing: Listing) -> String {
+    let (english, chinese) = match listing {
+        Listing::UinsFile => ("the file of users", "用户文件"),
+        Listing::Caller => ("the calling user", "调用者"),
+        Listing::Users => ("the list of users", "用户列表"),
+        Listing::TypedUsers => ("the list of users of other types", "其他类型的用户列表"),
+        Listing::Members => ("the list of the organization's members", "集团组织的成员列表"),
+        Listing::LastUses => ("when keys were last used", "密钥的最近使用时间"),
     };
-    format!("{what} ({})", listing.label())
+    let label = listing.label();
+    language.choose(format!("{english} ({label})"), format!("{chinese}（{label}）"))
 }

@@ -10,11 +10,12 @@ use tabled::{
 };
 use tencentcloud_cam_exporter::{
     inventory::assessment::Finding,
+    language::{Language, key_status},
     report::{Failure, KeyReport, Report},
 };
 
 use super::{
-    columns::{Columns, GAP, LastUsed, Word, finding_text, words},
+    columns::{Columns, GAP, Word, failed, finding_text, heads, short_account, words},
     problems,
 };
 use crate::cli::text::{Count, one_line, shortened, shortened_in_the_middle, width};
@@ -30,6 +31,7 @@ const HEAD: Style = Style::new().bold();
 /// What the table may be made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Look {
+    pub(super) language: Language,
     pub(super) has_colours: bool,
     /// How wide it may be, where that matters.
     pub(super) columns: Option<usize>,
@@ -44,7 +46,7 @@ pub(super) fn draw(report: &Report, look: Look) -> String {
     }
     text.push_str(&problems::text(report, look));
     text.push_str(&problems::notes(report, look));
-    for line in look.wrapped(&summary(report)).lines() {
+    for line in look.wrapped(&summary(report, look.language)).lines() {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{}", line.trim_end());
     }
@@ -52,10 +54,13 @@ pub(super) fn draw(report: &Report, look: Look) -> String {
 }
 
 fn table(report: &Report, look: Look) -> String {
-    let columns = Columns::of(report, look.columns);
-    let last_used = columns.last_used.map_or("", LastUsed::head);
-    let account = if columns.account.is_some_and(|columns| columns < "ACCOUNT".len()) { "ACCT" } else { "ACCOUNT" };
-    let head = [account, "USER", "NAME", "KEY", "STATUS", "AGE", last_used, "VERDICT"].map(str::to_owned);
+    let language = look.language;
+    let columns = Columns::of(language, report, look.columns);
+    let last_used = columns.last_used.map_or("", |last_used| last_used.head(language));
+    let [account, user, name, key, status, age, verdict] = heads(language);
+    let is_narrow = columns.account.is_some_and(|columns| columns < width(account));
+    let account = if is_narrow { short_account(language) } else { account };
+    let head = [account, user, name, key, status, age, last_used, verdict].map(str::to_owned);
     let mut builder = Builder::default();
     builder.push_record(columns.row(head).into_iter().map(|cell| look.in_style(HEAD, &cell)));
     for failure in &report.failures {
@@ -76,15 +81,15 @@ fn key_cells(key: &KeyReport, columns: &Columns, now: Timestamp, look: Look) -> 
         key.uin.to_string(),
         name(key.user_name.as_deref()),
         one_line(&key.label),
-        key.status.label().to_owned(),
-        span(key.age),
-        columns.last_used.map_or_else(String::new, |last_used| last_used.text(key, now)),
+        key_status(look.language, key.status).to_owned(),
+        span(look.language, key.age),
+        columns.last_used.map_or_else(String::new, |last_used| last_used.text(look.language, key, now)),
         verdict(key, columns.verdict, look),
     ]
 }
 
 fn failure_cells(failure: &Failure, columns: &Columns, look: Look) -> [String; 8] {
-    let prefix = if columns.has_short_failures { "" } else { "failed: " };
+    let prefix = if columns.has_short_failures { "" } else { failed(look.language) };
     let verdict = look.in_style(GRAVE.bold(), &format!("{prefix}{}", failure.why.label()));
     let [key, status, age, last_used] = [NOTHING; 4].map(str::to_owned);
     let name = name(failure.user_name.as_deref());
@@ -100,11 +105,12 @@ fn verdict(key: &KeyReport, columns: usize, look: Look) -> String {
     let (mut text, mut taken) = (String::new(), 0);
     let mut words = words(key).peekable();
     if words.peek().is_none() {
-        return look.in_style(GOOD, "ok");
+        return look.in_style(GOOD, look.language.choose("ok", "正常"));
     }
     while let Some(word) = words.next() {
         let comma = usize::from(words.peek().is_some());
-        let needed = width(word.text()) + comma;
+        let text_of_word = word.text(look.language);
+        let needed = width(text_of_word) + comma;
         if taken > 0 && taken + 1 + needed > columns {
             text.push('\n');
             taken = 0;
@@ -112,7 +118,7 @@ fn verdict(key: &KeyReport, columns: usize, look: Look) -> String {
             text.push(' ');
             taken += 1;
         }
-        text.push_str(&look.in_style(style(word), word.text()));
+        text.push_str(&look.in_style(style(word), text_of_word));
         text.push_str(&","[..comma]);
         taken += needed;
     }
@@ -134,20 +140,27 @@ fn style(word: Word) -> Style {
 }
 
 /// What there is, in numbers. Where a listing failed, there may be more.
-fn summary(report: &Report) -> String {
-    let accounts = Count(report.accounts.len(), "account", "accounts");
-    let users = Count(report.users(), "user", "users");
-    let keys = Count(report.key_count(), "key", "keys");
+fn summary(report: &Report, language: Language) -> String {
+    let count = |number, one, many, chinese| language.choose(Count(number, one, many), Count(number, chinese, chinese));
+    let accounts = count(report.accounts.len(), "account", "accounts", "个账号");
+    let users = count(report.users(), "user", "users", "个用户");
+    let keys = count(report.key_count(), "key", "keys", "个密钥");
     let mut text = match (report.may_lack_users(), report.users()) {
-        (false, _) => format!("{accounts}, {users}, {keys}"),
-        (true, 0) => format!("{accounts}, users and keys unknown"),
-        (true, _) => format!("{accounts}, at least {users}, at least {keys}"),
+        (false, _) => language.choose(format!("{accounts}, {users}, {keys}"), format!("{accounts}，{users}，{keys}")),
+        (true, 0) => {
+            language.choose(format!("{accounts}, users and keys unknown"), format!("{accounts}，用户和密钥未知"))
+        }
+        (true, _) => language.choose(
+            format!("{accounts}, at least {users}, at least {keys}"),
+            format!("{accounts}，至少 {users}，至少 {keys}"),
+        ),
     };
-    if report.keys.len() < report.key_count() {
-        let _ = write!(text, " ({} shown)", report.keys.len());
+    let (shown, failed) = (report.keys.len(), report.failed_listings.len());
+    if shown < report.key_count() {
+        text.push_str(&language.choose(format!(" ({shown} shown)"), format!("（显示 {shown} 个）")));
     }
-    let found = Finding::ALL.map(|finding| (report.count(finding), finding_text(finding)));
-    let exempt = (report.exempt_keys(), Word::Exempt.text());
+    let found = Finding::ALL.map(|finding| (report.count(finding), finding_text(language, finding)));
+    let exempt = (report.exempt_keys(), Word::Exempt.text(language));
     let found: Vec<String> = found
         .into_iter()
         .chain([exempt])
@@ -155,21 +168,25 @@ fn summary(report: &Report) -> String {
         .map(|(number, what)| format!("{number} {what}"))
         .collect();
     if !found.is_empty() {
-        let _ = write!(text, ": {}", found.join(", "));
+        let (colon, comma) = language.choose((": ", ", "), ("：", "，"));
+        text.push_str(colon);
+        text.push_str(&found.join(comma));
     }
-    if !report.failed_listings.is_empty() {
-        let _ = write!(text, "; {} failed", Count(report.failed_listings.len(), "listing", "listings"));
+    if failed > 0 {
+        let listings = count(failed, "listing", "listings", "个列表");
+        text.push_str(&language.choose(format!("; {listings} failed"), format!("；{listings}获取失败")));
     }
     text
 }
 
 /// A length of time in the largest unit that fits: keys are looked at in days.
-pub(super) fn span(time: SignedDuration) -> String {
+pub(super) fn span(language: Language, time: SignedDuration) -> String {
+    let [second, minute, hour, day] = language.choose(["s", "min", "h", "d"], ["秒", "分钟", "小时", "天"]);
     match time.as_secs().max(0) {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
+        seconds @ 0..60 => format!("{seconds} {second}"),
+        seconds @ 60..3_600 => format!("{} {minute}", seconds / 60),
+        seconds @ 3_600..86_400 => format!("{} {hour}", seconds / 3_600),
+        seconds => format!("{} {day}", seconds / 86_400),
     }
 }
 

@@ -14,9 +14,6 @@ use crate::inventory::{AccountSettings, Key, Policy, User};
 /// How long before Tencent Cloud disables a key that is reported.
 pub const AUTO_DISABLE_NOTICE: SignedDuration = SignedDuration::from_hours(15 * 24);
 
-/// Why it does that. The notice is known from a reprint.
-pub const AUTO_DISABLE_ANNOUNCEMENT: &str = "Tencent Cloud has announced that it disables keys unused for 90 days";
-
 /// How much earlier than calculated a key is expected to be disabled: last uses are known to the day, and late.
 const AUTO_DISABLE_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 

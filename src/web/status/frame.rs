@@ -4,6 +4,7 @@ use exporter_toolkit::TelemetryPath;
 use maud::{DOCTYPE, Markup, html};
 
 use super::{style::STYLE, text::verbatim};
+use crate::language::Language;
 
 /// The icon of the tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,23 +17,26 @@ pub(super) enum Mark {
     Plain,
 }
 
-const NAME: &str = "Tencent Cloud CAM exporter";
+/// What the exporter is called.
+fn name(language: Language) -> &'static str {
+    language.choose("Tencent Cloud CAM exporter", "腾讯云 CAM exporter")
+}
 
 /// The beginning of an icon, as an address.
 const SVG: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E";
 
 /// A document with that title, which reloads itself every so many seconds.
-pub(super) fn document(title: &str, mark: Mark, refresh: Option<u32>, body: &Markup) -> Markup {
+pub(super) fn document(language: Language, title: &str, mark: Mark, refresh: Option<u32>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(language.tag()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 // The sites that runbooks are on need not know where the page is.
                 meta name="referrer" content="no-referrer";
                 @if let Some(seconds) = refresh { meta http-equiv="refresh" content=(seconds); }
-                title { (title) " – " (NAME) }
+                title { (title) " – " (name(language)) }
                 link rel="icon" href={ (SVG) (mark.icon()) "%3C/svg%3E" };
                 style { (verbatim(STYLE)) }
             }
@@ -42,16 +46,16 @@ pub(super) fn document(title: &str, mark: Mark, refresh: Option<u32>, body: &Mar
 }
 
 /// The header, with the state of all as a class and in words.
-pub(super) fn header(state: Option<(&str, &str)>, telemetry_path: &TelemetryPath) -> Markup {
+pub(super) fn header(language: Language, state: Option<(&str, &str)>, telemetry_path: &TelemetryPath) -> Markup {
     html! {
         header {
-            h1 { (NAME) }
+            h1 { (name(language)) }
             @if let Some((class, words)) = state { p class=(class) { (words) } }
-            nav aria-label="Endpoints" {
+            nav aria-label=(language.choose("Endpoints", "端点")) {
                 // A path that begins with // would be another host's, were it not for the dot.
-                a href={ "." (telemetry_path) } { "Metrics" } " "
-                a href="./-/healthy" { "Health" } " "
-                a href="./-/ready" { "Readiness" }
+                a href={ "." (telemetry_path) } { (language.choose("Metrics", "指标")) } " "
+                a href="./-/healthy" { (language.choose("Health", "健康状态")) } " "
+                a href="./-/ready" { (language.choose("Readiness", "就绪状态")) }
             }
         }
     }

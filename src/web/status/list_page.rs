@@ -14,87 +14,115 @@ use super::{
     table::{accounts_table, table},
     text::{grouped, utc},
 };
-use crate::inventory::assessment::{Finding, UserState};
+use crate::{
+    inventory::assessment::{Finding, UserState},
+    language::Language,
+};
 
-/// A page of a list as a document. It links to the metrics at `telemetry_path`.
-pub(super) fn list_page(listed: &Listed, telemetry_path: &TelemetryPath) -> Markup {
+/// A page of a list as a document, in `language`. It links to the metrics at `telemetry_path`.
+pub(super) fn list_page(language: Language, listed: &Listed, telemetry_path: &TelemetryPath) -> Markup {
     let Listed { list, of, rows, made } = listed;
-    let title = list.of.title();
+    let title = list.of.title(language);
     let body = html! {
-        (frame::header(None, telemetry_path))
+        (frame::header(language, None, telemetry_path))
         main {
-            (filters(list))
+            (filters(language, list))
             section aria-labelledby="list" {
                 h2 id="list" {
                     (title) " "
                     small {
                         (grouped(*of))
-                        @if let Some(account) = &list.account { " in account " (account) }
-                        @if let Some(uin) = list.uin { " of user " (uin) }
+                        @if let Some(account) = &list.account { (language.choose(" in account ", "，账号 ")) (account) }
+                        @if let Some(uin) = list.uin { (language.choose(" of user ", "，用户 ")) (uin) }
                     }
-                    @if let Some(runbook) = list.of.runbook() { " " (runbook.link()) }
+                    @if let Some(runbook) = list.of.runbook() { " " (runbook.link(language)) }
                 }
-                @if *of == 0 { p { "None." } } @else { (rows_table(rows)) }
+                @if *of == 0 { p { (language.choose("None.", "没有。")) } } @else { (rows_table(language, rows)) }
             }
-            @if listed.pages().get() > 1 { (pager(list, listed.pages())) }
+            @if listed.pages().get() > 1 { (pager(language, list, listed.pages())) }
         }
-        footer { "Made at " (utc(*made)) ". In the order of the configuration and of UINs." }
+        footer {
+            (language.choose("Made at ", "生成于 ")) (utc(*made))
+            (language.choose(". In the order of the configuration and of UINs.", "。按配置的顺序和 UIN 排列。"))
+        }
     };
-    frame::document(title, Mark::Plain, None, &body)
+    frame::document(language, title, Mark::Plain, None, &body)
 }
 
 /// The ways to the whole list, and to each part of it.
-fn filters(list: &List) -> Markup {
+fn filters(language: Language, list: &List) -> Markup {
     let all: Vec<Of> = match list.of {
         Of::Accounts => vec![],
         Of::Users(_) => [None].into_iter().chain(UserFilter::ALL.map(Some)).map(Of::Users).collect(),
         Of::Keys(_) => [None].into_iter().chain(Finding::OF_KEYS.map(Some)).map(Of::Keys).collect(),
     };
     html! {
-        nav.filters aria-label="Lists" {
-            a href="?" { "Overview" }
+        nav.filters aria-label=(language.choose("Lists", "列表")) {
+            a href="?" { (language.choose("Overview", "总览")) }
             @for of in all {
                 " "
                 a href=(List { of, page: NonZeroUsize::MIN, ..list.clone() })
-                    aria-current=[(of == list.of).then_some("page")] { (of.title()) }
+                    aria-current=[(of == list.of).then_some("page")] { (of.title(language)) }
             }
         }
     }
 }
 
-fn rows_table(rows: &Rows) -> Markup {
+fn rows_table(language: Language, rows: &Rows) -> Markup {
     match rows {
-        Rows::Accounts(accounts) => accounts_table(accounts),
+        Rows::Accounts(accounts) => accounts_table(language, accounts),
         Rows::Users(users) => {
             let row = |user: &UserRow| {
-                [user.who(), user.account(), user.state(), user.keys(), user.next_poll(), user.last_answer()]
+                [
+                    user.who(),
+                    user.account(),
+                    user.state(language),
+                    user.keys(language),
+                    user.next_poll(language),
+                    user.last_answer(language),
+                ]
             };
-            let columns = ["User", "Account", "State", "Keys", "Next poll", "Last answer"];
+            let columns = language.choose(
+                ["User", "Account", "State", "Keys", "Next poll", "Last answer"],
+                ["用户", "账号", "状态", "密钥", "下次轮询", "上次响应"],
+            );
             table("users", columns, 0, users.iter().map(row))
         }
         Rows::Keys(keys) => {
             let row = |key: &KeyRow| {
-                [key.age(&Finding::OF_KEYS), key.label(), key.who(), key.account(), key.status(), key.last_use()]
+                [
+                    key.age(language, &Finding::OF_KEYS),
+                    key.label(),
+                    key.who(),
+                    key.account(),
+                    key.status(language),
+                    key.last_use(language),
+                ]
             };
-            table("keys", ["Age", "Key", "User", "Account", "Status", "Last use"], 1, keys.iter().map(row))
+            let columns = language.choose(
+                ["Age", "Key", "User", "Account", "Status", "Last use"],
+                ["创建时长", "密钥", "用户", "账号", "状态", "最近使用"],
+            );
+            table("keys", columns, 1, keys.iter().map(row))
         }
     }
 }
 
 /// The ways to the other pages of a list that has so many.
-fn pager(list: &List, pages: NonZeroUsize) -> Markup {
+fn pager(language: Language, list: &List, pages: NonZeroUsize) -> Markup {
     let page = list.page.get();
     let link = |to: usize, text: &str| {
         let to = NonZeroUsize::new(to).filter(|to| *to != list.page && *to <= pages);
         html! { @if let Some(to) = to { a href=(List { page: to, ..list.clone() }) { (text) } " " } }
     };
+    let (number, of) = (grouped(page), grouped(pages.get()));
     html! {
-        nav.pages aria-label="Pages" {
-            (link(1, "First"))
-            (link(page - 1, "Previous"))
-            span { "Page " (grouped(page)) " of " (grouped(pages.get())) } " "
-            (link(page + 1, "Next"))
-            (link(pages.get(), "Last"))
+        nav.pages aria-label=(language.choose("Pages", "分页")) {
+            (link(1, language.choose("First", "首页")))
+            (link(page - 1, language.choose("Previous", "上一页")))
+            span { (language.choose(format!("Page {number} of {of}"), format!("第 {number} 页，共 {of} 页"))) } " "
+            (link(page + 1, language.choose("Next", "下一页")))
+            (link(pages.get(), language.choose("Last", "末页")))
         }
     }
 }
@@ -103,30 +131,33 @@ fn pager(list: &List, pages: NonZeroUsize) -> Markup {
 
 impl Of {
     /// What the list is called.
-    pub(super) fn title(self) -> &'static str {
-        match self {
-            Self::Accounts => "Accounts",
-            Self::Users(None) => "All users",
-            Self::Users(Some(UserFilter::State(UserState::Failing))) => "Failing users",
-            Self::Users(Some(UserFilter::State(UserState::Missing))) => "Users who do not exist",
-            Self::Users(Some(UserFilter::State(UserState::Unknown))) => "Users not polled yet",
-            Self::Users(Some(UserFilter::State(UserState::Up))) => "Users that are up",
-            Self::Users(Some(UserFilter::Late)) => "Users with a late answer",
-            Self::Users(Some(UserFilter::AtLimit)) => "Users at their key limit",
-            Self::Users(Some(UserFilter::OverLimit)) => "Users over their key limit",
-            Self::Keys(None) => "All keys",
-            Self::Users(Some(UserFilter::ConsoleLogin)) => "Users with keys and console login",
-            Self::Users(Some(UserFilter::ExemptionEnded)) => "Users whose exemption has ended",
-            Self::Keys(Some(Finding::AutoDisableSoon)) => "Keys that will soon be disabled",
-            Self::Keys(Some(Finding::VeryStale)) => "Very stale keys",
-            Self::Keys(Some(Finding::Stale)) => "Stale keys",
-            Self::Keys(Some(Finding::OverLimit)) => "Keys of users over the limit",
-            Self::Keys(Some(Finding::Unused)) => "Unused keys",
-            Self::Keys(Some(Finding::RotationUnfinished)) => "Keys of unfinished rotations",
-            Self::Keys(Some(Finding::ConsoleLogin)) => "Keys of users with console login",
-            Self::Keys(Some(Finding::AtLimit)) => "Keys of users at the limit",
-            Self::Keys(Some(Finding::Inactive)) => "Inactive keys",
-        }
+    pub(super) fn title(self, language: Language) -> &'static str {
+        let (english, chinese) = match self {
+            Self::Accounts => ("Accounts", "账号"),
+            Self::Users(None) => ("All users", "所有用户"),
+            Self::Users(Some(UserFilter::State(UserState::Failing))) => ("Failing users", "轮询失败的用户"),
+            Self::Users(Some(UserFilter::State(UserState::Missing))) => ("Users who do not exist", "不存在的用户"),
+            Self::Users(Some(UserFilter::State(UserState::Unknown))) => ("Users not polled yet", "尚未轮询的用户"),
+            Self::Users(Some(UserFilter::State(UserState::Up))) => ("Users that are up", "正常的用户"),
+            Self::Users(Some(UserFilter::Late)) => ("Users with a late answer", "延迟的用户"),
+            Self::Users(Some(UserFilter::AtLimit)) => ("Users at their key limit", "密钥数已达上限的用户"),
+            Self::Users(Some(UserFilter::OverLimit)) => ("Users over their key limit", "密钥数超过上限的用户"),
+            Self::Users(Some(UserFilter::ConsoleLogin)) => {
+                ("Users with keys and console login", "既有密钥又能登录控制台的用户")
+            }
+            Self::Users(Some(UserFilter::ExemptionEnded)) => ("Users whose exemption has ended", "豁免已到期的用户"),
+            Self::Keys(None) => ("All keys", "所有密钥"),
+            Self::Keys(Some(Finding::AutoDisableSoon)) => ("Keys that will soon be disabled", "即将被禁用的密钥"),
+            Self::Keys(Some(Finding::VeryStale)) => ("Very stale keys", "严重超期的密钥"),
+            Self::Keys(Some(Finding::Stale)) => ("Stale keys", "超期的密钥"),
+            Self::Keys(Some(Finding::OverLimit)) => ("Keys of users over the limit", "密钥数超过上限的用户的密钥"),
+            Self::Keys(Some(Finding::Unused)) => ("Unused keys", "闲置的密钥"),
+            Self::Keys(Some(Finding::RotationUnfinished)) => ("Keys of unfinished rotations", "轮换未完成的密钥"),
+            Self::Keys(Some(Finding::ConsoleLogin)) => ("Keys of users with console login", "能登录控制台的用户的密钥"),
+            Self::Keys(Some(Finding::AtLimit)) => ("Keys of users at the limit", "密钥数已达上限的用户的密钥"),
+            Self::Keys(Some(Finding::Inactive)) => ("Inactive keys", "已禁用的密钥"),
+        };
+        language.choose(english, chinese)
     }
 
     fn runbook(self) -> Option<Runbook> {

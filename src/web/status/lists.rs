@@ -10,10 +10,13 @@ use super::{
     rows::{Cause, ERROR, UserRow},
     runbook::Runbook,
     table::{accounts_table, table},
-    text::{count, grouped, prose, since},
+    text::{grouped, prose, since, users},
     worst::TopN,
 };
-use crate::inventory::assessment::{Finding, UserState};
+use crate::{
+    inventory::assessment::{Finding, UserState},
+    language::Language,
+};
 
 /// What is said of users who do not exist.
 const ABSENT: Cause = Cause::Known(Reason::UserNotFound, None);
@@ -38,6 +41,7 @@ pub(super) fn lists(report: &Report) -> Markup {
 
 /// A list under a heading: what it is called, how many of how many it shows, and where the whole list is.
 fn section<R: Ord, T>(
+    language: Language,
     id: &str,
     title: &str,
     list: &TopN<R, T>,
@@ -45,7 +49,7 @@ fn section<R: Ord, T>(
     runbook: Option<Runbook>,
     content: &Markup,
 ) -> Markup {
-    let of = grouped(list.of());
+    let (shown, of) = (grouped(list.shown()), grouped(list.of()));
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) {
@@ -54,12 +58,15 @@ fn section<R: Ord, T>(
                     @if list.shown() == list.of() {
                         (of)
                     } @else {
-                        (grouped(list.shown())) " of " (of) ", the worst first"
+                        (language.choose(
+                            format!("{shown} of {of}, the worst first"),
+                            format!("共 {of} 个，显示最严重的 {shown} 个"),
+                        ))
                     }
                 }
                 @if list.of() > 0 {
-                    " " a href=(List::new(all)) { "All " (of) }
-                    @if let Some(runbook) = runbook { " " (runbook.link()) }
+                    " " a href=(List::new(all)) { (language.choose("All ", "全部 ")) (of) }
+                    @if let Some(runbook) = runbook { " " (runbook.link(language)) }
                 }
             }
             (content)
@@ -68,72 +75,100 @@ fn section<R: Ord, T>(
 }
 
 fn accounts(report: &Report) -> Markup {
+    let language = report.language;
     let content = html! {
         @if report.accounts.of() > 0 {
-            (accounts_table(report.accounts()))
+            (accounts_table(language, report.accounts()))
         } @else if report.config_refused {
-            p { "Nobody is polled until there is a configuration that can be used." }
+            p {
+                (language.choose(
+                    "Nobody is polled until there is a configuration that can be used.",
+                    "在有可用的配置之前，不轮询任何用户。",
+                ))
+            }
         } @else {
-            p { "No account falls to this exporter." }
+            p { (language.choose("No account falls to this exporter.", "没有分配给此 exporter 的账号。")) }
         }
     };
-    section("accounts", "Accounts", &report.accounts, Of::Accounts, None, &content)
+    section(language, "accounts", Of::Accounts.title(language), &report.accounts, Of::Accounts, None, &content)
 }
 
 fn failing(report: &Report) -> Markup {
-    let row =
-        |user: &UserRow| [user.who(), user.account(), user.why(), user.since(), user.next_poll(), user.last_answer()];
-    let columns = ["User", "Account", "Why", "Failing", "Next poll", "Last answer"];
+    let language = report.language;
+    let row = |user: &UserRow| {
+        [
+            user.who(),
+            user.account(),
+            user.why(language),
+            user.since(language),
+            user.next_poll(language),
+            user.last_answer(language),
+        ]
+    };
+    let columns = language.choose(
+        ["User", "Account", "Why", "Failing", "Next poll", "Last answer"],
+        ["用户", "账号", "原因", "持续时间", "下次轮询", "上次响应"],
+    );
+    let comma = language.choose(", ", "，");
     let content = html! {
         ul.causes {
             @for cause in report.causes.iter().take(CAUSES) {
                 li {
-                    strong { (cause.cause.html()) } ", " (count(cause.users, "user", "users"))
-                    @if let Some((time, now)) = cause.since { ", " (since(time, now)) }
+                    strong { (cause.cause.html(language)) } (comma) (users(language, cause.users))
+                    @if let Some((time, now)) = cause.since { (comma) (since(language, time, now)) }
                     // Where nothing can be said but what the error says, that is shown here as well.
-                    @if let Some(advice) = cause.cause.advice() {
-                        ". " (prose(advice))
+                    @if let Some(advice) = cause.cause.advice(language) {
+                        (language.choose(". ", "。")) (prose(advice))
                     } @else if let Some(error) = &cause.error {
-                        ": " (foreign(error, ERROR))
+                        (language.choose(": ", "：")) (foreign(error, ERROR))
                     }
                 }
             }
-            @if report.causes.len() > CAUSES { li { "And others." } }
+            @if report.causes.len() > CAUSES { li { (language.choose("And others.", "以及其他原因。")) } }
         }
         (table("failing", columns, 0, report.failing.iter().map(row)))
     };
     let all = Of::Users(Some(UserFilter::State(UserState::Failing)));
-    section("failing", "Failing users", &report.failing, all, Some(Runbook::POLLS), &content)
+    section(language, "failing", all.title(language), &report.failing, all, Some(Runbook::POLLS), &content)
 }
 
 fn keys(report: &Report) -> Markup {
+    let language = report.language;
     let rows = report.keys.iter().map(|key| {
-        [key.age(&[Finding::VeryStale, Finding::Stale]), key.label(), key.who(), key.account(), key.status()]
+        let age = key.age(language, &[Finding::VeryStale, Finding::Stale]);
+        [age, key.label(), key.who(), key.account(), key.status(language)]
     });
+    let columns =
+        language.choose(["Age", "Key", "User", "Account", "Status"], ["创建时长", "密钥", "用户", "账号", "状态"]);
     let content = html! {
         @if report.keys.of() == 0 {
-            p { "No key is known." }
+            p { (language.choose("No key is known.", "没有已知的密钥。")) }
         } @else {
-            (table("keys", ["Age", "Key", "User", "Account", "Status"], 1, rows))
+            (table("keys", columns, 1, rows))
         }
     };
     let runbook = Runbook::of_finding(Finding::Stale);
-    section("keys", "Oldest keys", &report.keys, Of::Keys(None), Some(runbook), &content)
+    let title = language.choose("Oldest keys", "创建最早的密钥");
+    section(language, "keys", title, &report.keys, Of::Keys(None), Some(runbook), &content)
 }
 
 fn at_limit(report: &Report) -> Markup {
-    let rows = report.at_limit.iter().map(|user| [user.who(), user.account(), user.keys()]);
-    let content = table("limit", ["User", "Account", "Keys"], 0, rows);
+    let language = report.language;
+    let rows = report.at_limit.iter().map(|user| [user.who(), user.account(), user.keys(language)]);
+    let columns = language.choose(["User", "Account", "Keys"], ["用户", "账号", "密钥"]);
+    let content = table("limit", columns, 0, rows);
     let (all, runbook) = (Of::Users(Some(UserFilter::AtLimit)), Runbook::of_finding(Finding::AtLimit));
-    section("limit", "Users at their key limit", &report.at_limit, all, Some(runbook), &content)
+    section(language, "limit", all.title(language), &report.at_limit, all, Some(runbook), &content)
 }
 
 fn absent(report: &Report) -> Markup {
-    let rows = report.absent.iter().map(|user| [user.who(), user.account(), user.last_answer()]);
+    let language = report.language;
+    let rows = report.absent.iter().map(|user| [user.who(), user.account(), user.last_answer(language)]);
+    let columns = language.choose(["User", "Account", "Last answer"], ["用户", "账号", "上次响应"]);
     let content = html! {
-        p { (prose(ABSENT.advice().unwrap_or_default())) }
-        (table("absent", ["User", "Account", "Last answer"], 0, rows))
+        p { (prose(ABSENT.advice(language).unwrap_or_default())) }
+        (table("absent", columns, 0, rows))
     };
     let all = Of::Users(Some(UserFilter::State(UserState::Missing)));
-    section("absent", "Users who do not exist", &report.absent, all, Some(Runbook::POLLS), &content)
+    section(language, "absent", all.title(language), &report.absent, all, Some(Runbook::POLLS), &content)
 }

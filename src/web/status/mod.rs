@@ -8,6 +8,7 @@
 //! - `page` writes the overview with its `lists`, and `list_page` a page of a list. `frame` and `table` are what both have,
 //!   `text` writes numbers and times, `foreign` text from elsewhere, and `style` is what it all looks like. Each part of a
 //!   page is a function that returns `Markup`: maud's templates escape every value.
+//! - The sentences are where they are written, in each language: see [`Language`].
 
 mod account;
 mod foreign;
@@ -40,7 +41,7 @@ use tokio::{
 };
 
 use self::{list::Listed, list_page::list_page, page::overview, query::List, report::Report};
-use crate::{inventory::Inventory, metrics::Own};
+use crate::{inventory::Inventory, language::Language, metrics::Own};
 
 /// What the page is made from.
 #[derive(Debug)]
@@ -59,13 +60,13 @@ pub struct Status {
 /// of them must not take all of a processor.
 const BETWEEN_LISTS: Duration = Duration::from_millis(50);
 
-/// The last overviews made: one that refreshes itself, and one that does not.
-type Latest = [Option<(State, Bytes)>; 2];
+/// The last overviews made, of each language: one that refreshes itself, and one that does not.
+type Latest = [[Option<(State, Bytes)>; 2]; Language::ALL.len()];
 
 /// The last page of a list that was made.
 #[derive(Debug, Default)]
 struct LatestList {
-    made: Option<(List, State, Option<Bytes>)>,
+    made: Option<(Language, List, State, Option<Bytes>)>,
     /// When the next one may be made.
     next: Option<Instant>,
 }
@@ -97,28 +98,34 @@ impl Status {
         }
     }
 
-    /// The overview as of now, an HTML document that loads itself again every few seconds unless it `is_still`. It takes
-    /// milliseconds where there are thousands of users.
+    /// The overview as of now, in `language`: an HTML document that loads itself again every few seconds unless it
+    /// `is_still`. It takes milliseconds where there are thousands of users.
     #[must_use]
-    pub fn overview(&self, is_still: bool) -> String {
+    pub fn overview(&self, language: Language, is_still: bool) -> String {
+        let (now, uptime) = (self.clock.now(), self.started.elapsed());
         let config_refused = self.own.config_is_refused();
-        let report = Report { config_refused, ..Report::of(&self.inventory, self.clock.now(), self.started.elapsed()) };
+        let report = Report { config_refused, ..Report::of(language, &self.inventory, now, uptime) };
         overview(&report, &self.telemetry_path, is_still).into_string()
     }
 
-    fn list(&self, list: &List) -> Option<String> {
+    fn list(&self, language: Language, list: &List) -> Option<String> {
         let listed = Listed::of(list, &self.inventory, self.clock.now())?;
-        Some(list_page(&listed, &self.telemetry_path).into_string())
+        Some(list_page(language, &listed, &self.telemetry_path).into_string())
     }
 
     /// The overview, made on a thread of its own. At most one is made at a time, and requests of the same second share it.
     ///
     /// # Errors
     /// Making it panicked.
-    pub(super) async fn shared_overview(self: &Arc<Self>, is_still: bool) -> Result<Bytes, JoinError> {
+    pub(super) async fn shared_overview(
+        self: &Arc<Self>,
+        language: Language,
+        is_still: bool,
+    ) -> Result<Bytes, JoinError> {
         let mut latest = Arc::clone(&self.latest).lock_owned().await;
         let state = self.state();
-        if let Some((of, page)) = &latest[usize::from(is_still)]
+        let place = (language as usize, usize::from(is_still));
+        if let Some((of, page)) = &latest[place.0][place.1]
             && *of == state
         {
             return Ok(page.clone());
@@ -126,8 +133,8 @@ impl Status {
         let status = Arc::clone(self);
         // The lock goes along: were the request cancelled, the next would wait for this page to be made.
         let make = move || {
-            let page = Bytes::from(status.overview(is_still));
-            latest[usize::from(is_still)] = Some((state, page.clone()));
+            let page = Bytes::from(status.overview(language, is_still));
+            latest[place.0][place.1] = Some((state, page.clone()));
             page
         };
         spawn_blocking(make).await
@@ -139,22 +146,26 @@ impl Status {
     ///
     /// # Errors
     /// Making it panicked.
-    pub(super) async fn shared_list(self: &Arc<Self>, list: List) -> Result<Option<Bytes>, JoinError> {
+    pub(super) async fn shared_list(
+        self: &Arc<Self>,
+        language: Language,
+        list: List,
+    ) -> Result<Option<Bytes>, JoinError> {
         let mut latest = Arc::clone(&self.latest_list).lock_owned().await;
         if let Some(next) = latest.next {
             sleep_until(next).await;
         }
         let state = self.state();
-        if let Some((of, at, page)) = &latest.made
-            && (of, *at) == (&list, state)
+        if let Some((of_language, of, at, page)) = &latest.made
+            && (*of_language, of, *at) == (language, &list, state)
         {
             return Ok(page.clone());
         }
         let status = Arc::clone(self);
         let make = move || {
-            let page = status.list(&list).map(Bytes::from);
-            *latest =
-                LatestList { made: Some((list, state, page.clone())), next: Some(Instant::now() + BETWEEN_LISTS) };
+            let page = status.list(language, &list).map(Bytes::from);
+            let made = Some((language, list, state, page.clone()));
+            *latest = LatestList { made, next: Some(Instant::now() + BETWEEN_LISTS) };
             page
         };
         spawn_blocking(make).await

@@ -16,9 +16,12 @@ use super::{
     rows::{Cause, KeyRow, UserRow},
     worst::TopN,
 };
-use crate::inventory::{
-    Account, AccountName, AccountSettings, Inventory, Listing, User,
-    assessment::{Finding, KeyCounts, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
+use crate::{
+    inventory::{
+        Account, AccountName, AccountSettings, Inventory, Listing, User,
+        assessment::{Finding, KeyCounts, Moment, ProblemKind, UserAssessment, UserCounts, UserState},
+    },
+    language::Language,
 };
 
 /// The most accounts that are named where others are only counted.
@@ -27,6 +30,8 @@ const NAMED: usize = 3;
 /// The content of the overview.
 #[derive(Debug)]
 pub(super) struct Report {
+    /// The language of the page, and of the notes.
+    pub(super) language: Language,
     /// When it was gathered, by the machine's clock.
     pub(super) made: Timestamp,
     /// For how long the exporter has been running.
@@ -104,9 +109,11 @@ type Place = (usize, Uin);
 // === impl Report ===
 
 impl Report {
-    /// Of `inventory`, where the machine's clock says `local`, in an exporter that has been running for `uptime`.
-    pub(super) fn of(inventory: &Inventory, local: Timestamp, uptime: Duration) -> Self {
+    /// Of `inventory`, in `language`, where the machine's clock says `local`, in an exporter that has been running for
+    /// `uptime`.
+    pub(super) fn of(language: Language, inventory: &Inventory, local: Timestamp, uptime: Duration) -> Self {
         let mut report = Self {
+            language,
             made: local,
             uptime,
             config_refused: false,
@@ -127,7 +134,7 @@ impl Report {
             report.account(place, account, moment, &mut causes);
         }
         report.causes = causes.into_values().collect();
-        report.causes.sort_unstable_by_key(|cause| (Reverse(cause.users), cause.cause.labels()));
+        report.causes.sort_unstable_by_key(|cause| (Reverse(cause.users), cause.cause.labels(language)));
         report
     }
 
@@ -165,10 +172,10 @@ impl Report {
         self.totals.users += assessment.users;
         self.totals.keys += assessment.keys;
         for problem in &assessment.problems {
-            let affected = self
-                .problems
-                .entry(problem.kind())
-                .or_insert_with(|| Affected { accounts: Named::default(), note: Note::of(*problem, &of_account) });
+            let affected = self.problems.entry(problem.kind()).or_insert_with(|| {
+                let note = Note::of(self.language, *problem, &of_account);
+                Affected { accounts: Named::default(), note }
+            });
             affected.accounts.add(account.name());
         }
         for listing in &assessment.awaited {

@@ -17,6 +17,7 @@ use crate::{
         Account, AccountName, AccountSettings, Exemption, Failure, Key, Policy, User,
         assessment::{Finding, Findings, UserAssessment, UserState, Verdict},
     },
+    language::{Language, key_status},
 };
 
 /// The most bytes that an error takes in a row.
@@ -107,8 +108,8 @@ impl UserRow {
     }
 
     /// Why the last poll failed.
-    pub(super) fn why(&self) -> Markup {
-        html! { (self.cause().html()) (self.error()) }
+    pub(super) fn why(&self, language: Language) -> Markup {
+        html! { (self.cause().html(language)) (self.error()) }
     }
 
     fn error(&self) -> Markup {
@@ -116,56 +117,71 @@ impl UserRow {
     }
 
     /// Since when polls have failed.
-    pub(super) fn since(&self) -> Markup {
+    pub(super) fn since(&self, language: Language) -> Markup {
         html! {
             @match &self.failure {
-                Some(failure) => (since(failure.since, self.now)),
-                None => "since before the restart",
+                Some(failure) => (since(language, failure.since, self.now)),
+                None => (language.choose("since before the restart", "始于重启之前")),
             }
         }
     }
 
-    pub(super) fn next_poll(&self) -> Markup {
+    pub(super) fn next_poll(&self, language: Language) -> Markup {
         let next = self.failure.as_ref().and_then(|failure| failure.next_poll);
-        html! {
-            @match next.map(|next| next.duration_since(self.now)) {
-                Some(left) if left.is_positive() => { "next poll in " (duration(left.unsigned_abs())) },
-                Some(_) => "next poll is due",
-                None => "–",
+        let text = match next.map(|next| next.duration_since(self.now)) {
+            Some(left) if left.is_positive() => {
+                let left = duration(language, left.unsigned_abs());
+                language.choose(format!("next poll in {left}"), format!("{left}后轮询"))
             }
-        }
+            Some(_) => language.choose("next poll is due", "即将轮询").to_owned(),
+            None => "–".to_owned(),
+        };
+        html! { (text) }
     }
 
-    pub(super) fn last_answer(&self) -> Markup {
-        html! {
-            @match self.answered {
-                Some(answered) => { "answered " (elapsed(answered, self.now)) " ago" },
-                None => "never answered",
+    pub(super) fn last_answer(&self, language: Language) -> Markup {
+        let text = match self.answered {
+            Some(answered) => {
+                let elapsed = elapsed(language, answered, self.now);
+                language.choose(format!("answered {elapsed} ago"), format!("{elapsed}前响应"))
             }
-        }
+            None => language.choose("never answered", "从未响应").to_owned(),
+        };
+        html! { (text) }
     }
 
     /// How many keys it has, of how many; and whether the user may log in to the console.
-    pub(super) fn keys(&self) -> Markup {
+    pub(super) fn keys(&self, language: Language) -> Markup {
         let Some(keys) = self.keys else { return html! { "–" } };
+        let limit = self.limit;
         html! {
-            (keys) " of " (self.limit)
-            @if self.assessed.verdict.findings.contains(Finding::OverLimit) { " " span.act { "over" } }
-            @if self.console_login == Some(true) { " and console login" }
+            (language.choose(format!("{keys} of {limit}"), format!("{keys} 个，上限 {limit} 个")))
+            @if self.assessed.verdict.findings.contains(Finding::OverLimit) {
+                " " span.act { (language.choose("over", "超过上限")) }
+            }
+            @if self.console_login == Some(true) { (language.choose(" and console login", "，可登录控制台")) }
         }
     }
 
     /// How its last poll ended, with all there is to say of that.
-    pub(super) fn state(&self) -> Markup {
+    pub(super) fn state(&self, language: Language) -> Markup {
+        let text = match self.assessed.state {
+            UserState::Unknown => language.choose("not polled yet", "尚未轮询"),
+            UserState::Up => language.choose("up", "正常"),
+            UserState::Failing => language.choose("failing", "轮询失败"),
+            UserState::Missing => language.choose("does not exist", "不存在"),
+        };
         html! {
             @match self.assessed.state {
-                UserState::Unknown => span.wait { "not polled yet" },
-                UserState::Up => span.good { "up" },
-                UserState::Failing => { span.blind { "failing" } " " (self.since()) ": " (self.why()) },
-                UserState::Missing => { span.act { "does not exist" } " " (self.since()) (self.error()) },
+                UserState::Unknown => span.wait { (text) },
+                UserState::Up => span.good { (text) },
+                UserState::Failing => {
+                    span.blind { (text) } " " (self.since(language)) (language.choose(": ", "：")) (self.why(language))
+                },
+                UserState::Missing => { span.act { (text) } " " (self.since(language)) (self.error()) },
             }
-            @if self.assessed.is_late { " " span.blind { "late" } }
-            @for exemption in &self.exemptions { " " (exempt(exemption, self.now)) }
+            @if self.assessed.is_late { " " span.blind { (language.choose("late", "延迟")) } }
+            @for exemption in &self.exemptions { " " (exempt(language, exemption, self.now)) }
         }
     }
 }
@@ -204,8 +220,8 @@ impl KeyRow {
         html! { (self.account) }
     }
 
-    pub(super) fn status(&self) -> Markup {
-        html! { (self.status.label()) }
+    pub(super) fn status(&self, language: Language) -> Markup {
+        html! { (key_status(language, self.status)) }
     }
 
     pub(super) fn label(&self) -> Markup {
@@ -213,52 +229,55 @@ impl KeyRow {
     }
 
     /// Its age, and which of the `shown` findings it has or is exempt from.
-    pub(super) fn age(&self, shown: &[Finding]) -> Markup {
+    pub(super) fn age(&self, language: Language, shown: &[Finding]) -> Markup {
         let days = usize::try_from(self.age.as_secs() / 86_400).unwrap_or_default();
         let findings = self.findings.distinct().filter(|finding| shown.contains(finding));
         html! {
-            (count(days, "day", "days"))
-            @for text in findings.filter_map(|finding| self.finding(finding)) { " " span.act { (text) } }
+            (count(language, days, "day", "days", "天"))
+            @for text in findings.filter_map(|finding| self.finding(language, finding)) { " " span.act { (text) } }
             @for exemption in self.exempt.iter().filter(|exemption| shown.contains(&exemption.finding)) {
-                p { (exempt(exemption, self.now)) }
+                p { (exempt(language, exemption, self.now)) }
             }
         }
     }
 
     /// A finding in words, if it is shown beside the age.
-    fn finding(&self, finding: Finding) -> Option<Cow<'static, str>> {
-        let text = match finding {
-            Finding::AutoDisableSoon => return self.disabled_at.map(|time| self.disabled(time).into()),
-            Finding::VeryStale => "very stale",
-            Finding::Stale => "stale",
-            Finding::OverLimit => "over the limit",
-            Finding::Unused => "unused",
-            Finding::RotationUnfinished => "rotation unfinished",
-            Finding::ConsoleLogin => "console login",
+    fn finding(&self, language: Language, finding: Finding) -> Option<Cow<'static, str>> {
+        let (english, chinese) = match finding {
+            Finding::AutoDisableSoon => return self.disabled_at.map(|time| self.disabled(language, time).into()),
+            Finding::VeryStale => ("very stale", "严重超期"),
+            Finding::Stale => ("stale", "超期"),
+            Finding::OverLimit => ("over the limit", "数量超限"),
+            Finding::Unused => ("unused", "闲置"),
+            Finding::RotationUnfinished => ("rotation unfinished", "轮换未完成"),
+            Finding::ConsoleLogin => ("console login", "可登录控制台"),
             // A key never has the one, and its status says the other.
             Finding::AtLimit | Finding::Inactive => return None,
         };
-        Some(text.into())
+        Some(language.choose(english, chinese).into())
     }
 
     /// When Tencent Cloud will disable it.
-    fn disabled(&self, at: Timestamp) -> String {
+    fn disabled(&self, language: Language, at: Timestamp) -> String {
+        let day = day(at);
         if at > self.now {
-            format!("will be disabled on {}", day(at))
+            language.choose(format!("will be disabled on {day}"), format!("将于 {day} 被禁用"))
         } else {
-            format!("may be disabled any day since {}", day(at))
+            language.choose(format!("may be disabled any day since {day}"), format!("自 {day} 起随时可能被禁用"))
         }
     }
 
     /// When it was last used, as far as that is known.
-    pub(super) fn last_use(&self) -> Markup {
-        html! {
-            @match self.last_use {
-                Some(LastUse::Never) => "never used",
-                Some(LastUse::At(time)) => { "used " (elapsed(time, self.now)) " ago" },
-                None => "–",
+    pub(super) fn last_use(&self, language: Language) -> Markup {
+        let text = match self.last_use {
+            Some(LastUse::Never) => language.choose("never used", "从未使用").to_owned(),
+            Some(LastUse::At(time)) => {
+                let elapsed = elapsed(language, time, self.now);
+                language.choose(format!("used {elapsed} ago"), format!("{elapsed}前使用"))
             }
-        }
+            None => "–".to_owned(),
+        };
+        html! { (text) }
     }
 }
 
@@ -271,17 +290,26 @@ fn who(name: Option<&str>, uin: Uin) -> Markup {
 }
 
 /// What a user is exempt from, in force or ended, and why.
-fn exempt(exemption: &Exemption, now: Timestamp) -> Markup {
-    let finding = exemption.finding.label();
+fn exempt(language: Language, exemption: &Exemption, now: Timestamp) -> Markup {
+    let (finding, until) = (exemption.finding.label(), exemption.until.map(day));
+    let (before, after) = language.choose((" (", ")"), ("（", "）"));
     html! {
-        @match exemption.until {
-            Some(until) if exemption.has_ended(now) => {
-                span.act { "exemption from " (finding) " ended " (day(until)) }
+        @match until {
+            Some(until) if exemption.has_ended(now) => span.act {
+                (language.choose(
+                    format!("exemption from {finding} ended {until}"),
+                    format!("对 {finding} 的豁免已于 {until} 到期"),
+                ))
             },
-            Some(until) => span.quiet { "exempt from " (finding) " until " (day(until)) },
-            None => span.quiet { "exempt from " (finding) },
+            Some(until) => span.quiet {
+                (language.choose(
+                    format!("exempt from {finding} until {until}"),
+                    format!("豁免 {finding}，至 {until}"),
+                ))
+            },
+            None => span.quiet { (language.choose("exempt from ", "豁免 ")) (finding) },
         }
-        @if let Some(reason) = &exemption.reason { " (" (foreign(reason, NAME)) ")" }
+        @if let Some(reason) = &exemption.reason { (before) (foreign(reason, NAME)) (after) }
     }
 }
 
@@ -293,24 +321,27 @@ impl Cause {
     }
 
     /// The labels of its reason and of its code.
-    pub(super) fn labels(self) -> (&'static str, Option<&'static str>) {
+    pub(super) fn labels(self, language: Language) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Known(reason, code) => (reason.label(), code),
-            Self::BeforeRestart => ("before the restart", None),
+            Self::BeforeRestart => (language.choose("before the restart", "重启之前"), None),
         }
     }
 
     /// What to do about it, beside what the error says.
-    pub(super) fn advice(self) -> Option<&'static str> {
+    pub(super) fn advice(self, language: Language) -> Option<&'static str> {
         match self {
-            Self::Known(reason, code) => beside_the_error(reason, code),
-            Self::BeforeRestart => Some("Wait: it will be known why once they have been polled again."),
+            Self::Known(reason, code) => beside_the_error(language, reason, code),
+            Self::BeforeRestart => Some(language.choose(
+                "Wait: it will be known why once they have been polled again.",
+                "请等待：再次轮询之后才能知道原因。",
+            )),
         }
     }
 
     /// Its reason, and its code.
-    pub(super) fn html(self) -> Markup {
-        let (reason, code) = self.labels();
+    pub(super) fn html(self, language: Language) -> Markup {
+        let (reason, code) = self.labels(language);
         html! {
             (reason)
             @if let Some(code) = code.filter(|code| *code != Code::OTHER) { " " code { (code) } }

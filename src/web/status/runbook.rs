@@ -2,13 +2,16 @@
 
 use maud::{Markup, html};
 
-use crate::inventory::{
-    Listing,
-    assessment::{Finding, ProblemKind},
+use crate::{
+    inventory::{
+        Listing,
+        assessment::{Finding, ProblemKind},
+    },
+    language::Language,
 };
 
-/// The folder of the runbooks, as the alerts' `runbook_url` has it.
-const FOLDER: &str = "https://github.com/tencentcloud-cam-exporter/tencentcloud-cam-exporter/blob/main/docs/alerts";
+/// The folder of the documents, as the alerts' `runbook_url` has it.
+const DOCS: &str = "https://github.com/tencentcloud-cam-exporter/tencentcloud-cam-exporter/blob/main/docs";
 
 /// The runbook of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +61,9 @@ impl Runbook {
         })
     }
 
-    pub(super) fn link(self) -> Markup {
-        html! { a href={ (FOLDER) "/" (self.0) ".md" } { "Runbook" } }
+    pub(super) fn link(self, language: Language) -> Markup {
+        let (folder, text) = language.choose(("/alerts/", "Runbook"), ("/zh-CN/alerts/", "处理手册"));
+        html! { a href={ (DOCS) (folder) (self.0) ".md" } { (text) } }
     }
 }
 
@@ -70,9 +74,12 @@ mod tests {
     #[test]
     fn the_rules_have_the_same_addresses() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
-        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "yml"));
-        let rules: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let rules = |folder: &str| -> String {
+            let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+            let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "yml"));
+            files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+        };
+        let rules = [rules(folder), rules(&format!("{folder}/zh-CN"))];
         let of_listings = Listing::ALL.map(ProblemKind::ListingFailed);
         let kinds = [
             ProblemKind::Silent,
@@ -86,10 +93,12 @@ mod tests {
         let of_problems = of_listings.into_iter().chain(kinds).map(Runbook::of_problem);
         let others = [Runbook::CONFIG, Runbook::POLLS, Runbook::LATE, Runbook::EXEMPTION];
         for runbook in of_problems.chain(Finding::ALL.map(Runbook::of_finding)).chain(others) {
-            let link = runbook.link().into_string();
-            let address = link.split('"').nth(1).unwrap();
-            let alert = format!("runbook_url: {address}\n");
-            assert!(rules.contains(&alert), "{address}");
+            for (language, rules) in Language::ALL.into_iter().zip(&rules) {
+                let link = runbook.link(language).into_string();
+                let address = link.split('"').nth(1).unwrap();
+                let alert = format!("runbook_url: {address}\n");
+                assert!(rules.contains(&alert), "{address}");
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+mod chinese;
 mod foreign_text;
 mod links;
 mod whole_lists;
@@ -16,10 +17,13 @@ use super::{
     rows::Cause,
     worst::SHOWN,
 };
-use crate::inventory::{
-    Account, AccountSettings, ConfiguredListings, Failure, IdLabel, Inventory, Listing, ListingFailure, Policy,
-    SILENCE, Sweep,
-    assessment::{AccountProblem, Finding, ProblemKind, UserCounts},
+use crate::{
+    inventory::{
+        Account, AccountSettings, ConfiguredListings, Failure, IdLabel, Inventory, Listing, ListingFailure, Policy,
+        SILENCE, Sweep,
+        assessment::{AccountProblem, Finding, ProblemKind, UserCounts},
+    },
+    language::Language,
 };
 
 /// What docs/status-page.md promises of the size of every page.
@@ -64,7 +68,7 @@ fn listing_failure() -> ListingFailure {
 
 fn report(accounts: &[&Arc<Account>]) -> Report {
     let inventory = Inventory::new(accounts.iter().map(|account| Arc::clone(account)).collect());
-    Report::of(&inventory, now(), Duration::from_secs(95))
+    Report::of(Language::English, &inventory, now(), Duration::from_secs(95))
 }
 
 fn page(report: &Report) -> String {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::{Timestamp, tz::Offset};
 use maud::{Markup, PreEscaped, html};
 
+use crate::language::Language;
+
 /// A constant that is written as it stands. Everything else in a page is escaped.
 pub(super) fn verbatim(constant: &'static str) -> PreEscaped<&'static str> {
     PreEscaped(constant)
@@ -32,9 +34,20 @@ pub(super) fn grouped(number: usize) -> String {
     grouped
 }
 
-/// A number of things, with the name of one or of many of them.
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+/// A number of things, with the name of one or of many of them; in Chinese, that is the same.
+pub(super) fn count(language: Language, number: usize, one: &str, many: &str, chinese: &str) -> String {
+    let english = if number == 1 { one } else { many };
+    format!("{} {}", grouped(number), language.choose(english, chinese))
+}
+
+/// A number of accounts.
+pub(super) fn accounts(language: Language, number: usize) -> String {
+    count(language, number, "account", "accounts", "个账号")
+}
+
+/// A number of users.
+pub(super) fn users(language: Language, number: usize) -> String {
+    count(language, number, "user", "users", "个用户")
 }
 
 /// A rate a second, with one decimal place; with two if it is less than one.
@@ -48,22 +61,23 @@ pub(super) fn per_second(rate: f64) -> String {
 }
 
 /// A length of time, in the one or two units that matter.
-pub(super) fn duration(time: Duration) -> String {
+pub(super) fn duration(language: Language, time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let [second, minute, hour, day] = language.choose(["s", "min", "h", "days"], ["秒", "分钟", "小时", "天"]);
     match (minutes, hours, days) {
-        (0, ..) => format!("{seconds} s"),
-        (1..10, ..) if !seconds.is_multiple_of(60) => format!("{minutes} min {} s", seconds % 60),
-        (_, 0, _) => format!("{minutes} min"),
-        (_, 1..48, _) if !minutes.is_multiple_of(60) => format!("{hours} h {} min", minutes % 60),
-        (_, 1..48, _) => format!("{hours} h"),
-        _ => format!("{} days", grouped(usize::try_from(days).unwrap_or(usize::MAX))),
+        (0, ..) => format!("{seconds} {second}"),
+        (1..10, ..) if !seconds.is_multiple_of(60) => format!("{minutes} {minute} {} {second}", seconds % 60),
+        (_, 0, _) => format!("{minutes} {minute}"),
+        (_, 1..48, _) if !minutes.is_multiple_of(60) => format!("{hours} {hour} {} {minute}", minutes % 60),
+        (_, 1..48, _) => format!("{hours} {hour}"),
+        _ => format!("{} {day}", grouped(usize::try_from(days).unwrap_or(usize::MAX))),
     }
 }
 
 /// How long ago `time` was; no time at all if it is still to come.
-pub(super) fn elapsed(time: Timestamp, now: Timestamp) -> String {
-    duration(now.duration_since(time).try_into().unwrap_or_default())
+pub(super) fn elapsed(language: Language, time: Timestamp, now: Timestamp) -> String {
+    duration(language, now.duration_since(time).try_into().unwrap_or_default())
 }
 
 /// A time, to the second.
@@ -78,8 +92,9 @@ pub(super) fn day(time: Timestamp) -> String {
 }
 
 /// Since when something has been so, and for how long.
-pub(super) fn since(time: Timestamp, now: Timestamp) -> Markup {
-    html! { "since " (utc(time)) ", " (elapsed(time, now)) }
+pub(super) fn since(language: Language, time: Timestamp, now: Timestamp) -> Markup {
+    let elapsed = elapsed(language, time, now);
+    language.choose(html! { "since " (utc(time)) ", " (elapsed) }, html! { "始于 " (utc(time)) "，已 " (elapsed) })
 }
 
 #[cfg(test)]
@@ -100,14 +115,15 @@ mod tests {
         let grouped = [0, 12, 999, 1_000, 20_000, 1_234_567].map(grouped);
         assert_eq!(grouped, ["0", "12", "999", "1,000", "20,000", "1,234,567"]);
         assert_eq!([0.0, 1.0 / 3.0, 3.64, 20.0].map(per_second), ["0", "0.33", "3.6", "20"]);
-        assert_eq!(count(1, "user", "users"), "1 user");
-        assert_eq!(count(1_000, "user", "users"), "1,000 users");
+        assert_eq!(users(Language::English, 1), "1 user");
+        assert_eq!(users(Language::English, 1_000), "1,000 users");
+        assert_eq!(users(Language::Chinese, 1_000), "1,000 个用户");
     }
 
     #[test]
     fn times_are_as_exact_as_matters() {
         let spans = [0, 59, 60, 95, 600, 3_599, 3_600, 5_400, 172_799, 172_800, 191_376_000]
-            .map(|seconds| duration(Duration::from_secs(seconds)));
+            .map(|seconds| duration(Language::English, Duration::from_secs(seconds)));
         assert_eq!(
             spans,
             [
@@ -124,7 +140,8 @@ mod tests {
                 "2,215 days"
             ]
         );
-        assert_eq!(elapsed(Timestamp::from_second(3).unwrap(), Timestamp::UNIX_EPOCH), "0 s");
+        assert_eq!(duration(Language::Chinese, Duration::from_secs(95)), "1 分钟 35 秒");
+        assert_eq!(elapsed(Language::English, Timestamp::from_second(3).unwrap(), Timestamp::UNIX_EPOCH), "0 s");
         let time = utc("2026-01-02T03:04:05.9Z".parse().unwrap()).into_string();
         assert_eq!(time, r#"<time datetime="2026-01-02T03:04:05Z">2026-01-02 03:04:05 UTC</time>"#);
     }

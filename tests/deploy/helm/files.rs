@@ -5,10 +5,13 @@ use std::{env, fs, path::Path};
 use super::{CHART, SIDECAR_CHART, rendering::folder, values::table};
 
 /// The files that the chart carries, because Helm reads no file outside of it, and what they are copies of.
-const COPIES: [(&str, &str); 4] = [
+const COPIES: [(&str, &str); 7] = [
     ("rules.yml", "deploy/prometheus/rules.yml"),
     ("rules-accounts.yml", "deploy/prometheus/rules-accounts.yml"),
     ("rules-optional.yml", "deploy/prometheus/rules-optional.yml"),
+    ("zh-CN/rules.yml", "deploy/prometheus/zh-CN/rules.yml"),
+    ("zh-CN/rules-accounts.yml", "deploy/prometheus/zh-CN/rules-accounts.yml"),
+    ("zh-CN/rules-optional.yml", "deploy/prometheus/zh-CN/rules-optional.yml"),
     ("dashboard.json", "deploy/grafana/dashboard.json"),
 ];
 
@@ -27,7 +30,9 @@ fn the_chart_has_the_rules_and_the_dashboard() {
         let original = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(original)).unwrap();
         holds(&files.join(copy), &original);
     }
-    assert_eq!(fs::read_dir(files).unwrap().count(), COPIES.len());
+    let names = |folder: &Path| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+    let (files, folders): (Vec<_>, Vec<_>) = names(&files).into_iter().partition(|path| path.is_file());
+    assert_eq!(files.len() + folders.iter().map(|folder| names(folder).len()).sum::<usize>(), COPIES.len());
 }
 
 #[test]

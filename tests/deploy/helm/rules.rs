@@ -37,6 +37,24 @@ fn the_rules_are_those_of_the_files() {
 
 #[test]
 #[ignore = "needs helm 3 and 4"]
+fn the_alerts_are_chinese_if_the_values_say_so() {
+    const CHINESE: &str = "--set=prometheusRule.language=zh-CN";
+    let one = groups("zh-CN/rules.yml");
+    assert_eq!(rendered(&[CHINESE]), one);
+    let of_accounts = groups("zh-CN/rules-accounts.yml");
+    assert_eq!(rendered(&[CHINESE, "--set=prometheusRule.perAccount=true"]), of_accounts);
+    let both = [one, groups("zh-CN/rules-optional.yml")].concat();
+    assert_eq!(rendered(&[CHINESE, "--set=prometheusRule.optional=true"]), both);
+    assert_eq!(rendered(&["--set=prometheusRule.language=en"]), groups("rules.yml"));
+    let elsewhere = rendered(&[CHINESE, "--set=prometheusRule.runbookUrl=https://runbooks.example.com/cam/"]);
+    for rule in rules(&elsewhere).filter(|rule| rule.get("alert").is_some()) {
+        let runbook = format!("https://runbooks.example.com/cam/{}.md", rule["alert"].as_str().unwrap());
+        assert_eq!(rule["annotations"]["runbook_url"], runbook);
+    }
+}
+
+#[test]
+#[ignore = "needs helm 3 and 4"]
 fn values_change_alerts_and_nothing_else() {
     let documents = with_example("prometheus-operator-values.yaml", &[]);
     let changed = list(find(&documents, "PrometheusRule", CHART), "/spec/groups").to_vec();

@@ -14,7 +14,7 @@ use super::{
 use crate::kubernetes::rendering::parse;
 
 /// Values that are wrong, and what the schema says about them.
-const REFUSED: [(&str, &str); 18] = [
+const REFUSED: [(&str, &str); 19] = [
     ("imagee.tag=1", "at '': additional properties 'imagee' not allowed"),
     ("image.tga=1", "at '/image': additional properties 'tga' not allowed"),
     ("image.digest=latest", "at '/image/digest': 'latest' does not match pattern"),
@@ -39,6 +39,7 @@ const REFUSED: [(&str, &str); 18] = [
         "prometheusRule.severities.TencentCloudCamAccessKeyStale=page",
         "at '/prometheusRule/severities/TencentCloudCamAccessKeyStale': value must be one of 'info', 'warning', 'critical'",
     ),
+    ("prometheusRule.language=zh", "at '/prometheusRule/language': value must be one of 'en', 'zh-CN'"),
     ("tmp.instanceId=cls-example", "at '/tmp/instanceId': 'cls-example' does not match pattern"),
     ("podMonitor.interval=30", "at '/podMonitor/interval': got number, want string"),
     ("extraArgs[0]=-v", "at '/extraArgs/0': '-v' does not match pattern '^--'"),

@@ -97,6 +97,16 @@ fn the_documents_show_what_list_shows_on_a_terminal() {
 }
 
 #[test]
+fn the_documents_show_what_list_shows_in_chinese() {
+    let commands = Page::read("docs/list.md").commands();
+    let shown = commands.iter().find(|shown| shown.command.starts_with("LANG=zh_CN.UTF-8 ")).unwrap();
+    let list = format!("{} {LIST} 2>/dev/null", env!("CARGO_BIN_EXE_tencentcloud-cam-exporter"));
+    let (now, _) = in_one_day(|| terminal::shown(120, &list, &[("LANG", "zh_CN.UTF-8"), ("NO_COLOR", "1")]));
+    let now = terminal::read(&now);
+    assert!(agrees(&shown.output, &now), "{now}");
+}
+
+#[test]
 fn log_lines_look_as_they_are_shown() {
     let page = Page::read("docs/operations.md");
     let shown = page.blocks("text").concat();

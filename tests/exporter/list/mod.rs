@@ -3,6 +3,7 @@
 mod files;
 mod formats;
 mod incomplete;
+mod language;
 mod terminal;
 
 use std::{

@@ -65,7 +65,7 @@ fn pages(text: impl Fn(&'static str) -> String) -> Vec<String> {
     let inventory = Inventory::new(vec![Arc::clone(&account)]);
     let lists = ["show=accounts", "show=users", "show=keys"].map(|query| {
         let Ok(Query::List(list)) = Query::parse(Some(query)) else { panic!("{query}") };
-        list_page(&Listed::of(&list, &inventory, now()).unwrap(), telemetry_path).into_string()
+        list_page(Language::English, &Listed::of(&list, &inventory, now()).unwrap(), telemetry_path).into_string()
     });
     [page(&report(&[&account]))].into_iter().chain(lists).collect()
 }

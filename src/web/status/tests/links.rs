@@ -20,7 +20,7 @@ fn pages(telemetry_path: &TelemetryPath) -> Vec<String> {
     {
         let Ok(Query::List(list)) = Query::parse(Some(query)) else { panic!("{query}") };
         let listed = &Listed::of(&list, &inventory, now()).unwrap();
-        pages.push(list_page(listed, telemetry_path).into_string());
+        pages.push(list_page(Language::English, listed, telemetry_path).into_string());
     }
     pages
 }

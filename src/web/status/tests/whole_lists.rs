@@ -83,7 +83,7 @@ fn beyond_the_last_page_is_the_last_page() {
     let inventory = Inventory::new(vec![account]);
     let page = |query: &str| {
         let listed = &Listed::of(&list(query), &inventory, now()).unwrap();
-        list_page(listed, &"/metrics".parse().unwrap()).into_string()
+        list_page(Language::English, listed, &"/metrics".parse().unwrap()).into_string()
     };
     let last = page("show=users&page=99");
     assert!(last.contains("<span>Page 3 of 3</span>") && last.matches("<tr>").count() == 51, "{last}");
@@ -98,7 +98,7 @@ fn a_page_of_a_list_is_of_bounded_size() {
     for query in ["show=accounts", "show=users&state=failing", "show=keys", "show=users&state=missing"] {
         let listed = &Listed::of(&list(query), &inventory, now()).unwrap();
         assert!(listed.of >= 60);
-        let page = list_page(listed, &"/metrics".parse().unwrap()).into_string();
+        let page = list_page(Language::English, listed, &"/metrics".parse().unwrap()).into_string();
         assert!(page.matches("<tr>").count() <= ROWS + 1 && page.len() < MAX_BYTES, "{query}: {} bytes", page.len());
     }
 }
@@ -111,7 +111,7 @@ async fn pages_of_lists_are_made_one_after_the_other_and_the_same_one_is_shared(
     let status = Arc::new(Status::new(inventory, own, Arc::new(Still), "/metrics".parse().unwrap()));
     let get = |query: &str| {
         let (status, list) = (Arc::clone(&status), list(query));
-        async move { status.shared_list(list).await.unwrap().unwrap() }
+        async move { status.shared_list(Language::English, list).await.unwrap().unwrap() }
     };
     let started = Instant::now();
     let first = get("show=users").await;
@@ -123,7 +123,7 @@ async fn pages_of_lists_are_made_one_after_the_other_and_the_same_one_is_shared(
     // Others waited 50 ms each; the overview waits for none of them.
     let elapsed = started.elapsed();
     assert!(elapsed >= Duration::from_millis(150), "{elapsed:?}");
-    status.shared_overview(false).await.unwrap();
+    status.shared_overview(Language::English, false).await.unwrap();
     assert_eq!(started.elapsed(), elapsed);
 }
 
