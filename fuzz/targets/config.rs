@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
 
     match Config::decode(with_secret(text), Path::new("/etc/exporter"), &environment) {
         Ok(config) => {
-            config.warnings(NOW);
+            let _ = config.warnings(NOW);
             let names: std::collections::HashSet<_> = config.accounts.iter().map(|account| &account.name).collect();
             assert_eq!(names.len(), config.accounts.len(), "two accounts of one name");
         }

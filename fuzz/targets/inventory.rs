@@ -102,6 +102,7 @@ struct Model {
     limit: u32,
 }
 
+#[derive(Debug)]
 struct Hand(Timestamp);
 
 impl Clock for Hand {

@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
     possible.restore_members(&inventory, |_| true);
     let _ = possible.restore(&inventory, |_, _, _| true);
     inventory.accounts().iter().for_each(|account| account.recalled(NOW));
-    metrics::of_inventory(&inventory, NOW);
+    let _ = metrics::of_inventory(&inventory, NOW);
     // What was restored is saved again.
     state_file.save(&State::of(&inventory)).expect("it is saved");
     let restored = state_file.load().expect("it loads").expect("it was saved");
