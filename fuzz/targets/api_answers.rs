@@ -42,8 +42,10 @@ fuzz_target!(|data: &[u8]| {
     let date = parts.next().and_then(|line| str::from_utf8(line).ok()).map(str::to_owned);
     let body = Bytes::from(with_secret(parts.next().unwrap_or_default()));
     let status = StatusCode::from_u16(STATUSES[usize::from(*status) % STATUSES.len()]).expect("a status");
-    let client =
-        Client::new("https://cam.tencentcloudapi.com".parse().expect("an endpoint"), Arc::new(Answering(status, date, body)));
+    let client = Client::new(
+        "https://cam.tencentcloudapi.com".parse().expect("an endpoint"),
+        Arc::new(Answering(status, date, body)),
+    );
 
     let role_arn: RoleArn = "qcs::cam::uin/1:roleName/exporter".parse().expect("a role");
     let role_session_name: SessionName = "exporter".parse().expect("a name");
