@@ -188,6 +188,10 @@ impl<'a> Node<'a> {
     pub fn file_path(&self, notes: &mut Notes) -> Result<PathBuf, Refused> {
         match self.text(notes)? {
             "" => Err(self.refuse(notes, "empty: expected the path of a file")),
+            // The content of a file, such as a key. An error that names the path would repeat it.
+            path if path.contains(char::is_control) => {
+                Err(self.refuse(notes, "more than one line: expected the path of a file"))
+            }
             path if self.value.origin().is_some() => Ok(path.into()),
             path => Ok(self.folder.join(path)),
         }

@@ -87,6 +87,12 @@ pub(crate) fn certificates(case: Add<'_>, folder: &Path) {
         "tls_server_config: {cert_file: directory, key_file: server.key}",
         &["tls_server_config.cert_file: cannot read DIR/directory: not a file: check the path"],
     );
+    // A key in place of its path is not repeated.
+    case(
+        Agrees,
+        "tls_server_config:\n  cert_file: server.pem\n  key_file: |\n    -----BEGIN PRIVATE KEY-----\n    MAA=\n",
+        &["tls_server_config.key_file: more than one line: expected the path of a file"],
+    );
 }
 
 pub(crate) fn clients(case: Add<'_>) {
