@@ -260,7 +260,7 @@ impl Model {
                 };
                 let shown = restored.as_ref().map(|restored| restored.iter().map(key).collect());
                 let answered = answered.map(created);
-                let user = User { up, answered: answered.map(second), keys: shown, ..User::default() };
+                let user = User { up, answered: answered.map(second).into(), keys: shown, ..User::default() };
                 let was_restored = account.restore(uin(number(byte)), user);
                 let known = self.users.get_mut(&number(byte));
                 let known = known.filter(|user| user.up.is_none() && user.answered.is_none() && user.keys.is_none());

@@ -7,13 +7,11 @@ use crate::world::{Exporter, World, bare_binary};
 const UP: &str = "tencentcloud_cam_account_up";
 const BUILD_INFO: &str = "tencentcloud_cam_exporter_build_info";
 
-fn started(flags: &[&str]) -> Exporter {
+/// An exporter of one user, and its world.
+fn started(flags: &[&str]) -> (World, Exporter) {
     let world = World::with_one_user();
     let exporter = world.start_with(&world.config(), flags);
-    if flags.is_empty() {
-        exporter.until_answered(1);
-    }
-    exporter
+    (world, exporter)
 }
 
 /// The names of the families in a text that has been scraped.
@@ -23,7 +21,8 @@ fn families(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn a_scrape_has_the_families_that_it_requests() {
-    let exporter = started(&[]);
+    let (_world, exporter) = started(&[]);
+    exporter.until_answered(1);
     for (query, expected) in [
         (format!("name[]={UP}"), vec![UP]),
         (format!("name%5B%5D={UP}&name[]={BUILD_INFO}&other=1"), vec![UP, BUILD_INFO]),
@@ -40,7 +39,7 @@ fn a_scrape_has_the_families_that_it_requests() {
 
 #[test]
 fn families_that_are_not_allowed_are_never_exposed() {
-    let only = started(&["--metric-allowlist=tencentcloud_cam_account_*,process_cpu_seconds_total"]);
+    let (_world, only) = started(&["--metric-allowlist=tencentcloud_cam_account_*,process_cpu_seconds_total"]);
     only.until("the account is up", |metrics| {
         metrics.get(r#"tencentcloud_cam_account_up{account="prod"}"#) == Some(1.0)
     });
@@ -53,7 +52,8 @@ fn families_that_are_not_allowed_are_never_exposed() {
 
 #[test]
 fn denied_families_are_left_out_and_the_others_stay() {
-    let less = started(&["--metric-denylist=tencentcloud_cam_access_key_status", "--metric-denylist=process_*"]);
+    let (_world, less) =
+        started(&["--metric-denylist=tencentcloud_cam_access_key_status", "--metric-denylist=process_*"]);
     less.until_answered(1);
     let text = less.scrape();
     let shown = families(&text);

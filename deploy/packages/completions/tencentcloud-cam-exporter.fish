@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_tencentcloud_cam_exporter_global_optspecs
-    string join \n config.file= shard= total-shards= config.optional web.listen-address= web.telemetry-path= web.max-requests= web.config.file= web.enable-lifecycle probe.listen-address= log.level= log.format= h/help V/version
+    string join \n config.file= shard= total-shards= config.optional web.listen-address= web.telemetry-path= web.max-requests= metric-allowlist= metric-denylist= web.config.file= web.enable-lifecycle probe.listen-address= log.level= log.format= h/help V/version
 end
 
 function __fish_tencentcloud_cam_exporter_needs_command
@@ -30,6 +30,8 @@ complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l web.listen-address -d 'Address on which to expose metrics and the status page; repeatable' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l web.telemetry-path -d 'Path under which to expose metrics' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l web.max-requests -d 'Maximum number of parallel scrapes; at the limit, the slowest reader is closed or the request gets 503. 0 disables the limit' -r
+complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l metric-allowlist -d 'Expose only these families of metrics. In a name, * stands for any characters. Comma-separated' -r
+complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l metric-denylist -d 'Do not expose these families of metrics. In a name, * stands for any characters. Comma-separated' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l web.config.file -d 'Path to a configuration file that enables TLS or authentication; see docs/web-configuration.md' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l probe.listen-address -d 'Additional plain-HTTP address that serves only /-/healthy and /-/ready' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l log.level -d 'Only log messages with the given severity or above' -r -f -a "trace\t''
@@ -51,6 +53,8 @@ complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l web.listen-address -d 'Address on which to expose metrics and the status page; repeatable' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l web.telemetry-path -d 'Path under which to expose metrics' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l web.max-requests -d 'Maximum number of parallel scrapes; at the limit, the slowest reader is closed or the request gets 503. 0 disables the limit' -r
+complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l metric-allowlist -d 'Expose only these families of metrics. In a name, * stands for any characters. Comma-separated' -r
+complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l metric-denylist -d 'Do not expose these families of metrics. In a name, * stands for any characters. Comma-separated' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l web.config.file -d 'Path to a configuration file that enables TLS or authentication; see docs/web-configuration.md' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l probe.listen-address -d 'Additional plain-HTTP address that serves only /-/healthy and /-/ready' -r
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l log.level -d 'Only log messages with the given severity or above' -r -f -a "trace\t''
