@@ -13,7 +13,7 @@ use http::StatusCode;
 use libfuzzer_sys::fuzz_target;
 use tencentcloud_api::{
     Action, Client, Connection, DescribeOrganizationMembers, Error, GetCallerIdentity, GetSecurityLastUsed,
-    ListAccessKeys, ListUsers, RawAction,
+    ListAccessKeys, ListAccounts, ListUsers, RawAction, UserType,
     sts::{AssumeRole, AssumeRoleWithWebIdentity, RoleArn, SessionDuration, SessionName},
 };
 use tokio::runtime::Runtime;
@@ -50,12 +50,13 @@ fuzz_target!(|data: &[u8]| {
     let role_arn: RoleArn = "qcs::cam::uin/1:roleName/exporter".parse().expect("a role");
     let role_session_name: SessionName = "exporter".parse().expect("a name");
     let duration_seconds = SessionDuration::default();
-    within(Duration::from_secs(5), || match action % 8 {
+    within(Duration::from_secs(5), || match action % 9 {
         0 => call(&client, &ListAccessKeys::own()),
         1 => call(&client, &ListUsers {}),
         2 => call(&client, &GetSecurityLastUsed::of(&[SECRET.into()])),
         3 => call(&client, &GetCallerIdentity {}),
         4 => call(&client, &DescribeOrganizationMembers::page(1)),
+        7 => call(&client, &ListAccounts::page(UserType::Collaborator, None)),
         5 => call(&client, &AssumeRole { role_arn, role_session_name, duration_seconds, external_id: None }),
         6 => {
             let provider_id = "OIDC".to_owned();

@@ -17,7 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use tencentcloud_api::{AccessKey, Clock, KeyStatus, Reason};
 use tencentcloud_cam_exporter::{
     inventory::{Account, AccountSettings, Failure, Inventory},
-    metrics::{Metrics, Own},
+    metrics::{Families, Metrics, Own},
     web::{CamExporter, Readiness, Routes, Status},
 };
 use tokio::{
@@ -83,7 +83,7 @@ fn routes() -> Routes {
     account.failed(21.try_into().expect("a UIN"), Failure::new(Reason::Timeout, None, &"no answer", NOW));
     let (inventory, own, clock) =
         (Arc::new(Inventory::new(vec![account])), Own::new().expect("metrics"), Arc::new(Stopped));
-    let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, clock).expect("metrics"));
+    let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, clock, Families::default()).expect("metrics"));
     let readiness = Arc::new(Readiness::new(CancellationToken::new()));
     readiness.poll_attempted();
     let path: exporter_toolkit::TelemetryPath = "/metrics".parse().expect("a path");

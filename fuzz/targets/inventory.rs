@@ -9,7 +9,7 @@ use std::{
 };
 
 use arbitrary::Arbitrary;
-use exporter_toolkit::Pieces as _;
+use exporter_toolkit::{Names, Pieces as _};
 use fuzz::{NOW, paused};
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +20,7 @@ use tencentcloud_cam_exporter::{
         Account, AccountSettings, ConfiguredListings, Failure, Found, FoundUser, IdLabel, Inventory, Key, Listing,
         ListingFailure, Policy, User,
     },
-    metrics::{Format, Metrics, Own, of_inventory},
+    metrics::{Families, Format, Metrics, Own, of_inventory},
     state::State,
 };
 
@@ -97,7 +97,8 @@ struct Model {
     caller: Option<u64>,
     members: Option<usize>,
     users: BTreeMap<u64, ModelUser>,
-    listings: [Option<bool>; 5],
+    listings: [Option<bool>; Listing::ALL.len()],
+    lists_types: bool,
     id_label: IdLabel,
     limit: u32,
 }
@@ -279,10 +280,12 @@ impl Model {
                 }
                 (self.id_label, self.limit) = (id_label, limit.into());
                 let is = |bit: u8| listings & (1 << bit) != 0;
+                self.lists_types = is(5);
                 let listings = ConfiguredListings {
                     uins_file: is(0),
                     caller: is(1),
                     users: is(2),
+                    typed_users: self.lists_types,
                     members: is(3),
                     last_uses: is(4),
                 };
@@ -290,7 +293,7 @@ impl Model {
                 account.set_settings(AccountSettings { policy, id_label, listings, ..AccountSettings::default() });
             }
             Step::Listing(place, ended) => {
-                let place = usize::from(place % 5);
+                let place = usize::from(place) % Listing::ALL.len();
                 let listing = Listing::ALL[place];
                 self.listings[place] = ended;
                 match ended {
@@ -367,7 +370,13 @@ impl Model {
         add("account_users", String::new(), self.users.len() as i64);
         add("account_users_unanswered", String::new(), unanswered as i64);
         add("access_keys_limit", String::new(), self.limit.into());
-        for (up, name) in self.listings.into_iter().zip(LISTINGS) {
+        let [uins_file, caller, users, typed_users, members, last_uses] = self.listings;
+        let discovery = match (users, typed_users) {
+            (users, _) if !self.lists_types => users,
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (users, typed_users) => users.and(typed_users),
+        };
+        for (up, name) in [uins_file, caller, discovery, members, last_uses].into_iter().zip(LISTINGS) {
             up.into_iter().for_each(|up| add(&format!("account_{name}"), String::new(), up.into()));
         }
         self.members.into_iter().for_each(|members| add("account_organization_members", String::new(), members as i64));
@@ -422,8 +431,9 @@ fn messages(mut bytes: &[u8]) -> usize {
 /// The exposition in `format`, taken in pieces.
 fn scrape(inventory: &Arc<Inventory>, format: Format, piece: usize, now: i64) -> Vec<u8> {
     let own = Own::new().expect("metrics");
-    let metrics = Metrics::new(Arc::clone(inventory), &own, Arc::new(Hand(second(now)))).expect("metrics");
-    let (mut cursor, mut all) = (metrics.scrape(format).expect("a scrape"), vec![]);
+    let metrics =
+        Metrics::new(Arc::clone(inventory), &own, Arc::new(Hand(second(now))), Families::default()).expect("metrics");
+    let (mut cursor, mut all) = (metrics.scrape(format, &Names::default()).expect("a scrape"), vec![]);
     loop {
         let mut out = vec![];
         let more = cursor.fill(&mut out, piece);
