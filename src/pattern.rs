@@ -41,6 +41,12 @@ impl FromStr for Pattern {
     }
 }
 
+/// Whether what `matches` some patterns is selected: one of `include`, or whatever it matches if that is empty, and none of
+/// `exclude`.
+pub(crate) fn selects(include: &[Pattern], exclude: &[Pattern], matches: impl Fn(&Pattern) -> bool) -> bool {
+    (include.is_empty() || include.iter().any(&matches)) && !exclude.iter().any(&matches)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

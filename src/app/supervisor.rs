@@ -354,7 +354,8 @@ impl AccountEntry {
     }
 }
 
-/// These accounts, and behind them the members of their organizations that are known, as the account `of` that name has them. Names are unique: a configured account takes precedence.
+/// These accounts, and behind them the members of their organizations that are known, as the account `of` that name has
+/// them. Names are unique: a configured account takes precedence.
 fn with_members(
     configured: Vec<config::Account>,
     of: impl Fn(&AccountName) -> Option<Arc<Account>>,

@@ -209,8 +209,12 @@ impl ServeFlags {
     /// Which families are exposed. A pattern that matches none ends the program, as other wrong flags do.
     fn families(&self) -> Families {
         let families = Families { allowed: self.metric_allowlist.clone(), denied: self.metric_denylist.clone() };
+        let patterns: Vec<&Pattern> = families.allowed.iter().chain(&families.denied).collect();
+        if patterns.is_empty() {
+            return families;
+        }
         let names = metrics::family_names().unwrap_or_default();
-        for pattern in families.allowed.iter().chain(&families.denied) {
+        for pattern in patterns {
             if !names.iter().any(|name| pattern.matches(name)) {
                 let error = format!("no family of metrics matches {pattern}: see docs/metrics.md\n");
                 Arguments::command().error(ErrorKind::ValueValidation, error).exit();

@@ -2,7 +2,7 @@
 
 use exporter_toolkit::Names;
 
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, selects};
 
 /// Which families are exposed: `--metric-allowlist` and `--metric-denylist`. By default, all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +24,7 @@ pub(super) struct Wanted<'a> {
 
 impl Families {
     fn contains(&self, name: &str) -> bool {
-        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
-        (self.allowed.is_empty() || matches(&self.allowed)) && !matches(&self.denied)
+        selects(&self.allowed, &self.denied, |pattern| pattern.matches(name))
     }
 }
 

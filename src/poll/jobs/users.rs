@@ -9,7 +9,7 @@ use tracing::info;
 use super::{CallError, Engine, Job, Plan};
 use crate::{
     inventory::{Found, FoundUser, Listing},
-    pattern::Pattern,
+    pattern::{Pattern, selects},
     poll::Interval,
 };
 
@@ -105,9 +105,7 @@ impl Discovery {
     #[must_use]
     pub fn admits(&self, uin: Uin, name: &str) -> bool {
         let uin = uin.to_string();
-        let matches =
-            |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name) || pattern.matches(&uin));
-        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
+        selects(&self.include, &self.exclude, |pattern| pattern.matches(name) || pattern.matches(&uin))
     }
 }
 

@@ -32,6 +32,16 @@ const MAX_BYTES: usize = 400_000;
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// Everything is listed.
+const EVERY_LISTING: ConfiguredListings = ConfiguredListings {
+    uins_file: true,
+    caller: true,
+    users: true,
+    typed_users: true,
+    members: true,
+    last_uses: true,
+};
+
 fn now() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
@@ -167,15 +177,7 @@ fn everything_wrong() -> Vec<Arc<Account>> {
     let long = |number: u64| format!("{number:0>64}");
     let accounts: Vec<Arc<Account>> = (0..60).map(|number| account(&long(number), 200)).collect();
     for account in &accounts {
-        let all = ConfiguredListings {
-            uins_file: true,
-            caller: true,
-            users: true,
-            typed_users: true,
-            members: true,
-            last_uses: true,
-        };
-        account.set_settings(AccountSettings { listings: all, ..account.settings() });
+        account.set_settings(AccountSettings { listings: EVERY_LISTING, ..account.settings() });
         // Five bytes of the page each, and as many names.
         let text: Arc<str> = "'".repeat(400).into();
         account.set_found((1..=200).map(|number| (uin(number), "'".repeat(128).into())).collect());

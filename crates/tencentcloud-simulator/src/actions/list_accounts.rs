@@ -6,9 +6,9 @@
 //!
 //! Source: <https://cloud.tencent.com/document/api/598/133082>.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Action, Call, Fields, Kind, Parameter};
+use super::{Action, Call, Fields, Kind, Parameter, list_users::row};
 use crate::{Behaviour, Rejection, User, UserType};
 
 /// The most users of a page.
@@ -51,21 +51,9 @@ fn answer(call: &mut Call<'_>) -> Result<Fields, Rejection> {
             && user.behaviour != Behaviour::DoesNotExist
     };
     let users = call.population.users.range(after.map_or(0, |uin| uin + 1)..);
-    let mut users = users.filter(|(_, user)| is_listed(user)).filter_map(|(uin, user)| {
-        let row = json!({
-            "Uin": uin,
-            "Name": user.name.as_ref()?,
-            "Uid": uin % 100_000_000,
-            "Remark": "",
-            "ConsoleLogin": i32::from(user.console_login),
-            "PhoneNum": "",
-            "CountryCode": "86",
-            "Email": "",
-            "CreateTime": "2019-01-16 08:00:00",
-            "UserType": user.user_type.name(),
-        });
-        Some((*uin, row))
-    });
+    let mut users = users
+        .filter(|(_, user)| is_listed(user))
+        .filter_map(|(uin, user)| Some((*uin, row(*uin, user, ("UserType", user.user_type.name().into()))?)));
     let (uins, rows): (Vec<u64>, Vec<Value>) =
         users.by_ref().take(usize::try_from(max_items).unwrap_or(usize::MAX)).unzip();
     let is_truncated = users.next().is_some();

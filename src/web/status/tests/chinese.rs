@@ -48,15 +48,7 @@ async fn no_sentence_of_the_overview_is_in_english() {
     assert_chinese(&page(&chinese(&everything_wrong())));
     // Nothing yet, nothing to poll, and nothing but listings that are awaited.
     let (unknown, awaiting, silent) = (account("prod", 3), account("prod", 0), account("prod", 1));
-    let all = ConfiguredListings {
-        uins_file: true,
-        caller: true,
-        users: true,
-        typed_users: true,
-        members: true,
-        last_uses: true,
-    };
-    awaiting.set_settings(AccountSettings { listings: all, ..awaiting.settings() });
+    awaiting.set_settings(AccountSettings { listings: EVERY_LISTING, ..awaiting.settings() });
     let missing = account("prod", 1);
     missing.failed(uin(1), failure(Reason::UserNotFound, None, now()));
     let failing = account("prod", 1);

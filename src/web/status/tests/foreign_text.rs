@@ -38,15 +38,7 @@ fn pages(text: impl Fn(&'static str) -> String) -> Vec<String> {
         exemption(Finding::Stale, None, "exemption"),
     ];
     let policy = Policy { exemptions, ..Policy::clone(&account.settings().policy) }.into();
-    let listings = ConfiguredListings {
-        uins_file: true,
-        caller: true,
-        users: true,
-        typed_users: true,
-        members: true,
-        last_uses: true,
-    };
-    account.set_settings(AccountSettings { policy, listings, ..account.settings() });
+    account.set_settings(AccountSettings { policy, listings: EVERY_LISTING, ..account.settings() });
     account.set_found((1..=4).map(|number| (uin(number), (&*text("name")).into())).collect());
     account.listed(uin(1), &[key(&text("key"), 4_000)], now());
     for (number, reason, place) in [
