@@ -227,8 +227,10 @@ fn several_exporters_of_an_account_are_shown_as_one() {
             if is_so { Ok(()) } else { Err(format!("alone {alone:?}, both {both:?}")) }
         });
     }
-    let of_each = grafana.show("Memory", &both);
-    assert_eq!(of_each[0].len(), 2, "{of_each:?}");
+    until("the memory of each", || {
+        let of_each = grafana.show("Memory", &both);
+        if of_each[0].len() == 2 { Ok(()) } else { Err(format!("{of_each:?}")) }
+    });
 
     // Without discovery nobody has a name, and all are there.
     let plain = of_jobs(&["plain"]);

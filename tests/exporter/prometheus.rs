@@ -32,7 +32,7 @@ const PROTOBUF: &str = concat!(
 );
 
 /// How long two scrapes may go on to differ. Only a test that fails waits so long.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Prints the samples of the file that is named first, read as the second argument says, in JSON, one a line.
 const PYTHON: &str = r#"

@@ -12,8 +12,8 @@ const DASHBOARD: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deplo
 /// The time that is shown.
 const RANGE: i64 = 300;
 
-/// What stands for intervals at that range, where Prometheus scrapes every second.
-const INTERVALS: [(&str, &str); 3] = [("$__rate_interval", "4s"), ("$__interval", "1s"), ("$__range", "300s")];
+/// What stands for intervals at that range, where Prometheus scrapes every 5 s.
+const INTERVALS: [(&str, &str); 3] = [("$__rate_interval", "20s"), ("$__interval", "5s"), ("$__range", "300s")];
 
 /// A series, or a row of a table: its labels, and its last value that is a number.
 pub(super) type Row = (BTreeMap<String, String>, f64);

@@ -142,7 +142,8 @@ impl Prometheus {
             format!("- {{job_name: {name}, static_configs: [{{targets: ['{}']}}]}}\n", proxy.address)
         };
         let jobs: String = jobs.iter().map(job).collect::<Vec<_>>().concat();
-        let config = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
+        // A scrape that times out makes all series stale, so the timeout is far above what a busy machine takes.
+        let config = format!("global: {{scrape_interval: 5s, scrape_timeout: 5s}}\nscrape_configs:\n{jobs}");
         Self::configured(folder, flags, &config)
     }
 
