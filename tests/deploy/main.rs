@@ -10,6 +10,7 @@ mod packages;
 #[allow(dead_code, reason = "others use more of it")]
 #[path = "../../crates/exporter-toolkit/tests/support/pki.rs"]
 mod pki;
+mod policies;
 mod rules;
 mod systemd;
 mod workflows;
