@@ -1,5 +1,5 @@
 //! What a scrape costs, side by side with peers: the built binary at its work; exporters written with the official
-//! libraries in Go and Python; and nginx, which has the binary's own bytes as a file and so shows what sending costs.
+//! libraries in Go and Python and with the `prometheus` crate; and nginx, which has the binary's own bytes as a file and so shows what sending costs.
 //!
 //! Every server is scraped once a second or less often, so each scrape finds other ages than the one before.
 //!
@@ -13,6 +13,8 @@
 //!   `cp -r benches/peers/go target/peers/go && cd target/peers/go && go mod tidy && go build -o ../client_golang`.
 //!   Where there is no Go module proxy, Debian's golang-github-prometheus-client-golang-dev has the library:
 //!   `GO111MODULE=off GOPATH=/usr/share/gocode go build -o target/peers/client_golang benches/peers/go/main.go`.
+//! - `rust`: benches/peers/rust, built; `--rust FILE`, if not `target/peers/rust/release/peer`:
+//!   `cargo build --release --manifest-path benches/peers/rust/Cargo.toml --target-dir target/peers/rust`.
 //! - `python`: an interpreter with `prometheus_client`; `--python FILE`, if not `target/peers/venv/bin/python`:
 //!   `python3 -m venv target/peers/venv && target/peers/venv/bin/pip install prometheus_client`.
 //! - `nginx`: one with `gzip_static`, as in Debian's nginx-light; `--nginx FILE`, if not `/usr/sbin/nginx`.
@@ -88,6 +90,7 @@ fn measure(runtime: &Runtime, options: &Options, users: &Users, rows: &mut Vec<R
 
     let mut servers = vec![Server::exporter(users, api)];
     servers.extend(options.go.as_ref().map(|program| Server::go(program, users)));
+    servers.extend(options.rust.as_ref().map(|program| Server::rust(program, users)));
     servers.extend(options.python.as_ref().map(|program| Server::python(program, users)));
     sleep(START);
     // Before anything has been scraped.

@@ -13,6 +13,7 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// The peers, where they are measured.
     pub(crate) go: Option<PathBuf>,
+    pub(crate) rust: Option<PathBuf>,
     pub(crate) python: Option<PathBuf>,
     pub(crate) nginx: Option<PathBuf>,
 }
@@ -27,6 +28,7 @@ impl Options {
             encodings: vec![Encoding::Identity, Encoding::Gzip],
             rounds: 20,
             go: Some("target/peers/client_golang".into()),
+            rust: Some("target/peers/rust/release/peer".into()),
             python: Some("target/peers/venv/bin/python".into()),
             nginx: Some("/usr/sbin/nginx".into()),
         };
@@ -41,9 +43,11 @@ impl Options {
             let value = arguments.next().ok_or_else(|| format!("{flag} is unknown, or lacks its value"))?;
             match (flag.as_str(), value.as_str()) {
                 ("--go", _) => options.go = Some(value.into()),
+                ("--rust", _) => options.rust = Some(value.into()),
                 ("--python", _) => options.python = Some(value.into()),
                 ("--nginx", _) => options.nginx = Some(value.into()),
                 ("--without", "go") => options.go = None,
+                ("--without", "rust") => options.rust = None,
                 ("--without", "python") => options.python = None,
                 ("--without", "nginx") => options.nginx = None,
                 ("--encoding", "identity") => options.encodings = vec![Encoding::Identity],
@@ -67,6 +71,9 @@ impl Options {
         };
         if let Some(go) = &self.go {
             want(go.is_file(), &format!("{} is not there, the peer in Go", go.display()), "go");
+        }
+        if let Some(rust) = &self.rust {
+            want(rust.is_file(), &format!("{} is not there, the peer in Rust", rust.display()), "rust");
         }
         if let Some(python) = &self.python {
             let output = run(Command::new(python).args(["-c", "import prometheus_client"]));

@@ -111,6 +111,16 @@ impl Server {
         })
     }
 
+    /// The peer in Rust.
+    pub(crate) fn rust(program: &Path, users: &Users) -> Self {
+        let (folder, file) = users_file(users);
+        Self::start("prometheus crate", folder, |address| {
+            let mut command = Command::new(program);
+            command.arg(address.to_string()).arg(&file);
+            command
+        })
+    }
+
     /// The peer in Python.
     pub(crate) fn python(interpreter: &Path, users: &Users) -> Self {
         let (folder, file) = users_file(users);

@@ -30,6 +30,7 @@ pub(super) struct Stage {
 }
 
 pub(super) fn run(flags: &ServeFlags) -> Result<()> {
+    let sockets = exporter::systemd_sockets(flags)?;
     let log_lines_dropped = log::start(&flags.log)?;
     exporter::in_runtime(async {
         let stage = Stage::set().await?;
@@ -42,7 +43,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<()> {
             exporter::dependencies(Stage::environment())?,
         )?;
         let shutdown = exporter::on_signals(&app.reloader())?;
-        let listeners = exporter::bind(flags).await?;
+        let listeners = exporter::bind(flags, sockets).await?;
         say_where_to_look(flags, &guard, &listeners, stage.endpoint);
         tokio::select! {
             outcome = exporter::serve(app, listeners, shutdown) => outcome,

@@ -1,9 +1,9 @@
 //! Runs the daemon.
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{net, path::Path, sync::Arc, thread, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
-use exporter_toolkit::{Guard, ListenAddress, Reloader};
+use anyhow::{Context, Result, anyhow, ensure};
+use exporter_toolkit::{Guard, ListenAddress, Reloader, systemd};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
 use tencentcloud_api::{Clock as _, HttpTransport, Proxies, SystemClock};
@@ -35,6 +35,7 @@ pub(super) const NO_THREAD: &str =
 
 pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> Result<()> {
     let shard = config.shard();
+    let sockets = systemd_sockets(flags)?;
     let log_lines_dropped = log::start(&flags.log)?;
     let environment = Environment::of_this_process();
     let file = config.file();
@@ -44,7 +45,7 @@ pub(super) fn run(config: &ConfigFlags, optional: bool, flags: &ServeFlags) -> R
         let app = App::build(source, options, dependencies(environment)?)
             .map_err(|error| if let Error::Config(faults) = &error { refused(file, faults) } else { error.into() })?;
         let shutdown = on_signals(&app.reloader())?;
-        let listeners = bind(flags).await?;
+        let listeners = bind(flags, sockets).await?;
         serve(app, listeners, shutdown).await
     })
 }
@@ -115,10 +116,26 @@ pub(super) fn stop_on_signals() -> Result<CancellationToken> {
     Ok(token)
 }
 
-/// Listens where `flags` say.
-pub(super) async fn bind(flags: &ServeFlags) -> Result<Listeners> {
+/// The sockets of systemd, if `flags` ask for them. Call it while the process has one thread.
+pub(super) fn systemd_sockets(flags: &ServeFlags) -> Result<Vec<net::TcpListener>> {
+    if !flags.systemd_socket {
+        return Ok(vec![]);
+    }
+    let sockets = systemd::listeners().context("cannot use the sockets of systemd")?;
+    ensure!(!sockets.is_empty(), "systemd passes no socket: start the .socket unit, or omit --web.systemd-socket");
+    Ok(sockets)
+}
+
+/// Listens on `sockets`, otherwise where `flags` say.
+pub(super) async fn bind(flags: &ServeFlags, sockets: Vec<net::TcpListener>) -> Result<Listeners> {
     let mut listeners = Listeners::default();
-    for address in &flags.listen_addresses {
+    let addresses = if sockets.is_empty() { flags.listen_addresses.as_slice() } else { &[] };
+    for socket in sockets {
+        let listener = TcpListener::from_std(socket).context("cannot use a socket of systemd")?;
+        info!(address = %listener.local_addr().context("cannot use a socket of systemd")?, "listening on a socket of systemd");
+        listeners.web.push(listener);
+    }
+    for address in addresses {
         listeners.web.push(listen(address, "--web.listen-address", "listening").await?);
     }
     if let Some(address) = &flags.probe_address {

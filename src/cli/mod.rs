@@ -129,6 +129,9 @@ struct ServeFlags {
     /// Address on which to expose metrics and the status page; repeatable.
     #[arg(long = "web.listen-address", value_name = "[HOST]:PORT", default_value = ":10047")]
     listen_addresses: Vec<ListenAddress>,
+    /// Listen on the sockets that a systemd socket unit passes, instead of on --web.listen-address.
+    #[arg(long = "web.systemd-socket", conflicts_with = "listen_addresses")]
+    systemd_socket: bool,
     /// Path under which to expose metrics.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     telemetry_path: TelemetryPath,

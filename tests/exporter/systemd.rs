@@ -1,10 +1,17 @@
-//! What the exporter reports to systemd, with a socket of the test in its place.
+//! What the exporter reports to systemd, with a socket of the test in its place, and the sockets that it takes from it.
 
-use std::{os::unix::net::UnixDatagram, process::Command, time::Duration};
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    os::unix::net::UnixDatagram,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use tempfile::TempDir;
 
-use crate::world::{Exporter, World, binary};
+use crate::world::{Exporter, World, binary, listening};
 
 /// systemd's side.
 struct Systemd {
@@ -76,4 +83,49 @@ fn systemd_that_cannot_be_notified_is_logged_and_survived() {
     exporter.until_answered(1);
     let (status, log) = exporter.stop();
     assert!(status.success() && log.contains("cannot notify systemd"), "{log}");
+}
+
+#[test]
+#[ignore = "needs systemd-socket-activate"]
+fn serves_on_the_socket_of_systemd() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new("systemd-socket-activate");
+    command.arg(format!("--listen={address}")).arg(binary().get_program()).args(["demo", "--web.systemd-socket"]);
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    log.find(|line| line.contains("Listening on")).unwrap();
+    // The first connection starts the exporter, which then takes it.
+    assert_eq!(Exporter::get_at(address, "/-/healthy").status, 200);
+    let line = log.find(|line| listening(line).is_some()).unwrap();
+    assert!(listening(&line) == Some(address) && line.contains("on a socket of systemd"), "{line}");
+    let reader = thread::spawn(|| log.for_each(drop));
+    assert!(Exporter::get_at(address, "/metrics").body.contains("tencentcloud_cam_exporter_build_info"));
+
+    let kill = format!("kill -s TERM {}", process.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert!(process.wait().unwrap().success());
+    reader.join().unwrap();
+}
+
+#[test]
+fn a_socket_that_systemd_does_not_pass_is_an_error() {
+    let output = binary().args(["demo", "--web.systemd-socket"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("systemd passes no socket: start the .socket unit"), "{error}");
+
+    let both = binary().args(["demo", "--web.systemd-socket", "--web.listen-address=:0"]).output().unwrap();
+    assert_eq!(both.status.code(), Some(2));
+
+    // The variables of another process mean nothing to this one.
+    for (variables, expected) in [
+        ("LISTEN_PID=$$ LISTEN_FDS=1", "cannot use the sockets of systemd: fd 3 is not a socket"),
+        ("LISTEN_PID=$$ LISTEN_FDS=4000000000", "cannot use the sockets of systemd: Bad file descriptor"),
+        ("LISTEN_PID=$$ LISTEN_FDS=one", "cannot use the sockets of systemd: invalid LISTEN_FDS"),
+        ("LISTEN_PID=1 LISTEN_FDS=1", "systemd passes no socket"),
+    ] {
+        let script = format!("{variables} exec \"$0\" demo --web.systemd-socket 3</dev/null");
+        let output = Command::new("sh").arg("-c").arg(script).arg(binary().get_program()).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(expected), "{error}");
+    }
 }

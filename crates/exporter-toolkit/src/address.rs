@@ -74,14 +74,19 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         // The system's default may be otherwise: net.ipv6.bindv6only.
         socket.set_only_v6(false)?;
     }
-    // Accepted connections inherit these.
+    limit_buffers(&socket)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Limits what the system holds for each connection: those that the socket accepts inherit it.
+pub(crate) fn limit_buffers(socket: &Socket) -> io::Result<()> {
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     #[cfg(any(target_os = "android", target_os = "linux"))]
     socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(())
 }
 
 impl FromStr for ListenAddress {

@@ -51,7 +51,7 @@
 //! - A [`Guard`] follows a web configuration file: TLS, users and more.
 //! - An [`Observer`] counts what is refused.
 //! - [`files`] and [`yaml`] read files that others may be writing, and configurations, for an exporter's own as well.
-//! - [`systemd`] notifies systemd of the start, reloads and the stop.
+//! - [`systemd`] notifies systemd of the start, reloads and the stop, and takes the sockets of a socket unit.
 
 mod accept;
 mod address;

@@ -1,15 +1,48 @@
-//! Notifies systemd, for units of `Type=notify`. Does nothing if systemd has not started the process.
+//! Notifies systemd, for units of `Type=notify`, and takes the sockets of its socket units. The notifications do nothing if
+//! systemd has not started the process.
 //!
-//! Source: <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>.
+//! Sources: <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>,
+//! <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>.
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, io, net::TcpListener, time::Duration};
 
+use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use socket2::Socket;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
+use crate::address::limit_buffers;
+
 /// The shortest time between two watchdog notifications.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The sockets on which systemd listens for this process, in the order of the socket unit; none if it has none. Call it
+/// once, and before the process has a second thread, because it removes variables from the environment.
+///
+/// # Errors
+/// The variables are wrong, or one of the sockets does not listen for TCP connections.
+pub fn listeners() -> io::Result<Vec<TcpListener>> {
+    // That they are meant for this process is checked by one crate, and that they are sockets by the other.
+    let count = sd_notify::listen_fds()?.len();
+    let mut sockets = ListenFd::from_env();
+    let mut listeners = vec![];
+    for index in 0..count {
+        listeners.extend(sockets.take_tcp_listener(index)?.map(adopt).transpose()?);
+    }
+    Ok(listeners)
+}
+
+/// Makes a listener of systemd like one of ours.
+fn adopt(listener: TcpListener) -> io::Result<TcpListener> {
+    let socket = Socket::from(listener);
+    if !socket.is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a socket does not listen: expected Accept=no"));
+    }
+    socket.set_nonblocking(true)?;
+    limit_buffers(&socket)?;
+    Ok(socket.into())
+}
 
 /// The exporter serves, or has reloaded its configuration.
 pub fn ready() {

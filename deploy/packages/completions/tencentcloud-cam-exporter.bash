@@ -53,7 +53,7 @@ _tencentcloud__cam__exporter() {
 
     case "${cmd}" in
         tencentcloud__cam__exporter)
-            opts="-h -V --config.file --shard --total-shards --config.optional --web.listen-address --web.telemetry-path --web.max-requests --metric-allowlist --metric-denylist --web.config.file --web.enable-lifecycle --probe.listen-address --log.level --log.format --help --version demo check-config list healthcheck help"
+            opts="-h -V --config.file --shard --total-shards --config.optional --web.listen-address --web.systemd-socket --web.telemetry-path --web.max-requests --metric-allowlist --metric-denylist --web.config.file --web.enable-lifecycle --probe.listen-address --log.level --log.format --help --version demo check-config list healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -145,7 +145,7 @@ _tencentcloud__cam__exporter() {
             return 0
             ;;
         tencentcloud__subcmd__cam__subcmd__exporter__subcmd__demo)
-            opts="-h --web.listen-address --web.telemetry-path --web.max-requests --metric-allowlist --metric-denylist --web.config.file --web.enable-lifecycle --probe.listen-address --log.level --log.format --help"
+            opts="-h --web.listen-address --web.systemd-socket --web.telemetry-path --web.max-requests --metric-allowlist --metric-denylist --web.config.file --web.enable-lifecycle --probe.listen-address --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_tencentcloud_cam_exporter_global_optspecs
-    string join \n config.file= shard= total-shards= config.optional web.listen-address= web.telemetry-path= web.max-requests= metric-allowlist= metric-denylist= web.config.file= web.enable-lifecycle probe.listen-address= log.level= log.format= h/help V/version
+    string join \n config.file= shard= total-shards= config.optional web.listen-address= web.systemd-socket web.telemetry-path= web.max-requests= metric-allowlist= metric-denylist= web.config.file= web.enable-lifecycle probe.listen-address= log.level= log.format= h/help V/version
 end
 
 function __fish_tencentcloud_cam_exporter_needs_command
@@ -42,6 +42,7 @@ error\t''"
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l log.format -d 'Output format of log messages' -r -f -a "logfmt\t''
 json\t''"
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l config.optional -d 'Start even if the configuration is missing or invalid, and poll once it is valid'
+complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l web.systemd-socket -d 'Listen on the sockets that a systemd socket unit passes, instead of on --web.listen-address'
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -l web.enable-lifecycle -d 'Enable reloading by POST to /-/reload'
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -s h -l help -d 'Print help'
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_needs_command" -s V -l version -d 'Print version'
@@ -64,6 +65,7 @@ warn\t''
 error\t''"
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l log.format -d 'Output format of log messages' -r -f -a "logfmt\t''
 json\t''"
+complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l web.systemd-socket -d 'Listen on the sockets that a systemd socket unit passes, instead of on --web.listen-address'
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -l web.enable-lifecycle -d 'Enable reloading by POST to /-/reload'
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c tencentcloud-cam-exporter -n "__fish_tencentcloud_cam_exporter_using_subcommand check-config" -l config.file -d 'Path to the configuration file; environment variables CAM_EXPORTER__... override it [default: config.yaml]' -r -F
