@@ -28,7 +28,7 @@ pub(crate) const SECRET_KEY: &str = "testcallersecretkey0000000000key";
 pub(crate) const UIN: u64 = 100_013_065_917;
 
 /// How long something that must happen may take to. Only a test that fails waits so long.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct World {
     pub(crate) simulator: Arc<Simulator>,
