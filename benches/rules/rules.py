@@ -170,7 +170,8 @@ def panels(prometheus, hours):
     """The panels that do not answer over so many hours."""
     dashboard = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())
     failed, now = [], time.time()
-    for panel in dashboard["panels"]:
+    # A collapsed row has its panels inside.
+    for panel in (inner for outer in dashboard["panels"] for inner in (outer, *outer.get("panels", []))):
         for target in panel.get("targets", []):
             expression = target["expr"].replace("$__rate_interval", "2m").replace("$__range", f"{hours}h")
             for variable in ("job", "account", "instance"):

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use promql::selectors;
-use rules::{Broken, broken, panels, queries, variables};
+use rules::{Broken, broken, inside, is_row, panels, queries, variables};
 
 const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboard.json");
 const METRICS: &str = include_str!("../../docs/metrics.md");
@@ -55,10 +55,13 @@ fn keeps_the_rules_of_the_linter_but_for_those_that_are_excluded() {
 fn each_rule_finds_what_breaks_it() {
     let place = |title: &str| {
         let all = dashboard();
-        let found = all["panels"].as_array().unwrap().iter().position(|panel| panel["title"] == title);
-        format!("/panels/{}", found.unwrap())
+        let position = |panels: &Value| panels.as_array()?.iter().position(|it| it["title"] == title && !is_row(it));
+        let in_row =
+            |(row, panel): (usize, &Value)| Some(format!("/panels/{row}/panels/{}", position(&panel["panels"])?));
+        let nested = all["panels"].as_array().unwrap().iter().enumerate().find_map(in_row);
+        nested.unwrap_or_else(|| format!("/panels/{}", position(&all["panels"]).unwrap()))
     };
-    let (memory, cpu) = (place("Memory"), place("CPU"));
+    let (users, memory, cpu) = (place("Users"), place("Memory"), place("CPU"));
     let variable = |name: &str, field: &str| {
         let all = dashboard();
         let list = all["templating"]["list"].as_array().unwrap();
@@ -75,6 +78,7 @@ fn each_rule_finds_what_breaks_it() {
         ("template-on-time-change-reload-rule", variable("account", "refresh"), json!(1)),
         ("panel-datasource-rule", format!("{memory}/targets/0/datasource/uid"), json!("prometheus")),
         ("panel-title-description-rule", format!("{memory}/description"), json!("")),
+        ("panel-title-description-rule", format!("{users}/description"), json!("")),
         ("panel-units-rule", format!("{memory}/fieldConfig/defaults/unit"), json!("seconds")),
         ("panel-no-targets-rule", format!("{memory}/targets"), json!([])),
         ("target-job-rule", format!("{memory}/targets/0/expr"), query(r#"a{instance=~"$instance"}"#)),
@@ -119,18 +123,67 @@ fn ages_are_told_by_no_clock_of_the_exporter_s() {
 fn panels_stand_side_by_side() {
     let dashboard = dashboard();
     let all = dashboard["panels"].as_array().unwrap();
-    let mut taken = BTreeSet::new();
+    let collapsed = all.iter().filter(|panel| is_row(panel)).map(inside);
     let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
-    for panel in all {
-        let [x, y, width, height] = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().unwrap());
-        assert!(x + width <= 24, "{}", panel["title"]);
-        for place in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
-            assert!(taken.insert(place), "{} lies on another at {place:?}", panel["title"]);
+    // Grafana moves what is below a collapsed row when it is opened, so its panels only need room beside each other.
+    for panels in collapsed.chain([all.as_slice()]) {
+        let mut taken = BTreeSet::new();
+        for panel in panels {
+            let [x, y, width, height] = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().unwrap());
+            assert!(x + width <= 24, "{}", panel["title"]);
+            for place in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
+                assert!(taken.insert(place), "{} lies on another at {place:?}", panel["title"]);
+            }
+            assert!(ids.insert(panel["id"].as_u64().unwrap()), "an id twice: {}", panel["id"]);
+            let title = (is_row(panel), panel["title"].as_str().unwrap());
+            assert!(titles.insert(title), "a title twice: {title:?}");
         }
-        assert!(ids.insert(panel["id"].as_u64().unwrap()), "an id twice: {}", panel["id"]);
-        let title = (panel["type"] == "row", panel["title"].as_str().unwrap());
-        assert!(titles.insert(title), "a title twice: {title:?}");
     }
+}
+
+/// Grafana draws no panel that follows a collapsed row, and none inside an open one.
+#[test]
+fn rows_are_collapsed_except_the_first_two() {
+    let dashboard = dashboard();
+    let all = dashboard["panels"].as_array().unwrap();
+    let mut open = vec![];
+    for (place, row) in all.iter().enumerate().filter(|(_, panel)| is_row(panel)) {
+        let title = row["title"].as_str().unwrap();
+        let is_collapsed = row["collapsed"].as_bool().unwrap();
+        let panel_follows = all.get(place + 1).is_some_and(|next| !is_row(next));
+        assert_eq!((!inside(row).is_empty(), !panel_follows), (is_collapsed, is_collapsed), "{title}");
+        let y = |panel: &Value| panel["gridPos"]["y"].as_u64().unwrap();
+        assert!(inside(row).iter().all(|panel| y(panel) > y(row)), "{title}: a panel is above its row");
+        if !is_collapsed {
+            open.push(title);
+        }
+    }
+    assert_eq!(open, ["Overview", "Keys"]);
+}
+
+#[test]
+fn refreshes_every_five_minutes() {
+    assert_eq!(dashboard()["refresh"], "5m");
+}
+
+/// Grafana fills in inputs only in an import, not where a file is provisioned, so there are none.
+#[test]
+fn needs_no_input_and_names_what_it_requires() {
+    let dashboard = dashboard();
+    assert_eq!((&dashboard["__inputs"], &dashboard["__elements"]), (&json!([]), &json!({})));
+    for reference in DASHBOARD.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()) {
+        assert!(variables(&dashboard, "datasource").any(|variable| variable["name"] == reference), "{reference}");
+    }
+    let kind = |it: &Value| ["type", "id"].map(|field| it[field].as_str().unwrap().to_owned());
+    let requires = dashboard["__requires"].as_array().unwrap();
+    let types = panels(&dashboard).map(|panel| ["panel", panel["type"].as_str().unwrap()]);
+    let needed = types.chain([["grafana", "grafana"], ["datasource", "prometheus"]]);
+    let needed: BTreeSet<[String; 2]> = needed.map(|it| it.map(str::to_owned)).collect();
+    assert_eq!(requires.iter().map(kind).collect::<BTreeSet<_>>(), needed);
+    assert_eq!(requires.len(), needed.len());
+    let grafana = requires.iter().find(|it| it["type"] == "grafana").unwrap();
+    assert_eq!(grafana["version"], "10.0.0");
+    assert!(PAGE.contains("It needs Grafana 10\n"), "docs/grafana.md names another version");
 }
 
 #[test]
@@ -143,13 +196,19 @@ fn the_page_tells_of_each_row() {
 }
 
 #[test]
-fn links_lead_to_documents() {
+fn links_lead_to_documents_and_to_dashboards_with_its_tag() {
     let dashboard = dashboard();
-    let links = dashboard["links"].as_array().unwrap();
-    assert!(!links.is_empty());
-    for link in links {
+    let (documents, others): (Vec<&Value>, Vec<&Value>) =
+        dashboard["links"].as_array().unwrap().iter().partition(|link| link["type"] == "link");
+    assert!(documents.len() >= 3, "{documents:?}");
+    for link in documents {
         read(link["url"].as_str().unwrap().strip_prefix(DOCUMENTS).unwrap());
     }
+    let [link] = others.as_slice() else { panic!("{others:?}") };
+    let [tag] = link["tags"].as_array().unwrap().as_slice() else { panic!("{link}") };
+    assert!(link["type"] == "dashboards" && dashboard["tags"].as_array().unwrap().contains(tag), "{link}");
+    assert!(link["keepTime"] == true && link["includeVars"] == true, "{link}");
+    assert!(PAGE.contains(&format!("tag `{}`", tag.as_str().unwrap())), "docs/grafana.md does not name the tag");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The rules of Grafana's dashboard-linter, by their names there.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, slice};
 
 use serde_json::Value;
 
@@ -28,9 +28,19 @@ pub(super) fn broken(dashboard: &Value) -> Broken {
     broken
 }
 
-/// The panels that show something.
+/// The panels that show something. A collapsed row has them inside; those of an open one follow it.
 pub(super) fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
-    dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row")
+    let shown = |panel| if is_row(panel) { inside(panel) } else { slice::from_ref(panel) };
+    dashboard["panels"].as_array().unwrap().iter().flat_map(shown)
+}
+
+pub(super) fn is_row(panel: &Value) -> bool {
+    panel["type"] == "row"
+}
+
+/// The panels inside a row.
+pub(super) fn inside(row: &Value) -> &[Value] {
+    row["panels"].as_array().unwrap()
 }
 
 /// The queries of a panel.

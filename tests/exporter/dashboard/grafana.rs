@@ -1,6 +1,6 @@
 //! The dashboard's queries, asked as Grafana asks them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 use serde_json::Value;
 use tencentcloud_api::{Clock, SystemClock};
@@ -82,18 +82,23 @@ impl<'a> Grafana<'a> {
         let mut row = "";
         let mut queries = vec![];
         for panel in self.dashboard["panels"].as_array().unwrap() {
-            if panel["type"] == "row" {
+            // A collapsed row has its panels inside; those of an open one follow it.
+            let panels: &[Value] = if panel["type"] == "row" {
                 row = text(&panel["title"]);
-                continue;
-            }
-            for target in panel["targets"].as_array().unwrap() {
-                queries.push(Query {
-                    row: row.to_owned(),
-                    panel: text(&panel["title"]).to_owned(),
-                    letter: text(&target["refId"]).to_owned(),
-                    expression: text(&target["expr"]).to_owned(),
-                    is_instant: target["instant"].as_bool().unwrap(),
-                });
+                panel["panels"].as_array().unwrap()
+            } else {
+                slice::from_ref(panel)
+            };
+            for panel in panels {
+                for target in panel["targets"].as_array().unwrap() {
+                    queries.push(Query {
+                        row: row.to_owned(),
+                        panel: text(&panel["title"]).to_owned(),
+                        letter: text(&target["refId"]).to_owned(),
+                        expression: text(&target["expr"]).to_owned(),
+                        is_instant: target["instant"].as_bool().unwrap(),
+                    });
+                }
             }
         }
         queries
