@@ -119,7 +119,7 @@ def arguments(chosen):
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="all, if none is given")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/tencentcloud-cam-exporter")
     parser.add_argument("--simulator", type=pathlib.Path, default=ROOT / "target/release/examples/serve")
-    parser.add_argument("--parallel", type=int, default=6, help="scenarios at a time (default: 6)")
+    parser.add_argument("--parallel", type=int, default=20, help="scenarios at a time (default: 20)")
     parser.add_argument("--long", type=float, default=1200, help="seconds of the longest partition (default: 1200)")
     parser.add_argument("--output", type=pathlib.Path, help="folder of chaos.md and its plots (default: docs, if all scenarios are played)")
     parser.add_argument("--keep", action="store_true", help="keep the logs, and print where they are")
@@ -146,6 +146,8 @@ def main():
             while sum(player.is_alive() for player in players) >= options.parallel:
                 time.sleep(1)
             players[number].start()
+            # They would all start their programs at once.
+            time.sleep(1)
         for player in players:
             player.join()
         results = [json.loads((folder / f"{scenario.name}.json").read_text()) for scenario in chosen]

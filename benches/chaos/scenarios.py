@@ -91,8 +91,8 @@ def all_of_them(long):
         on_packets("partition-48s", "no packet arrives, for 48 s: shorter than two intervals", 48, lambda faults: faults.cut()),
         on_packets("partition-2min", "no packet arrives, for 2 min", 120, lambda faults: faults.cut(), down),
         on_packets("partition-long", f"no packet arrives, for {minutes}", long, lambda faults: faults.cut(), down),
-        # Some requests are under way, and the next ones are due as fast as the rate limit allows.
-        on_packets("late-requests", "140 users, packets take 300 ms; no packet arrives for 12 s, so that requests that timed out may arrive late", 12, lambda faults: faults.cut(), users=140, delay=0.3),
+        # Some requests are under way, and others wait until the network is back. What timed out must not arrive among them.
+        on_packets("late-requests", "75 users, and packets take 300 ms: no packet arrives, for 17 s", 17, lambda faults: faults.cut(), users=75, delay=0.3),
         on_packets("one-way", "what the API sends is lost", 120, lambda faults: faults.cut(API), down),
         on_packets("mtu", "packets of more than 1,000 bytes are lost, without an ICMP message", 180, lambda faults: faults.black_hole(1000), down),
         Scenario("resolver-dead", "the DNS server does not answer", 180, kill_resolver, revive_resolver, down),
