@@ -14,6 +14,9 @@
 //! ended more than a second before, and the window held all of them. It was full, and the last one would have waited.
 //! The rate may have been below the limit then, by `congestion`: so was the window's room, and it looked no less far back.
 //!
+//! So what has ended must not arrive later. A request that timed out may be in the kernel's buffers still: the transport limits how
+//! long data stays unacknowledged.
+//!
 //! A window has room for as many whole requests as the rate has. Below 1 a second it has room for one, and is longer
 //! instead.
 

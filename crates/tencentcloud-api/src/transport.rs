@@ -25,6 +25,11 @@ const IDLE: Duration = Duration::from_secs(20);
 /// The time for a connection. The client times the whole request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the peer's system may leave data unacknowledged. Without a limit the kernel would send a request again for minutes after
+/// its timeout, and it would arrive when the network is back, among requests that the caller takes to be the only ones.
+#[cfg(target_os = "linux")]
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The time for the certificate authorities, so that a request has some left.
 const AUTHORITIES_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -168,6 +173,8 @@ impl Clients {
                 .retry(reqwest::retry::never())
                 .referer(false)
                 .connector_layer(marks_a_new_connection);
+            #[cfg(target_os = "linux")]
+            let client = client.tcp_user_timeout(ACKNOWLEDGE_TIMEOUT);
             kind(client)
         };
         Ok(Self { pooled: builder().build()?, fresh: builder().pool_max_idle_per_host(0).build()? })
