@@ -30,20 +30,11 @@ struct Members {
 // === impl Members ===
 
 impl Members {
-    /// As cargo reads the manifests.
     fn read() -> Self {
-        let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
-            .current_dir(top())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let packages = metadata["packages"].as_array().unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let packages = packages();
         let names: BTreeSet<String> = packages.iter().map(|package| text(&package["name"])).collect();
         let mut members = Self { uses: Graph::new(), tests_with: Graph::new(), folders: BTreeMap::new() };
-        for package in packages {
+        for package in &packages {
             let name = text(&package["name"]);
             let depends = |for_tests: bool| {
                 let of = package["dependencies"].as_array().unwrap().iter();
@@ -57,6 +48,22 @@ impl Members {
         }
         members
     }
+}
+
+/// The members of the workspace, as cargo reads their manifests.
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(top())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 /// The first drawing below a heading: each crate or module with those that it depends on.
@@ -98,6 +105,32 @@ fn functions_from_a_uin_to_a_sample_exist() {
 #[test]
 fn the_drawing_of_the_crates_is_true() {
     assert_eq!(drawn("Crates"), Members::read().uses);
+}
+
+/// Each crate that a manifest names, by those whose program needs it: `tests` if that is none.
+#[test]
+fn every_dependency_has_its_reason() {
+    let packages = packages();
+    let names: BTreeSet<String> = packages.iter().map(|package| text(&package["name"])).collect();
+    let mut needed = Graph::new();
+    for package in &packages {
+        let member = text(&package["name"]).rsplit('-').next().unwrap().to_owned();
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let by = needed.entry(text(&dependency["name"])).or_default();
+            if dependency["kind"] != "dev" {
+                by.insert(member.clone());
+            }
+        }
+    }
+    needed.retain(|name, _| !names.contains(name));
+    for by in needed.values_mut().filter(|by| by.is_empty()) {
+        by.insert("tests".to_owned());
+    }
+
+    let rows = Page::read("docs/dependencies.md").table("Direct dependencies");
+    let by = |row: &Vec<String>| (row[0].clone(), row[1].split(", ").map(str::to_owned).collect());
+    assert_eq!(rows.iter().map(by).collect::<Graph>(), needed);
+    assert!(rows.iter().all(|row| !row[2].is_empty()), "{rows:?}");
 }
 
 /// The names that follow `crate::` in Rust code, in braces or not: of each path the first.
