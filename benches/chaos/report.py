@@ -37,7 +37,8 @@ Versions: {versions}.
 |---|---|--:|--:|--:|---|---|--:|---|
 {rows}
 
-- **Requests** and the **densest second** are those that reached the API, as it counts them. `rate_limit` allows 5.
+- **Requests** and the **densest second** are those that reached the API, as it counts them. `rate_limit` allows 5,
+  which the first sweep reaches, before the fault.
 - **Wrong values**: the exporter is scraped each second. For each user, the keys must be those that the API returned in the poll whose
   time is `user_last_success_timestamp_seconds`, and their ages must be right. Data that is older than two intervals and a timeout must
   have `user_up` at 0. At the end, all keys must be those of the API.
@@ -45,13 +46,15 @@ Versions: {versions}.
   `AccountDown` fires, Prometheus also has `PollFailing` and `InventoryStale`, which Alertmanager inhibits. Any other alert is an
   error.
 - **Recovery** is the time until every user has been polled successfully: since the end of the fault, or since its beginning where
-  only open connections or an old address are lost. It must be at most an interval, {interval} s.
+  only open connections or an old address are lost. It must be at most an interval, {interval} s; the exporter is scraped
+  each second.
 
 ## Found and corrected
 
-- The kernel sent requests again long after they had timed out. When the network was back, they arrived among newer ones: up to 8 in
-  a second with `rate_limit: 5`, in the scenario `late-requests`. On Linux, a connection is closed now when data stays unacknowledged
-  for 5 s. With a `poll.timeout` of less than 10 s, a request may still arrive up to 5 s after its timeout.
+- The kernel sent requests again long after they had timed out. When the network was back, they arrived among newer ones: 6 in a
+  second with `rate_limit: 5` in the scenario `late-requests`, and up to 8 with more users. Now, on Linux, a connection is closed when
+  its data stays unacknowledged for 5 s. With a `poll.timeout` of less than 10 s, a request may still arrive up to 5 s after its
+  timeout.
 
 ## Plots
 

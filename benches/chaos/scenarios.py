@@ -92,7 +92,7 @@ def all_of_them(long):
         on_packets("partition-2min", "no packet arrives, for 2 min", 120, lambda faults: faults.cut(), down),
         on_packets("partition-long", f"no packet arrives, for {minutes}", long, lambda faults: faults.cut(), down),
         # Some requests are under way, and others wait until the network is back. What timed out must not arrive among them.
-        on_packets("late-requests", "75 users, and packets take 300 ms: no packet arrives, for 17 s", 17, lambda faults: faults.cut(), users=75, delay=0.3),
+        on_packets("late-requests", "45 users, and packets take 300 ms: no packet arrives, for 17 s", 17, lambda faults: faults.cut(), users=45, delay=0.3),
         on_packets("one-way", "what the API sends is lost", 120, lambda faults: faults.cut(API), down),
         on_packets("mtu", "packets of more than 1,000 bytes are lost, without an ICMP message", 180, lambda faults: faults.black_hole(1000), down),
         Scenario("resolver-dead", "the DNS server does not answer", 180, kill_resolver, revive_resolver, down),
