@@ -3,7 +3,7 @@
 
     cargo build --release --locked
     cargo build --release --locked --package tencentcloud-simulator --example serve
-    python3 benches/chaos/chaos.py                        # all scenarios, in parallel: 25 minutes for the longest partition
+    python3 benches/chaos/chaos.py                        # all scenarios, in parallel: 15 minutes
     python3 benches/chaos/chaos.py loss-30 half-open      # these
 
 Needs root on Linux, for network namespaces and TUN devices, and in PATH: ip and tc (iproute2), nginx, openssl, prometheus and
@@ -120,7 +120,7 @@ def arguments(chosen):
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/tencentcloud-cam-exporter")
     parser.add_argument("--simulator", type=pathlib.Path, default=ROOT / "target/release/examples/serve")
     parser.add_argument("--parallel", type=int, default=20, help="scenarios at a time (default: 20)")
-    parser.add_argument("--long", type=float, default=1200, help="seconds of the longest partition (default: 1200)")
+    parser.add_argument("--long", type=float, default=600, help="seconds of the longest partition (default: 600)")
     parser.add_argument("--output", type=pathlib.Path, help="folder of chaos.md and its plots (default: docs, if all scenarios are played)")
     parser.add_argument("--keep", action="store_true", help="keep the logs, and print where they are")
     options = parser.parse_args(chosen)
