@@ -56,6 +56,12 @@ Versions: {versions}.
   its data stays unacknowledged for 5 s. With a `poll.timeout` of less than 10 s, a request may still arrive up to 5 s after its
   timeout.
 
+## Known
+
+- After a partition of 20 min (`--long 1200`), the last user was polled after 33 s, which is more than an interval. While connections
+  fail, each takes 5 s, and no more than `rate_limit` are tried at a time, so polls are late. The next slot of a user that was polled
+  late is up to one and a half intervals later.
+
 ## Plots
 
 The shaded part is the fault. Above, polls that succeed per second. Below, the age of the oldest answer in seconds. The bar at the top
