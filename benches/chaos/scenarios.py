@@ -13,7 +13,7 @@ class Scenario:
     # Each gets the world.
     begin: typing.Callable
     end: typing.Callable
-    # Those that are told, once, and are over afterwards.
+    # Alerts that are notified once, and are resolved afterwards.
     alerts: tuple = ()
     # There is a way to the API from the beginning on: only connections that were open are lost, or old addresses.
     heals_at_once: bool = False

@@ -199,7 +199,7 @@ def short(alert):
 
 
 def receiver(notifications):
-    """Notes when an alert is told to fire, and to be over. What still fires is repeated, and not noted again."""
+    """Notes when an alert is notified as firing or as resolved. Repeated notifications are not noted again."""
     latest = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
