@@ -12,14 +12,12 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often. It takes far less than a millisecond where little is free.
 const EVERY: Duration = Duration::from_secs(20);
 
-/// Returns what is free, again and again, for ever. What is large and rare need not wait for it: see [`trim`].
+/// Returns what is free, again and again, for ever.
 pub(crate) async fn keep_trimmed() {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        #[cfg(all(target_os = "linux", target_env = "gnu"))]
-        empty_thread_cache();
         trim();
     }
 }
@@ -38,11 +36,12 @@ fn empty_thread_cache() {
 /// Returns what is free.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "no crate has a safe wrapper for this call")]
-pub(crate) fn trim() {
+fn trim() {
+    empty_thread_cache();
     // SAFETY: it takes no pointer, and glibc locks its arenas itself.
     unsafe { libc::malloc_trim(0) };
 }
 
 /// Other allocators return memory by themselves, or have no such call.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(crate) fn trim() {}
+fn trim() {}
