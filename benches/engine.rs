@@ -4,6 +4,8 @@
 //! `cargo bench --bench engine` takes six minutes; `-- --quick`, one and a half. It asserts nothing about speed, but
 //! fails when a request was refused though nobody else asked, or when a second held more than 20.
 //! `-- --serve PORT MIN_MS MAX_MS` only serves the simulator, one way taking that long, for another client to be measured.
+//! For each line at standard input, it prints what arrived since the line before: requests answered, throttled and
+//! otherwise failed, and the densest second. `benches/peers/polling.py` measures other clients this way.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
@@ -13,7 +15,7 @@
 mod process;
 
 use std::{
-    fs,
+    fs, io,
     net::SocketAddr,
     ops::Range,
     process::{Command, ExitCode, Stdio},
@@ -102,6 +104,21 @@ async fn serve(port: u16, latency: Range<Duration>) {
     let credential = Population::demo_credential();
     let (id, key) = (credential.secret_id.expose_secret(), credential.secret_key.expose_secret());
     println!("{} {id} {key}, users from {} to {}", api.address, CALLER + 1, CALLER + USERS);
+    let mut start = Instant::now();
+    // Blocks only this thread: the simulator runs on the runtime's own.
+    for _ in io::stdin().lines().map_while(Result::ok) {
+        let end = Instant::now();
+        let arrivals = api.ours(start..end);
+        let failed = |arrival: &&Arrival| !matches!(arrival.outcome, Outcome::Answered | Outcome::TooFrequent);
+        println!(
+            "{} {} {} {}",
+            answered(&arrivals),
+            refused(&arrivals),
+            arrivals.iter().filter(failed).count(),
+            densest_second(&arrivals),
+        );
+        start = end;
+    }
     std::future::pending::<()>().await;
 }
 
