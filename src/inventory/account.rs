@@ -282,7 +282,7 @@ impl Account {
             let last_uses: BTreeMap<String, LastUse> =
                 labels.into_iter().zip(ids).filter_map(|(label, id)| Some((label, last_use(id)?))).collect();
             if let Some(user) = state.users.get_mut(&uin) {
-                change_keys(user, |key| key.last_use = last_uses.get(&key.label).copied().or(key.last_use));
+                change_keys(user, |key| key.last_use = last_uses.get(key.label.as_str()).copied().or(key.last_use));
             }
         });
     }
@@ -299,7 +299,7 @@ impl Account {
             if failure.reason == Reason::UserNotFound {
                 (failed.answered, failed.keys) = (failure.since.into(), None);
             }
-            failed.failure = Some(failure.after(user.failure.as_ref()));
+            failed.failure = Some(failure.after(user.failure.as_deref()).into());
             if failed != **user {
                 *user = failed.into();
             }
@@ -431,7 +431,7 @@ fn labelled_keys(user: &User, keys: &[AccessKey], id_label: IdLabel) -> Arc<[Key
         .zip(labels)
         .map(|(key, label)| {
             let last_use = last_uses.get(&(&*label, key.created)).copied();
-            Key { label, status: key.status, created: key.created, last_use }
+            Key { label: label.into(), status: key.status, created: key.created, last_use }
         })
         .collect();
     keys.sort_unstable_by(|one, other| one.label.cmp(&other.label));
@@ -483,7 +483,13 @@ mod tests {
     /// The API returned that the user does not exist.
     fn absent(s: i64) -> User {
         let failure = failure(Reason::UserNotFound, None, s);
-        User { up: Some(false), answered: second(s).into(), keys: None, failure: Some(failure), ..User::default() }
+        User {
+            up: Some(false),
+            answered: second(s).into(),
+            keys: None,
+            failure: Some(failure.into()),
+            ..User::default()
+        }
     }
 
     #[test]
@@ -492,7 +498,7 @@ mod tests {
         assert_eq!(*account.users()[&uin], User::default());
         account.failed(uin, failure(Reason::Timeout, None, 0));
         let failure = failure(Reason::Timeout, None, 0);
-        assert_eq!(*account.users()[&uin], User { up: Some(false), failure: Some(failure), ..User::default() });
+        assert_eq!(*account.users()[&uin], User { up: Some(false), failure: Some(failure.into()), ..User::default() });
         account.listed(uin, &[], second(1));
         assert_eq!(*account.users()[&uin], answered(1));
     }
@@ -505,10 +511,10 @@ mod tests {
         let good = User::clone(&account.users()[&uin]);
         assert_eq!(good.keys.as_ref().unwrap().len(), 2);
         account.failed(uin, failure(Reason::Denied, Some("UnauthorizedOperation"), 3));
-        let denied = Some(failure(Reason::Denied, Some("UnauthorizedOperation"), 3));
+        let denied = Some(failure(Reason::Denied, Some("UnauthorizedOperation"), 3).into());
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: denied, ..good.clone() });
         account.failed(uin, failure(Reason::Timeout, None, 4));
-        let timeout = Some(failure(Reason::Timeout, None, 3));
+        let timeout = Some(failure(Reason::Timeout, None, 3).into());
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: timeout, ..good });
     }
 

@@ -503,7 +503,7 @@ mod tests {
     #[test]
     fn a_user_who_does_not_exist_is_known_after_a_restart_as_well() {
         let epoch = Timestamp::UNIX_EPOCH;
-        let failure = |reason: Reason| Some(Failure::new(reason, None, &reason.label(), epoch));
+        let failure = |reason: Reason| Some(Failure::new(reason, None, &reason.label(), epoch).into());
         let missing = User { up: Some(false), answered: epoch.into(), ..User::default() };
         let listed = User { keys: Some([].into()), ..missing.clone() };
         for (user, state) in [

@@ -260,7 +260,7 @@ mod tests {
             for number in numbers {
                 self.coverage.look(now, LONGEST);
                 self.coverage.polled(uin(*number), end, &self.users, now);
-                Arc::make_mut(self.users.get_mut(&uin(*number)).unwrap()).failure = Some(failure());
+                Arc::make_mut(self.users.get_mut(&uin(*number)).unwrap()).failure = Some(failure().into());
             }
             self
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 use tencentcloud_api::{KeyStatus, LastUse};
 
@@ -18,7 +19,7 @@ pub struct User {
     /// While answers have the same keys, this stays the same allocation, so a reader can compare pointers.
     pub keys: Option<Arc<[Key]>>,
     /// Why the last poll brought no keys, where it did not. Not kept over a restart.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// What the account calls the user, where that is known.
     pub name: Option<Arc<str>>,
     /// Whether the user may log in to the console, where that is known.
@@ -30,8 +31,9 @@ pub struct User {
 /// An access key as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The label `access_key_id`; no two keys of a user share one.
-    pub label: String,
+    /// The label `access_key_id`; no two keys of a user share one. Up to 24 bytes are held without an allocation, and most
+    /// have 16.
+    pub label: CompactString,
     /// The last answered status.
     pub status: KeyStatus,
     /// When the key was made.

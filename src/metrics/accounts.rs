@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use exporter_toolkit::exposition::{Family, Kind};
 use jiff::{SignedDuration, Timestamp};
 use tencentcloud_api::KeyStatus;
 use tokio::time::Instant;
 
-use super::family::{Family, Kind};
 use crate::inventory::{
     Account, AccountSettings, Listing, ListingState, Listings, Progress, Snapshot,
     assessment::{Assessment, KeyCounts, Moment},
@@ -274,6 +274,10 @@ impl View {
             assessment: account.assess(users, moment),
             progress,
         }
+    }
+
+    pub(super) fn assessment(&self) -> &Assessment {
+        &self.assessment
     }
 
     pub(super) fn labelled(&self) -> Labelled {

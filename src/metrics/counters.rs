@@ -5,13 +5,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use exporter_toolkit::exposition::{Family, Kind};
 use parking_lot::Mutex;
 use tencentcloud_api::{
     Action, Code, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListAccounts,
     ListUsers, Reason,
 };
-
-use super::family::{Family, Kind};
 
 /// The names of all actions that are requested: the values of the label `action`.
 pub const ACTIONS: [&str; 6] = [

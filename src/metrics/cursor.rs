@@ -2,13 +2,14 @@
 
 use std::vec;
 
-use exporter_toolkit::{Format, Pieces};
+use exporter_toolkit::{
+    Format, Pieces,
+    exposition::{protobuf, text},
+};
 
 use super::{
     families::Wanted,
-    protobuf,
     snapshot::{Place, Snapshot, Source},
-    text,
 };
 
 /// A snapshot, and how far it has been written.

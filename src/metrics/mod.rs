@@ -4,20 +4,16 @@
 //!
 //! - `users`, `accounts` and `counters` define the families and their samples, each once; [`Own`] has those of the process.
 //! - `snapshot` is what a scrape shows: everything at one moment.
-//! - `cursor` writes a snapshot piece by piece, in one of the formats: `text`, `openmetrics`, `protobuf`.
+//! - `cursor` writes a snapshot piece by piece, in one of the formats of [`exporter_toolkit::exposition`].
 
 mod accounts;
 mod counters;
 mod cursor;
 mod families;
-mod family;
-mod openmetrics;
 mod own;
-mod protobuf;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod text;
 mod users;
 
 use std::{fmt, sync::Arc};

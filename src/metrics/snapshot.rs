@@ -5,17 +5,15 @@
 
 use std::array;
 
+use exporter_toolkit::exposition::{Family, Labels, encode};
 use jiff::Timestamp;
-use prometheus::{TextEncoder, proto::MetricFamily};
+use prometheus::proto::MetricFamily;
 
 use super::{
     Format,
     accounts::{self, Labelled, LabelledFamily, View},
     counters::{CounterFamily, Counts},
-    family::Family,
-    openmetrics,
     own::Own,
-    protobuf,
     users::UserFamily,
 };
 use crate::inventory::{AccountName, AccountSettings, Inventory, Snapshot as UsersSnapshot, assessment::Moment};
@@ -39,6 +37,8 @@ struct AccountSnapshot {
     /// The time by the account's clock.
     now: Timestamp,
     users: UsersSnapshot,
+    /// By the number of the family of users.
+    may_have_samples: [bool; UserFamily::ALL.len()],
     /// By the family's number; not a number where nothing is known.
     values: [f64; accounts::FAMILIES.len()],
     labelled: Labelled,
@@ -60,14 +60,6 @@ pub(super) struct Place {
     user: usize,
 }
 
-/// The labels of a sample.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Labels<'a> {
-    /// Those whose values need no escaping: a name of an account is letters, digits, `_` and `-`, a UIN is digits.
-    pub(super) plain: &'a [(&'static str, &'a str)],
-    pub(super) further: &'a [(&'static str, &'a str)],
-}
-
 // === impl Snapshot ===
 
 impl Snapshot {
@@ -81,6 +73,7 @@ impl Snapshot {
                 name: account.name().clone(),
                 settings: account.settings(),
                 now: account.correct(local),
+                may_have_samples: UserFamily::ALL.map(|family| family.may_have_samples(view.assessment())),
                 users,
                 values: array::from_fn(|family| (accounts::FAMILIES[family].value)(&view).unwrap_or(f64::NAN)),
                 labelled: view.labelled(),
@@ -100,29 +93,21 @@ impl Snapshot {
         gathered: &[MetricFamily],
         format: Format,
     ) -> prometheus::Result<Self> {
-        let mut rest = vec![];
-        match format {
-            Format::Text => {
-                let mut text = String::new();
-                TextEncoder::new().encode_utf8(gathered, &mut text)?;
-                rest = text.into_bytes();
-            }
-            Format::OpenMetrics => openmetrics::encode(gathered, &mut rest),
-            Format::Protobuf => gathered.iter().for_each(|family| protobuf::gathered(&mut rest, family)),
-        }
-        rest.shrink_to_fit();
+        let rest = encode(gathered, format)?;
         Ok(Self { counts: own.counts(), rest, ..Self::of_inventory(inventory, local) })
     }
 
     /// Hands out some samples of `source`, those at `place`, which moves on: all of them have the same plain labels. Returns
-    /// whether there may be more.
+    /// whether there may be more. A name of an account is letters, digits, `_` and `-`, a UIN is digits: they need no escaping.
     pub(super) fn samples(&self, source: Source, place: &mut Place, mut take: impl FnMut(Labels<'_>, f64)) -> bool {
         let at = *place;
         *place = Place { account: at.account + 1, user: 0 };
         match source {
             Source::Users(family) => {
                 let Some(account) = self.accounts.get(at.account) else { return false };
-                if let Some((uin, user)) = account.users.get(at.user) {
+                if let Some((uin, user)) =
+                    account.users.get(at.user).filter(|_| account.may_have_samples[family as usize])
+                {
                     let mut digits = itoa::Buffer::new();
                     let plain = &[("account", account.name.as_str()), ("uin", digits.format(uin.get()))];
                     #[expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52")]
@@ -176,13 +161,5 @@ impl Source {
             Self::LabelledAccounts(family) => family.family(),
             Self::Counters(family) => family.family(),
         }
-    }
-}
-
-// === impl Labels ===
-
-impl<'a> Labels<'a> {
-    pub(super) fn iter(self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        self.plain.iter().chain(self.further).copied()
     }
 }

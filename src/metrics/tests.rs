@@ -175,6 +175,28 @@ async fn every_kind_of_series_is_written_as_the_golden_files_have_it() {
     }
 }
 
+/// Families that no user of an account has are left out by what is counted of the account.
+#[tokio::test(start_paused = true)]
+async fn a_user_alone_has_the_series_that_it_has_among_others() {
+    let series_of = |world: &World, number: u64| {
+        let label = format!(",uin=\"{}\"", uin(number));
+        world.text(Format::Text).lines().filter(|line| line.contains(&label)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for number in [0, 1, 2, 3, 4, 5, 7, 8] {
+        let world = world_of_everything();
+        let (among_others, [prod, _]) = (series_of(&world, number), &world.accounts);
+        let user = Arc::clone(&prod.users()[&uin(number)]);
+        let found = user
+            .name
+            .as_ref()
+            .map(|name| (uin(number), FoundUser { name: Arc::clone(name), console_login: user.console_login }));
+        prod.set_users(&if found.is_none() { [uin(number)].into() } else { BTreeSet::new() });
+        prod.set_found(found.into_iter().collect());
+        assert_eq!(prod.users().len(), 1);
+        assert_eq!(series_of(&world, number), among_others);
+    }
+}
+
 #[test]
 fn lengths_in_protobuf_add_up() {
     let world = world_of_everything();

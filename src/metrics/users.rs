@@ -1,12 +1,12 @@
 //! What is exposed of a user: the families, and the samples that the user has in each.
 
+use exporter_toolkit::exposition::{Family, Kind};
 use jiff::Timestamp;
 use tencentcloud_api::{KeyStatus, LastUse};
 
-use super::family::{Family, Kind};
 use crate::inventory::{
     AccountSettings, Key, Policy, User,
-    assessment::{Finding, UserState},
+    assessment::{Assessment, Finding, UserState},
 };
 
 /// The label that tells a user's keys apart.
@@ -147,6 +147,28 @@ impl UserFamily {
                 help: "Unix time of the last successful poll of the user.",
                 kind: Kind::Gauge,
             },
+        }
+    }
+
+    /// Whether any user of the account has a sample, as far as its assessment can tell: most accounts have users without the
+    /// exceptional, and looking at each of them for nothing takes time.
+    pub(super) fn may_have_samples(self, account: &Assessment) -> bool {
+        let (users, keys) = (account.users, account.keys);
+        match self {
+            Self::KeyLastUsed | Self::KeyNeverUsed | Self::KeyAutoDisable => keys.last_use_unknown < keys.total,
+            Self::KeyFinding => Finding::ALL.into_iter().any(|finding| keys.with(finding) > 0),
+            Self::Finding => users.at_limit + users.over_limit + users.console_login > 0,
+            Self::Missing => users.missing > 0,
+            Self::FailingSince => users.failing + users.missing > 0,
+            Self::AccessKeys
+            | Self::KeyCreated
+            | Self::KeyAge
+            | Self::KeyStatus
+            | Self::Exempt
+            | Self::ConsoleLogin
+            | Self::Info
+            | Self::Up
+            | Self::LastSuccess => true,
         }
     }
 

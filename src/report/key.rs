@@ -75,7 +75,7 @@ impl KeyReport {
             user_name: user.name.as_deref().map(str::to_owned),
             last_used: key.last_use,
             idle: key.idle(now),
-            label: key.label.clone(),
+            label: key.label.to_string(),
             status: key.status,
             created: key.created,
             age: key.age(now),

@@ -191,7 +191,7 @@ mod tests {
 
     fn state(label: &str) -> State {
         let key =
-            Key { label: label.to_owned(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH, last_use: None };
+            Key { label: label.into(), status: KeyStatus::Active, created: Timestamp::UNIX_EPOCH, last_use: None };
         let user = User {
             up: Some(true),
             answered: Timestamp::UNIX_EPOCH.into(),

@@ -384,7 +384,7 @@ impl<'a> KeyRow<'a> {
             Some(LastUseRow::Never) => Some(LastUse::Never),
             Some(LastUseRow::At(second)) => Some(LastUse::At(time(second)?)),
         };
-        Ok(Key { label: self.label.into_owned(), status: self.status, created: time(self.created)?, last_use })
+        Ok(Key { label: self.label.into(), status: self.status, created: time(self.created)?, last_use })
     }
 }
 
@@ -432,7 +432,7 @@ mod tests {
     #[test]
     fn the_bytes_are_those_of_version_5() {
         let key = |label: &str, status, last_use| Key {
-            label: label.to_owned(),
+            label: label.into(),
             status,
             created: Timestamp::UNIX_EPOCH,
             last_use,
@@ -452,7 +452,7 @@ mod tests {
             ..User::default()
         };
         let failure = Failure::new(Reason::Timeout, None, &"timeout", Timestamp::UNIX_EPOCH);
-        let failed = User { up: Some(false), failure: Some(failure), ..User::default() };
+        let failed = User { up: Some(false), failure: Some(failure.into()), ..User::default() };
         let mut state = State::default();
         for (number, id_label, user) in [(100_013_065_917, IdLabel::Masked, listed), (7, IdLabel::Hashed, failed)] {
             let uin = Uin::try_from(number).unwrap();

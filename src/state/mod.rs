@@ -173,6 +173,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use compact_str::CompactString;
     use jiff::Timestamp;
     use proptest::{
         collection::{btree_map, vec},
@@ -218,7 +219,7 @@ mod tests {
 
     /// Every label is one of at most 50 characters, whatever they are, and so of at most 200 bytes.
     fn users() -> impl Strategy<Value = Users> {
-        let labels = vec(any::<char>(), 1..=50).prop_map(String::from_iter);
+        let labels = vec(any::<char>(), 1..=50).prop_map(CompactString::from_iter);
         let last_use = option::of(prop_oneof![Just(LastUse::Never), times().prop_map(LastUse::At)]);
         let keys = btree_map(labels, (select(&KeyStatus::ALL), times(), last_use), 0..4).prop_map(|keys| {
             let key = |(label, (status, created, last_use))| Key { label, status, created, last_use };

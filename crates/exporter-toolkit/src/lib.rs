@@ -48,6 +48,7 @@
 //!
 //! - An [`Exporter`] hands over its exposition as [`Pieces`], in the negotiated [`Format`]. [`Routes`] answer with it, and
 //!   [`serve`] serves them on a listener, which a [`ListenAddress`] binds.
+//! - [`exposition`] writes families of metrics in each format.
 //! - A [`Guard`] follows a web configuration file: TLS, users and more.
 //! - An [`Observer`] counts what is refused.
 //! - [`files`] and [`yaml`] read files that others may be writing, and configurations, for an exporter's own as well.
@@ -58,6 +59,7 @@ mod address;
 mod body;
 mod connections;
 mod exporter;
+pub mod exposition;
 pub mod files;
 mod format;
 mod handler;

@@ -218,7 +218,7 @@ impl Report {
 
 impl CauseReport {
     fn add(causes: &mut HashMap<Cause, Self>, user: &User, now: Timestamp) {
-        let failure = user.failure.as_ref();
+        let failure = user.failure.as_deref();
         let cause = failure.map_or(Cause::BeforeRestart, Cause::of);
         let report = causes.entry(cause).or_insert(Self { cause, users: 0, since: None, error: None });
         report.users += 1;

@@ -89,7 +89,7 @@ impl UserRow {
             limit: user.policy(settings).limit,
             console_login: user.console_login,
             exemptions: user.policy(settings).exemptions.clone(),
-            failure: user.failure.clone(),
+            failure: user.failure.as_deref().cloned(),
             answered: user.answered.get(),
             now,
         }
@@ -201,7 +201,7 @@ impl KeyRow {
             account: account.name().clone(),
             uin,
             name: user.name.clone(),
-            label: key.label.clone(),
+            label: key.label.to_string(),
             status: key.status,
             age: key.age(now),
             findings: verdict.findings,

@@ -8,7 +8,7 @@ fn now() -> Timestamp {
 }
 
 fn key(label: &str, days: i32, status: KeyStatus, last_use: Option<LastUse>) -> Key {
-    Key { label: label.to_owned(), status, created: now() - DAY * days, last_use }
+    Key { label: label.into(), status, created: now() - DAY * days, last_use }
 }
 
 fn user(keys: &[Key]) -> User {

@@ -6,14 +6,11 @@ use std::{io::Write, ops::Range};
 
 use memchr::memchr3;
 
-use super::{
-    Format,
-    family::{Family, Kind},
-    snapshot::Labels,
-};
+use super::{Family, Kind, Labels};
+use crate::Format;
 
 /// Appends the lines that begin a family.
-pub(super) fn head(out: &mut Vec<u8>, format: Format, family: &Family) {
+pub fn head(out: &mut Vec<u8>, format: Format, family: &Family) {
     let kind = match family.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
@@ -27,9 +24,9 @@ pub(super) fn head(out: &mut Vec<u8>, format: Format, family: &Family) {
     let _ = write!(out, "# HELP {name} {}\n# TYPE {name} {kind}\n", family.help);
 }
 
-/// Appends a sample. The family and the plain labels are copied from `prefix`, where a sample with the same has been
-/// written before.
-pub(super) fn sample(out: &mut Vec<u8>, prefix: &mut Range<usize>, name: &str, labels: Labels<'_>, value: f64) {
+/// Appends a sample of the family `name`. `prefix` is where in `out` the last sample has the family and the plain labels: if it
+/// is not empty, they are copied from there. Samples that share them come in a row, which begins with an empty `prefix`.
+pub fn sample(out: &mut Vec<u8>, prefix: &mut Range<usize>, name: &str, labels: Labels<'_>, value: f64) {
     let mut separator = b'{';
     if prefix.start == prefix.end {
         prefix.start = out.len();

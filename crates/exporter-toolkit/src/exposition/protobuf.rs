@@ -4,10 +4,7 @@
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use super::{
-    family::{Family, Kind},
-    snapshot::Labels,
-};
+use super::{Family, Kind, Labels};
 
 /// The wire's kinds of values.
 const VARINT: u64 = 0;
@@ -18,7 +15,7 @@ const LENGTH_DELIMITED: u64 = 2;
 const VALUE_LENGTH: usize = 9;
 
 /// Appends what begins a family whose samples take `samples` bytes.
-pub(super) fn head(out: &mut Vec<u8>, family: &Family, samples: usize) {
+pub fn head(out: &mut Vec<u8>, family: &Family, samples: usize) {
     let kind = match family.kind {
         Kind::Counter => MetricType::COUNTER,
         Kind::Gauge => MetricType::GAUGE,
@@ -27,12 +24,13 @@ pub(super) fn head(out: &mut Vec<u8>, family: &Family, samples: usize) {
 }
 
 /// How many bytes [`sample`] appends.
-pub(super) fn sample_length(labels: Labels<'_>) -> usize {
+#[must_use]
+pub fn sample_length(labels: Labels<'_>) -> usize {
     field_length(metric_length(labels))
 }
 
 /// Appends a sample of a counter or a gauge.
-pub(super) fn sample(out: &mut Vec<u8>, kind: Kind, labels: Labels<'_>, value: f64) {
+pub fn sample(out: &mut Vec<u8>, kind: Kind, labels: Labels<'_>, value: f64) {
     begin_field(out, 4, metric_length(labels));
     for (name, value) in labels.iter() {
         label(out, name, value);
