@@ -57,6 +57,8 @@ pub(super) struct Admitted {
     permit: Option<Permit>,
     /// Whether the API throttled the request.
     pub(super) throttled: bool,
+    /// Whether the request may still arrive though it has ended: it timed out, or was given up.
+    pub(super) lost: bool,
 }
 
 /// A request that waits.
@@ -90,7 +92,13 @@ impl Admission {
             let admitted = self.state.lock().try_admit(class);
             match admitted {
                 Ok(permit) => {
-                    return Admitted { admission: Arc::clone(self), class, permit: Some(permit), throttled: false };
+                    return Admitted {
+                        admission: Arc::clone(self),
+                        class,
+                        permit: Some(permit),
+                        throttled: false,
+                        lost: false,
+                    };
                 }
                 Err(retry_at) => tokio::select! {
                     () = changed => {}
@@ -145,7 +153,11 @@ impl Drop for Admitted {
         let Some(permit) = self.permit.take() else { return };
         let mut state = self.admission.state.lock();
         state.in_flight -= 1;
-        state.budget.give_back(permit);
+        if self.lost {
+            state.budget.lose(permit);
+        } else {
+            state.budget.give_back(permit);
+        }
         if self.throttled {
             state.budget.throttled();
         }

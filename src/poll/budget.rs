@@ -14,8 +14,8 @@
 //! ended more than a second before, and the window held all of them. It was full, and the last one would have waited.
 //! The rate may have been below the limit then, by `congestion`: so was the window's room, and it looked no less far back.
 //!
-//! So what has ended must not arrive later. A request that timed out may be in the kernel's buffers still: the transport limits how
-//! long data stays unacknowledged.
+//! So what has ended must not arrive later. A request that timed out may be in the kernel's buffers still: it is lost, and ends for the
+//! window only when it cannot arrive any more.
 //!
 //! A window has room for as many whole requests as the rate has. Below 1 a second it has room for one, and is longer
 //! instead.
@@ -28,6 +28,7 @@ use governor::{
     middleware::NoOpMiddleware,
     state::{InMemoryState, NotKeyed},
 };
+use tencentcloud_api::MAX_TRANSIT;
 use tokio::time::Instant;
 
 use super::{
@@ -59,7 +60,7 @@ pub struct Budget {
     /// There is no permit before.
     resumes: Instant,
     under_way: usize,
-    /// When each of the latest requests ended, in order; as many as any window holds.
+    /// When each of the latest requests ended, in order; as many as any window holds. One that is lost may end in the future.
     ended: VecDeque<Instant>,
     /// The one that ended last.
     last: Option<Sent>,
@@ -139,13 +140,23 @@ impl Budget {
     }
 
     /// The request of `permit` has ended, now.
-    #[expect(clippy::needless_pass_by_value, reason = "a permit handed back is gone")]
     pub fn give_back(&mut self, permit: Permit) {
+        self.end(permit, Instant::now());
+    }
+
+    /// The request of `permit` timed out or was given up: it may still arrive.
+    pub fn lose(&mut self, permit: Permit) {
+        let arrived = permit.0.at + MAX_TRANSIT;
+        self.end(permit, arrived.max(Instant::now()));
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a permit handed back is gone")]
+    fn end(&mut self, permit: Permit, at: Instant) {
         self.under_way -= 1;
         if self.ended.len() == MOST {
             self.ended.pop_front();
         }
-        self.ended.push_back(Instant::now());
+        self.ended.insert(self.ended.partition_point(|ended| *ended <= at), at);
         self.last = Some(permit.0);
     }
 
@@ -213,7 +224,7 @@ mod tests {
     struct Trip {
         /// Milliseconds until it arrives.
         there: u64,
-        /// Milliseconds from then until it ends.
+        /// Milliseconds from then until it ends; of one that is lost, from when it was sent.
         back: u64,
         then: Then,
     }
@@ -221,6 +232,7 @@ mod tests {
     #[derive(Clone, Copy, Debug)]
     enum Then {
         Nothing,
+        Lost,
         Refused,
         Limit(Rate),
     }
@@ -251,9 +263,12 @@ mod tests {
                     () = sleep_until(wake) => None,
                 };
                 let Some((permit, then)) = ended else { continue };
-                budget.give_back(permit);
                 match then {
-                    Then::Nothing => {}
+                    Then::Lost => budget.lose(permit),
+                    Then::Nothing | Then::Refused | Then::Limit(_) => budget.give_back(permit),
+                }
+                match then {
+                    Then::Nothing | Then::Lost => {}
                     Then::Refused => budget.throttled(),
                     Then::Limit(other) => {
                         limit = other;
@@ -262,9 +277,13 @@ mod tests {
                 }
                 assert!(budget.rate() <= limit.get());
             };
-            let at = Instant::now() + Duration::from_millis(trip.there);
-            arrived.push(Arrived { at, limit: limit.get() });
-            let (ends, then) = (at + Duration::from_millis(trip.back), trip.then);
+            let (there, back) = (Duration::from_millis(trip.there), Duration::from_millis(trip.back));
+            let (there, ends) = match trip.then {
+                Then::Lost => (there * 25, back),
+                Then::Nothing | Then::Refused | Then::Limit(_) => (there, there + back),
+            };
+            arrived.push(Arrived { at: Instant::now() + there, limit: limit.get() });
+            let (ends, then) = (Instant::now() + ends, trip.then);
             under_way.spawn(async move {
                 sleep_until(ends).await;
                 (permit, then)
@@ -293,6 +312,7 @@ mod tests {
     fn trips() -> impl Strategy<Value = Vec<Trip>> {
         let then = prop_oneof![
             60 => Just(Then::Nothing),
+            3 => Just(Then::Lost),
             1 => Just(Then::Refused),
             1 => limits().prop_map(Then::Limit),
         ];

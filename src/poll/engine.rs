@@ -122,9 +122,11 @@ impl Engine {
             self.report_credential(problem);
 
             let signed_at = self.time.lock().signing(self.now());
+            admitted.lost = true;
             let sent = Instant::now();
             let outcome = client.call(&credential, &action(&credential), connection, signed_at).await;
             metrics.request(sent.elapsed());
+            admitted.lost = matches!(outcome, Err(ApiError::Timeout(_)));
             admitted.throttled = outcome.as_ref().is_err_and(|error| error.reason() == Reason::Throttled);
             let class = admitted.class;
             drop(admitted);

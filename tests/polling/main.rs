@@ -9,6 +9,7 @@ mod discovery;
 mod documented_example;
 mod findings;
 mod harness;
+mod late_requests;
 mod month;
 mod one_look;
 mod organization;

@@ -60,5 +60,5 @@ pub use proxy::{Proxies, WrongVariable};
 pub use raw_action::{NotAnAction, RawAction};
 pub use reason::Reason;
 pub use region::{NotARegion, Region};
-pub use transport::{Connection, HttpTransport, Transport};
+pub use transport::{Connection, HttpTransport, MAX_TRANSIT, Transport};
 pub use uin::{NotAUin, Uin};

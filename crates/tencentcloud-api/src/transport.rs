@@ -27,8 +27,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the peer's system may leave data unacknowledged. Without a limit the kernel would send a request again for minutes after
 /// its timeout, and it would arrive when the network is back, among requests that the caller takes to be the only ones.
-#[cfg(target_os = "linux")]
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long after it was sent a request may arrive, even if it was given up earlier: a connection takes up to 5 s, and then, on
+/// Linux, data may stay unacknowledged for 5 s.
+pub const MAX_TRANSIT: Duration = CONNECT_TIMEOUT.saturating_add(ACKNOWLEDGE_TIMEOUT);
 
 /// The time for the certificate authorities, so that a request has some left.
 const AUTHORITIES_TIMEOUT: Duration = Duration::from_secs(3);
