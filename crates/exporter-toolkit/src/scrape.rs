@@ -29,9 +29,12 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff];
 /// An empty block that is the last one.
 const END: [u8; 2] = [3, 0];
 
-/// How much is written at once: what a compressor sees of its text, and what is sent of a body that is not compressed. The first
-/// piece may be the whole body. Of smaller pieces, the system would wake the reader more often.
+/// How much is written at once: what a compressor sees of its text, and the first piece, which may be the whole body.
 pub const PIECE: usize = 64 << 10;
+
+/// The other pieces of a body that is not compressed. The connection holds two of them for a slow reader: larger ones take 8 % less
+/// CPU, and more memory than that is worth.
+const PLAIN_PIECE: usize = 16 << 10;
 
 /// How much text is written before other tasks have their turn: less than a millisecond's worth, compressed.
 const TURN: usize = 4 * PIECE;
@@ -102,13 +105,13 @@ impl Scrape {
     pub fn new(pieces: Box<dyn Pieces>, compressor: Option<Compressor>) -> Result<Self, NotCompressed> {
         let gzip = compressor.map(|compressor| Gzip { compressor, crc: Crc::new() });
         let mut scrape = Self { ready: None, rest: Some(Rest { pieces, gzip, written: 0 }) };
-        scrape.ready = scrape.next()?;
+        scrape.ready = scrape.next(PIECE)?;
         Ok(scrape)
     }
 
-    fn next(&mut self) -> Result<Option<Bytes>, NotCompressed> {
+    fn next(&mut self, plain_piece: usize) -> Result<Option<Bytes>, NotCompressed> {
         let Some(rest) = &mut self.rest else { return Ok(None) };
-        let (piece, more) = rest.piece()?;
+        let (piece, more) = rest.piece(plain_piece)?;
         if !more {
             self.rest = None;
         }
@@ -131,7 +134,7 @@ impl Body for Scrape {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(self.next().map(|piece| piece.map(Frame::data)).transpose())
+        Poll::Ready(self.next(PLAIN_PIECE).map(|piece| piece.map(Frame::data)).transpose())
     }
 
     fn is_end_stream(&self) -> bool {
@@ -154,10 +157,10 @@ impl fmt::Debug for Rest {
 
 impl Rest {
     /// The next piece, and whether there are more.
-    fn piece(&mut self) -> Result<(Bytes, bool), NotCompressed> {
+    fn piece(&mut self, plain_piece: usize) -> Result<(Bytes, bool), NotCompressed> {
         let Some(gzip) = &mut self.gzip else {
-            let mut text = Vec::with_capacity(PIECE + PIECE / 16);
-            let more = self.pieces.fill(&mut text, PIECE);
+            let mut text = Vec::with_capacity(plain_piece + plain_piece / 16);
+            let more = self.pieces.fill(&mut text, plain_piece);
             self.written += text.len();
             text.shrink_to_fit();
             return Ok((text.into(), more));
