@@ -254,7 +254,7 @@ impl Model {
             Step::Restore(byte, up, answered, restored) => {
                 let restored = restored.map(|restored| keys(&restored));
                 let key = |(id, key): (&u8, &ModelKey)| Key {
-                    label: label(self.id_label, *id),
+                    label: label(self.id_label, *id).into(),
                     status: key.status,
                     created: second(key.created),
                     last_use: key.last_use,
