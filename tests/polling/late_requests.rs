@@ -2,7 +2,10 @@
 //! together with newer ones, and still no second holds more than the rate limit.
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
