@@ -120,7 +120,7 @@ pub struct App {
     supervisor: Supervisor,
     inventory: Arc<Inventory>,
     state_file: watch::Sender<Option<PathBuf>>,
-    changes: mpsc::Receiver<UinsFileChange>,
+    uins_file_changes: mpsc::Receiver<UinsFileChange>,
     members_changed: Arc<Notify>,
     routes: Arc<Routes>,
     max_requests: usize,
@@ -193,7 +193,7 @@ impl App {
         let exporter = CamExporter::new(metrics, Arc::clone(&inventory), Arc::clone(&readiness), status);
         let lifecycle = options.lifecycle.then(|| reloader.clone());
         let routes = Arc::new(Routes::new(exporter, options.telemetry_path, lifecycle));
-        let (changes_sender, changes) = mpsc::channel(MAX_PENDING_CHANGES);
+        let (changes_sender, uins_file_changes) = mpsc::channel(MAX_PENDING_CHANGES);
         let members_changed = Arc::new(Notify::new());
         let supervisor = Supervisor::new(
             dependencies,
@@ -215,7 +215,7 @@ impl App {
             supervisor,
             inventory,
             state_file,
-            changes,
+            uins_file_changes,
             members_changed,
             routes,
             max_requests,
@@ -272,7 +272,7 @@ impl App {
             tokio::select! {
                 () = shutdown.cancelled() => break Ok(()),
                 error = tasks.first_unexpected_end() => break Err(error),
-                Some(changes) = self.changes.recv() => self.supervisor.apply_uins_file(changes),
+                Some(change) = self.uins_file_changes.recv() => self.supervisor.apply_uins_file(change),
                 () = self.members_changed.notified() => self.supervisor.sync_members(&mut tasks),
                 Some(asked) = self.reloads.next() => {
                     // A file may hang; the exporter stops all the same.
@@ -399,7 +399,7 @@ impl App {
     }
 }
 
-/// Reloads when configuration file changed, reloading, and reports when it is lost.
+/// Reloads when a file of the configuration has changed, and reports when one is missing or unreadable.
 async fn watch_config(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own>, reloader: Reloader) {
     let mut ticks = interval(CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -41,7 +41,7 @@ pub(super) struct Supervisor {
     own: Arc<Own>,
     readiness: Arc<Readiness>,
     stopping: CancellationToken,
-    changes: mpsc::Sender<UinsFileChange>,
+    uins_file_changes: mpsc::Sender<UinsFileChange>,
     /// Signals that an organization's members have changed.
     members_changed: Arc<Notify>,
     /// The configured accounts, in their order.
@@ -70,6 +70,7 @@ struct PollerHandle {
     /// Who it is polled as.
     credentials: Arc<Source>,
     plans: watch::Sender<Arc<Plan>>,
+    users_changed: Arc<Notify>,
     stop: CancellationToken,
     task: Id,
 }
@@ -83,7 +84,7 @@ impl Supervisor {
         own: Arc<Own>,
         readiness: Arc<Readiness>,
         stopping: CancellationToken,
-        changes: mpsc::Sender<UinsFileChange>,
+        uins_file_changes: mpsc::Sender<UinsFileChange>,
         members_changed: Arc<Notify>,
     ) -> Self {
         let (order, credentials, accounts) = (vec![], CredentialCache::default(), BTreeMap::new());
@@ -93,7 +94,7 @@ impl Supervisor {
             own,
             readiness,
             stopping,
-            changes,
+            uins_file_changes,
             members_changed,
             order,
             credentials,
@@ -205,13 +206,13 @@ impl Supervisor {
         self.accounts = accounts;
     }
 
-    /// A file has come to list other users, or has become unusable.
+    /// A file lists other users, or has become invalid. The poller keeps its plan: users that failed permanently wait on.
     pub(super) fn apply_uins_file(&mut self, UinsFileChange { account, listing }: UinsFileChange) {
-        let Some(mut entry) = self.accounts.remove(&account) else { return };
-        entry.listed(listing, self.dependencies.clock.now());
-        entry.account.set_users(&entry.users());
-        entry.poller = entry.poller.take().map(|poller| self.update(&entry, poller));
-        self.accounts.insert(account, entry);
+        let Some(entry) = self.accounts.get_mut(&account) else { return };
+        entry.file_read(listing, self.dependencies.clock.now());
+        if let Some(poller) = &entry.poller {
+            poller.users_changed.notify_one();
+        }
     }
 
     /// Starts the poller of an account. `turn` counts the members of organizations that start together.
@@ -220,6 +221,7 @@ impl Supervisor {
         let credentials = self.credentials.of(configured, &self.dependencies);
         let (plans, plan) = watch::channel(Arc::new(self.plan(configured, &credentials)));
         let (readiness, members_changed) = (Arc::clone(&self.readiness), Arc::clone(&self.members_changed));
+        let users_changed = Arc::new(Notify::new());
         let mut delay = Duration::ZERO;
         if entry.organization.is_some() {
             delay = BETWEEN_MEMBERS * *turn;
@@ -231,6 +233,7 @@ impl Supervisor {
             clock: Arc::clone(&self.dependencies.clock),
             random: self.dependencies.random().into(),
             on_attempt: Box::new(move || readiness.poll_attempted()),
+            users_changed: Arc::clone(&users_changed),
             on_members: Box::new(move || members_changed.notify_one()),
             polls_once: self.polls_once,
             delay,
@@ -245,7 +248,7 @@ impl Supervisor {
             interval = %crate::duration::format(configured.poll.interval.get()),
             "polling"
         );
-        PollerHandle { credentials, plans, stop, task }
+        PollerHandle { credentials, plans, users_changed, stop, task }
     }
 
     /// Sends the poller the plan of the account as it is configured now.
@@ -270,8 +273,8 @@ impl Supervisor {
         let clock = &self.dependencies.clock;
         let name = format!("the reader of {}", path.display());
         let (watcher, listing) = UinsFileWatcher::first(path, clock).await;
-        entry.listed(listing, clock.now());
-        let follow = watcher.follow(entry.configured.name.clone(), Arc::clone(clock), self.changes.clone());
+        entry.file_read(listing, clock.now());
+        let follow = watcher.follow(entry.configured.name.clone(), Arc::clone(clock), self.uins_file_changes.clone());
         let stop = self.stopping.child_token();
         let task = tasks.spawn_until(stop.clone(), name, follow);
         entry.watcher = Some((task, stop));
@@ -291,7 +294,6 @@ impl Supervisor {
                 .with_zone(configured.keys.time_zone)
                 .with_timeout(configured.poll.timeout.get())
         };
-        let share = configured.clone();
         let mut settings = configured.poll;
         if self.polls_once {
             settings.interval = Interval::LONGEST;
@@ -308,12 +310,15 @@ impl Supervisor {
                 client: client(&organization.endpoint, configured.region.clone()),
                 members: organization.members.clone(),
             }),
-            owns: Box::new(move |uin| share.owns(uin)),
+            owns: {
+                let configured = configured.clone();
+                Box::new(move |uin| configured.owns(uin))
+            },
         }
     }
 }
 
-// === impl Member ===
+// === impl AccountEntry ===
 
 impl AccountEntry {
     fn new(organization: Option<AccountName>, configured: config::Account) -> Self {
@@ -327,7 +332,8 @@ impl AccountEntry {
         all.copied().filter(|uin| self.configured.owns(*uin)).collect()
     }
 
-    fn listed(&mut self, listing: FileListing, now: Timestamp) {
+    /// `uins_file` has been read, with this result.
+    fn file_read(&mut self, listing: FileListing, now: Timestamp) {
         let now = self.account.correct(now);
         match listing {
             Ok(users) => {

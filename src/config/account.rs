@@ -74,7 +74,7 @@ impl RawAccount {
         }
     }
 
-    /// Reads `uins_file`, and notes its faults.
+    /// Reads `uins_file`, and notes its faults: for `check-config` only. A running exporter reads it in `app::uins_file_watcher`.
     pub(super) fn read_uins_file(&mut self, now: Timestamp, notes: &mut Notes) {
         let Ok(Some(path)) = self.fields.uins_file() else {
             return;

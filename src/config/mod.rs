@@ -176,7 +176,7 @@ impl Config {
                 ShardBy::Account if shard.owns_account(&account.name) => true,
                 // Its members are not known yet.
                 ShardBy::Account => {
-                    account.has_no_users();
+                    account.clear_users();
                     account.organization.is_some()
                 }
                 ShardBy::User => {

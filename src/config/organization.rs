@@ -75,13 +75,13 @@ impl Account {
             organization: None,
             ..self.clone()
         };
-        member.has_no_users();
+        member.clear_users();
         member.discover = Some(organization.users.clone());
         Some(member)
     }
 
     /// Removes all users of its own.
-    pub(super) fn has_no_users(&mut self) {
+    pub(super) fn clear_users(&mut self) {
         self.uins.clear();
         (self.uins_file, self.include_self, self.discover) = (None, false, None);
     }

@@ -110,23 +110,22 @@ impl Account {
         self.change(|state| state.set_settings(settings));
     }
 
-    /// Replaces the configured users. Users that are in no source any more are removed at once, here and in the next
-    /// three.
+    /// Replaces the configured users. Users that are in no source any more are removed at once.
     pub fn set_users(&self, uins: &BTreeSet<Uin>) {
         self.change(|state| state.change_sources(|sources| sources.listed.clone_from(uins)));
     }
 
-    /// Replaces the sub-users that the API listed.
+    /// Replaces the sub-users that the API listed, as [`Self::set_users`] does.
     pub fn set_found(&self, found: Found) {
         self.change(|state| state.change_sources(|sources| sources.found = found));
     }
 
-    /// Replaces the users of the configured types that the API listed.
+    /// Replaces the users of the configured types that the API listed, as [`Self::set_users`] does.
     pub fn set_typed(&self, typed: Found) {
         self.change(|state| state.change_sources(|sources| sources.typed = typed));
     }
 
-    /// Replaces the calling user.
+    /// Replaces the calling user, as [`Self::set_users`] does.
     pub fn set_caller(&self, caller: Option<Uin>) {
         self.change(|state| state.change_sources(|sources| sources.caller = caller));
     }

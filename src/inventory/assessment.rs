@@ -1,7 +1,8 @@
 //! The one judge: what is true of an account, its users and their keys at a moment.
 //!
-//! Metrics, the page, `list` and the alerts show what is decided here, and decide nothing themselves. So a new state is
-//! one variant, and everything that shows states fails to compile until it handles it.
+//! Nothing of it is stored: it is calculated for each scrape and each page. Metrics, the page, `list` and the alerts show what is
+//! decided here, and decide nothing themselves. So a new state is one variant, and everything that shows states fails to
+//! compile until it handles it.
 
 mod findings;
 

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tencentcloud_api::{Action, Answer, Client, Connection, Credential, Error as ApiError, Reason, Uin};
 use thiserror::Error;
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{Instant, sleep},
 };
 use tracing::{debug, info, warn};
@@ -37,8 +37,6 @@ const PLAUSIBLE: SignedDuration = SignedDuration::from_mins(6);
 /// What all requests of one account share.
 pub(super) struct Engine {
     pub(super) deps: PollerDeps,
-    /// Notified when the account has other users.
-    pub(super) users_changed: Notify,
     plan: watch::Sender<Arc<Plan>>,
     pub(super) admission: Arc<Admission>,
     time: Mutex<TimeKeeper>,
@@ -83,7 +81,6 @@ impl Engine {
         // Other accounts may have used the source before.
         let credential = CredentialState { failures: plan.credentials.failures(), problem: None };
         Arc::new(Self {
-            users_changed: Notify::new(),
             admission: Admission::new(plan.rate, plan.settings.max_in_flight.get(), PAUSE + deps.delay),
             plan: watch::Sender::new(plan),
             time: Mutex::default(),

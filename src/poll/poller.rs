@@ -8,7 +8,11 @@ use futures_util::{
 };
 use parking_lot::Mutex;
 use tencentcloud_api::{Client, Clock, Uin};
-use tokio::{select, sync::watch, time::sleep};
+use tokio::{
+    select,
+    sync::{Notify, watch},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -41,6 +45,8 @@ pub struct PollerDeps {
     pub random: Mutex<fastrand::Rng>,
     /// Called after each poll, successful or not.
     pub on_attempt: Box<dyn Fn() + Send + Sync>,
+    /// Notified when the account has other users, and nothing else of the plan has changed.
+    pub users_changed: Arc<Notify>,
     /// Called when the account's organization may have other members.
     pub on_members: Box<dyn Fn() + Send + Sync>,
     /// Whether users are polled once, rather than every interval. A throttled poll then fails and is retried, rather than

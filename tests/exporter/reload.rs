@@ -190,6 +190,21 @@ fn the_users_file_is_followed_and_its_last_good_list_kept() {
 }
 
 #[test]
+fn a_new_user_in_the_file_is_the_only_request() {
+    let world = world_of_three();
+    let missing = UIN + 50;
+    let list = world.write("uins.txt", &format!("{UIN}\n{missing}\n"));
+    let users = format!("uins_file: {}, discover: {{include: [nobody]}}, uins: []", list.display());
+    let exporter = world.start_with(&config(&world, &[]).replace("uins: []", &users), &[]);
+    let requests = || world.simulator.arrivals().into_iter().map(|arrival| (arrival.action, arrival.target));
+    exporter.until("two polls and a list", |_| requests().count() == 3);
+
+    world.write("uins.txt", &format!("{UIN}\n{missing}\n{}\n", UIN + 1));
+    exporter.until("the new user", |metrics| answered(metrics, UIN + 1).is_some());
+    assert_eq!(requests().skip(3).collect::<Vec<_>>(), [("ListAccessKeys".to_owned(), Some(UIN + 1))]);
+}
+
+#[test]
 fn a_credential_that_is_gone_is_used_on_and_reported() {
     let world = world_of_three();
     let [id, key] = [("id", crate::world::SECRET_ID), ("key", crate::world::SECRET_KEY)]

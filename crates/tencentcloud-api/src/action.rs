@@ -25,7 +25,7 @@ pub trait Action: Serialize + Sync {
     ///
     /// # Errors
     /// What is wrong with it. It is logged, so it must quote nothing that may be a key's id.
-    fn understand(&self, response: Self::Response, context: Context) -> Result<Self::Output, String>;
+    fn parse(&self, response: Self::Response, context: Context) -> Result<Self::Output, String>;
 
     /// The action as a policy names it.
     #[must_use]

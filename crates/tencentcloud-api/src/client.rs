@@ -220,7 +220,7 @@ impl Client {
             None => action.scrub(text),
         };
         let Answer { value, server_time } = self.exchange(request, connection, scrub).await?;
-        let value = action.understand(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
+        let value = action.parse(value, Context { zone: self.zone, now }).map_err(Error::Malformed)?;
         Ok(Answer { value, server_time })
     }
 

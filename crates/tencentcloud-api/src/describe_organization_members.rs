@@ -63,7 +63,7 @@ impl Action for DescribeOrganizationMembers {
     type Output = MembersPage;
 
     /// No members, and no total, are null or missing.
-    fn understand(&self, response: Response, _: Context) -> Result<MembersPage, String> {
+    fn parse(&self, response: Response, _: Context) -> Result<MembersPage, String> {
         let member =
             |row: Row| named(row.member_uin, row.name).ok_or_else(|| "a member whose MemberUin is 0".to_owned());
         let members = response
@@ -86,7 +86,7 @@ mod tests {
     fn page(json: &str) -> Result<MembersPage, String> {
         let response = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let context = Context { zone: offset(8), now: Timestamp::UNIX_EPOCH };
-        DescribeOrganizationMembers::page(0).understand(response, context)
+        DescribeOrganizationMembers::page(0).parse(response, context)
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Action for GetCallerIdentity {
     type Response = Response;
     type Output = Caller;
 
-    fn understand(&self, response: Response, _: Context) -> Result<Caller, String> {
+    fn parse(&self, response: Response, _: Context) -> Result<Caller, String> {
         if response.user_id.contains(':') || response.r#type.is_some_and(|kind| kind.eq_ignore_ascii_case("CAMRole")) {
             return Ok(Caller::Role);
         }
@@ -54,7 +54,7 @@ mod tests {
     fn only_a_uin_is_a_user() {
         let caller = |json: &str| {
             let context = Context { zone: offset(8), now: Timestamp::UNIX_EPOCH };
-            GetCallerIdentity {}.understand(serde_json::from_str(json).unwrap(), context)
+            GetCallerIdentity {}.parse(serde_json::from_str(json).unwrap(), context)
         };
         let user = Caller::User("100013065917".parse().unwrap());
         assert_eq!(caller(r#"{"UserId":"100013065917","Type":"CAMUser","Arn":"a"}"#), Ok(user));

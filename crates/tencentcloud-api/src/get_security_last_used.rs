@@ -81,7 +81,7 @@ impl Action for GetSecurityLastUsed {
     type Output = HashMap<AccessKeyId, LastUse>;
 
     /// By key, for rows come in any order; of a key without a row nothing is known.
-    fn understand(&self, response: Response, Context { zone, now }: Context) -> Result<Self::Output, String> {
+    fn parse(&self, response: Response, Context { zone, now }: Context) -> Result<Self::Output, String> {
         let mut uses: HashMap<AccessKeyId, LastUse> = HashMap::new();
         for row in response.secret_id_last_used_rows.unwrap_or_default().all("rows")? {
             let last_use = row.last_use(zone, now)?;
@@ -134,7 +134,7 @@ mod tests {
     fn last_use(row: &str) -> Result<Option<LastUse>, String> {
         let response = format!(r#"{{"SecretIdLastUsedRows":[{row}]}}"#);
         let context = Context { zone: offset(8), now: "2026-01-01T00:00:00Z".parse().unwrap() };
-        let uses = GetSecurityLastUsed::of([]).understand(serde_json::from_str(&response).unwrap(), context)?;
+        let uses = GetSecurityLastUsed::of([]).parse(serde_json::from_str(&response).unwrap(), context)?;
         Ok(uses.get(&"a".into()).copied())
     }
 

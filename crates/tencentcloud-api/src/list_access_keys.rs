@@ -99,7 +99,7 @@ impl Action for ListAccessKeys {
     type Output = Vec<AccessKey>;
 
     /// The keys, each once.
-    fn understand(&self, response: Response, Context { zone, now }: Context) -> Result<Vec<AccessKey>, String> {
+    fn parse(&self, response: Response, Context { zone, now }: Context) -> Result<Vec<AccessKey>, String> {
         let rows = response.access_keys.unwrap_or_default().all("keys")?;
         let mut keys: Vec<AccessKey> = Vec::with_capacity(rows.len());
         let mut places: HashMap<AccessKeyId, usize> = HashMap::with_capacity(rows.len());
@@ -222,7 +222,7 @@ mod tests {
     fn keys(json: &str) -> Result<Vec<AccessKey>, String> {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let response = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        ListAccessKeys::own().understand(response, Context { zone: offset(8), now })
+        ListAccessKeys::own().parse(response, Context { zone: offset(8), now })
     }
 
     #[test]

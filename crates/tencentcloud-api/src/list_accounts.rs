@@ -129,7 +129,7 @@ impl Action for ListAccounts {
     type Output = AccountsPage;
 
     /// The users whose row is of the type that was asked for, or of none.
-    fn understand(&self, response: Response, _: Context) -> Result<AccountsPage, String> {
+    fn parse(&self, response: Response, _: Context) -> Result<AccountsPage, String> {
         let Response { users, marker, is_truncated } = response;
         let is_of_type =
             |row: &Row| row.user_type.as_ref().is_none_or(|Text(user_type)| user_type == self.user_type.name());
@@ -156,7 +156,7 @@ mod tests {
     fn page(json: &str) -> Result<(Vec<u64>, Option<String>), String> {
         let response = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let context = Context { zone: offset(8), now: Timestamp::UNIX_EPOCH };
-        let page = ListAccounts::page(UserType::Collaborator, None).understand(response, context)?;
+        let page = ListAccounts::page(UserType::Collaborator, None).parse(response, context)?;
         Ok((page.users.into_iter().map(|user| user.uin.get()).collect(), page.marker))
     }
 

@@ -62,7 +62,7 @@ impl Action for ListUsers {
     type Output = Vec<NamedUser>;
 
     /// The users, in the order of the answer.
-    fn understand(&self, response: Response, _: Context) -> Result<Vec<NamedUser>, String> {
+    fn parse(&self, response: Response, _: Context) -> Result<Vec<NamedUser>, String> {
         let rows = response.data.unwrap_or_default().all("users")?.into_iter();
         rows.map(|row| user(row.uin, row.name, row.console_login)).collect()
     }
@@ -101,7 +101,7 @@ mod tests {
 
     fn users(json: &str) -> Result<Vec<(u64, String)>, String> {
         let response = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let users = ListUsers {}.understand(response, Context { zone: offset(8), now: Timestamp::UNIX_EPOCH })?;
+        let users = ListUsers {}.parse(response, Context { zone: offset(8), now: Timestamp::UNIX_EPOCH })?;
         Ok(users.into_iter().map(|user| (user.uin.get(), user.name)).collect())
     }
 
@@ -140,7 +140,7 @@ mod tests {
         ];
         let rows: Vec<String> = rows.iter().map(|field| format!(r#"{{"Uin":7{field}}}"#)).collect();
         let response = serde_json::from_str(&format!(r#"{{"Data":[{}]}}"#, rows.join(","))).unwrap();
-        let users = ListUsers {}.understand(response, Context { zone: offset(8), now: Timestamp::UNIX_EPOCH }).unwrap();
+        let users = ListUsers {}.parse(response, Context { zone: offset(8), now: Timestamp::UNIX_EPOCH }).unwrap();
         let found: Vec<Option<bool>> = users.iter().map(|user| user.console_login).collect();
         assert_eq!(found, [None, Some(false), Some(true), None, None, None, None, None]);
     }

@@ -112,7 +112,7 @@ impl Action for AssumeRole {
     type Response = Response;
     type Output = Temporary;
 
-    fn understand(&self, response: Response, _: Context) -> Result<Temporary, String> {
+    fn parse(&self, response: Response, _: Context) -> Result<Temporary, String> {
         response.into_temporary()
     }
 }
@@ -127,7 +127,7 @@ impl Action for AssumeRoleWithWebIdentity {
     type Response = Response;
     type Output = Temporary;
 
-    fn understand(&self, response: Response, _: Context) -> Result<Temporary, String> {
+    fn parse(&self, response: Response, _: Context) -> Result<Temporary, String> {
         response.into_temporary()
     }
 

@@ -17,8 +17,8 @@ pub const AUTO_DISABLE_NOTICE: SignedDuration = SignedDuration::from_hours(15 * 
 /// How much earlier than calculated a key is expected to be disabled: last uses are known to the day, and late.
 const AUTO_DISABLE_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is found of a key or of a user; the gravest first. Of a disabled key nothing is found but that and that its user is
-/// over the limit: it opens no door.
+/// What is found of a key or of a user; the gravest first. A disabled key, which nobody can use, has only [`Self::Inactive`] and
+/// [`Self::OverLimit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
     /// Of a key: Tencent Cloud will disable it within [`AUTO_DISABLE_NOTICE`], as it is not used.

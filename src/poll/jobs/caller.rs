@@ -58,7 +58,7 @@ impl CallerJob {
         let uin = identity.as_ref().and_then(|identity| identity.uin);
         *self.identity.0.lock() = identity;
         engine.account().set_caller(uin.filter(|uin| (engine.plan().owns)(*uin)));
-        engine.users_changed.notify_one();
+        engine.deps.users_changed.notify_one();
     }
 
     /// Waits until requests are signed with another secret id than that of the known caller.

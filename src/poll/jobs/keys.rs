@@ -69,7 +69,7 @@ impl Keys {
             select! {
                 biased;
                 Ok(()) = self.plans.changed() => self.apply_plan(),
-                () = self.engine.users_changed.notified() => {
+                () = self.engine.deps.users_changed.notified() => {
                     let before = self.users;
                     self.sync_users();
                     if self.users != before {

@@ -65,7 +65,7 @@ impl TypedUsersJob {
     fn write(&self, engine: &Engine, plan: &Plan) {
         let account = engine.account();
         account.set_typed(select(&self.last, account.sources().typed, plan));
-        engine.users_changed.notify_one();
+        engine.deps.users_changed.notify_one();
     }
 }
 
@@ -90,7 +90,7 @@ impl Job for TypedUsersJob {
     fn clear(&mut self, engine: &Engine) {
         *self = Self::default();
         engine.account().set_typed(Found::new());
-        engine.users_changed.notify_one();
+        engine.deps.users_changed.notify_one();
     }
 
     fn action(&mut self) -> Option<ListAccounts> {

@@ -52,7 +52,7 @@ impl UsersJob {
     fn write(&self, engine: &Engine, plan: &Plan) {
         let account = engine.account();
         account.set_found(select(&self.last, account.sources().found, plan));
-        engine.users_changed.notify_one();
+        engine.deps.users_changed.notify_one();
     }
 }
 
@@ -74,7 +74,7 @@ impl Job for UsersJob {
     fn clear(&mut self, engine: &Engine) {
         self.last = LastListing::default();
         engine.account().set_found(Found::new());
-        engine.users_changed.notify_one();
+        engine.deps.users_changed.notify_one();
     }
 
     fn action(&mut self) -> Option<ListUsers> {

@@ -224,7 +224,7 @@ impl Schedule {
         Slot { stamp, ..slot }
     }
 
-    /// The poll succeeded. Returns when the user's next slot is due, here and in the next two.
+    /// The poll succeeded. Returns when the user's next slot is due.
     pub fn done(&mut self, slot: Slot) -> Option<Instant> {
         self.current(slot)?.failures = 0;
         let next = self.had_slot(slot.uin, self.interval);
@@ -232,7 +232,7 @@ impl Schedule {
         Some(next)
     }
 
-    /// The poll failed permanently: each time the wait is twice as long, up to an hour.
+    /// The poll failed permanently: each time the wait is twice as long, up to an hour. Returns when the user is due.
     pub fn fail_permanently(&mut self, slot: Slot) -> Option<Instant> {
         let interval = self.interval;
         let user = self.current(slot)?;
@@ -244,7 +244,7 @@ impl Schedule {
     }
 
     /// The poll failed transiently: the user is polled again after `wait`, which gets the number of retries since its slot,
-    /// unless its next slot comes first.
+    /// unless its next slot comes first. Returns when the user is due.
     pub fn retry(&mut self, slot: Slot, wait: impl FnOnce(u32) -> Duration) -> Option<Instant> {
         let at = Instant::now() + wait(self.current(slot)?.retries);
         let next = self.had_slot(slot.uin, self.interval);
