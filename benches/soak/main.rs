@@ -1,16 +1,16 @@
 //! Whether the exporter grows with time: the whole exporter, in this process and on tokio's paused clock, polls 1,000 users for
 //! hundreds of days, over HTTP, against the simulator.
 //!
-//! Every two hours a user leaves and another comes, ten users rotate a key, and the configuration is reloaded: with an account
-//! more or less, with or without a state file, or one that is refused. Temporary credentials are renewed all the time. Now and
-//! then they are revoked, the metadata service is down, or requests fail. A scrape, or a request for the status page, comes over
-//! TCP every twenty minutes.
+//! Every two hours five users leave and five others come, ten users rotate a key, and the configuration is reloaded: with an
+//! account more or less, with or without a state file, or one that is refused. Temporary credentials are renewed all the time.
+//! Now and then they are revoked, the metadata service is down, or requests fail. A scrape, or a request for the status page,
+//! comes over TCP every twenty minutes.
 //!
 //! `cargo bench --bench soak` plays 200 days; `-- --days=N`, N days. First it prints what a poll and a scrape allocate.
 //!
-//! It takes a sample each day, and fits a line through those after the first 20 days, in which every key is replaced. It fails if
-//! a line rises by more than 1 % of the mean, and by more than three times its standard error. RSS is that of the process, with the simulator and the client;
-//! heap is what has been allocated since the exporter started, and is in use.
+//! It takes a sample each day, and fits a line through those after the first 20 days, in which every user and every key is
+//! replaced. It fails if a line rises by more than 1 % of the mean, and by more than three times its standard error. RSS is that
+//! of the process, with the simulator and the client; heap is what has been allocated since the exporter started, and is in use.
 
 #![allow(clippy::unwrap_used, reason = "it may fail")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
@@ -32,7 +32,7 @@ use tokio::{
 
 use exporter::Exporter;
 use trend::Trend;
-use world::World;
+use world::{REPLACED_A_ROUND, World};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
 
 /// Plays so many days. Returns whether nothing has grown.
 async fn soak(days: u64) -> bool {
-    let mut world = World::new(days * ROUNDS_A_DAY).await;
+    let mut world = World::new(days * ROUNDS_A_DAY * REPLACED_A_ROUND).await;
     let heap_before = heap();
     println!("\nbefore the exporter starts: RSS {:.1} MiB", status("VmRSS:") as f64 / 1024.0);
     let dependencies = world.dependencies();

@@ -6,7 +6,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -44,6 +44,9 @@ const USERS: [usize; 3] = [400, 300, 300];
 /// How many users of the second account are also polled by one that comes and goes.
 const VISITED: usize = 10;
 
+/// How many users leave and are replaced in a round.
+pub(crate) const REPLACED_A_ROUND: u64 = 5;
+
 const ROTATED_A_ROUND: usize = 10;
 
 /// The most requests that the simulator remembers.
@@ -63,6 +66,8 @@ pub(crate) struct VirtualClock {
 /// something to deliver.
 struct Http {
     client: HttpTransport,
+    /// As long as it exists, a blocking task waits for its end, and tokio does not advance the clock.
+    standstill: Mutex<Weak<mpsc::Sender<()>>>,
     polls: AtomicU64,
     /// To STS and the metadata service.
     credentials: AtomicU64,
@@ -100,7 +105,19 @@ impl Clock for VirtualClock {
 impl Http {
     fn new() -> Self {
         let client = HttpTransport::new(PROGRAM, Proxies::default()).unwrap();
-        Self { client, polls: AtomicU64::new(0), credentials: AtomicU64::new(0) }
+        Self { client, standstill: Mutex::default(), polls: AtomicU64::new(0), credentials: AtomicU64::new(0) }
+    }
+
+    /// The clock stands still until all of these are dropped. One task for all requests: a thread for each would grow the process.
+    fn stop_clock(&self) -> Arc<mpsc::Sender<()>> {
+        let mut standstill = self.standstill.lock();
+        standstill.upgrade().unwrap_or_else(|| {
+            let (end, ended) = mpsc::channel();
+            drop(spawn_blocking(move || ended.recv()));
+            let end = Arc::new(end);
+            *standstill = Arc::downgrade(&end);
+            end
+        })
     }
 }
 
@@ -115,11 +132,8 @@ impl Transport for Http {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         Box::pin(async move {
-            let (done, wait) = mpsc::channel::<()>();
-            drop(spawn_blocking(move || wait.recv()));
-            let response = self.client.send(request, connection).await;
-            drop(done);
-            response
+            let _standstill = self.stop_clock();
+            self.client.send(request, connection).await
         })
     }
 }
@@ -127,8 +141,8 @@ impl Transport for Http {
 // === impl World ===
 
 impl World {
-    /// A world that can be played for so many rounds.
-    pub(crate) async fn new(rounds: u64) -> Self {
+    /// A world in which so many users come.
+    pub(crate) async fn new(newcomers: u64) -> Self {
         let clock = VirtualClock::new();
         let simulator = Arc::new(Simulator::new(Arc::clone(&clock) as _, population()));
         simulator.edit_roles(|roles| {
@@ -170,18 +184,18 @@ impl World {
                 world.add_user(account);
             }
         }
-        world.fill_simulator(rounds).await;
+        world.fill_simulator(newcomers).await;
         world.write_files(0);
         world
     }
 
     /// Asks about each user who will ever be there, and then as often as the simulator remembers: it does not grow later.
-    async fn fill_simulator(&self, rounds: u64) {
+    async fn fill_simulator(&self, newcomers: u64) {
         let transport = Arc::new(Directly::to(&self.simulator));
         let client = Client::new("https://cam.tencentcloudapi.com".parse().unwrap(), transport).with_zone(Offset::UTC);
         let credential = Population::demo_credential();
         let (first, users) = (CALLER + 1, self.next_user - CALLER - 1);
-        let all = (first..self.next_user + rounds).chain((0..REMEMBERED).map(|number| first + number % users));
+        let all = (first..self.next_user + newcomers).chain((0..REMEMBERED).map(|number| first + number % users));
         for uin in all {
             let action = ListAccessKeys::of(Uin::try_from(uin).unwrap());
             // Those who have not come yet do not exist.
@@ -212,10 +226,13 @@ impl World {
     /// all as it was a day before.
     pub(crate) fn play(&mut self, round: u64) -> bool {
         self.simulator.clear();
+        for replaced in 0..REPLACED_A_ROUND {
+            let account = usize::try_from((round * REPLACED_A_ROUND + replaced) % 3).unwrap();
+            let gone = self.users[account].pop_front().unwrap();
+            self.simulator.edit(|population| population.users.remove(&gone));
+            self.add_user(account);
+        }
         let account = usize::try_from(round % 3).unwrap();
-        let gone = self.users[account].pop_front().unwrap();
-        self.simulator.edit(|population| population.users.remove(&gone));
-        self.add_user(account);
         for _ in 0..ROTATED_A_ROUND {
             let (uin, key) = (self.users[account].pop_front().unwrap(), self.key());
             self.simulator.edit(|population| {

@@ -2,7 +2,7 @@
 //!
 //! - [`ConfigSource`] loads the configuration.
 //! - `supervisor` starts, changes and stops the accounts' pollers.
-//! - `uins_file_watcher` watches each `uins_file`.
+//! - `config_watcher` follows the files of the configuration, `uins_file_watcher` each `uins_file`.
 //! - [`sweep`] polls every user once, with the same pollers and without the rest.
 //! - [`connect`] checks the connection to each account's API.
 //! - `credential_cache` makes the credential sources, one for all accounts with the same configuration.
@@ -10,6 +10,7 @@
 //! - `tasks` detects a task that ends unexpectedly.
 
 mod config_source;
+mod config_watcher;
 pub mod connect;
 mod credential_cache;
 mod persistence;
@@ -31,7 +32,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},
     task::{JoinError, JoinHandle, spawn_blocking},
-    time::{MissedTickBehavior, interval, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -40,7 +41,7 @@ pub use config_source::ConfigSource;
 pub use sweep::{Sweep, Swept};
 use tencentcloud_api::{Clock, Transport};
 
-use self::{config_source::FileChange, supervisor::Supervisor, tasks::Tasks, uins_file_watcher::UinsFileChange};
+use self::{supervisor::Supervisor, tasks::Tasks, uins_file_watcher::UinsFileChange};
 use crate::{
     allocator,
     config::{self, Config, Faults},
@@ -51,14 +52,11 @@ use crate::{
     web::{CamExporter, Readiness, Routes, Status},
 };
 
-/// How long a reload or a look waits for the configuration file. A mount that hangs must not hang the exporter.
+/// How long a start, a reload or a look waits for a file. A mount that hangs must not hang the exporter.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the state file may take to be read: a large one takes some seconds.
 const STATE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How many looks in a row must fail before the file counts as lost: some writers delete it first.
-const LOST_AFTER: u32 = 2;
 
 const HANGS: &str = "reading the file takes longer than 5 s: check the mount";
 
@@ -129,6 +127,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     reloader: Reloader,
     reloads: Reloads,
+    /// Also cancelled when a task has ended unexpectedly.
     stopping: CancellationToken,
 }
 
@@ -259,8 +258,12 @@ impl App {
         self.serve(listeners.web, &mut tasks);
         info!(version = env!("CARGO_PKG_VERSION"), revision = env!("BUILD_REVISION"), "started");
         systemd::ready();
-        let watch_config =
-            watch_config(Arc::clone(&self.source), Arc::clone(&self.clock), Arc::clone(&self.own), self.reloader());
+        let watch_config = config_watcher::follow(
+            Arc::clone(&self.source),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.own),
+            self.reloader(),
+        );
         let stopping = &self.stopping;
         tasks.spawn_until(stopping.clone(), "the watcher of the configuration", watch_config);
         tasks.spawn_until(stopping.clone(), "the return of freed memory", allocator::keep_trimmed());
@@ -396,48 +399,6 @@ impl App {
         let meanwhile = if self.is_polling { "keeping the last valid one" } else { "not polling until it is fixed" };
         error!(faults = %refused, "invalid configuration, {meanwhile}");
         Err(NotReloaded::Refused(refused))
-    }
-}
-
-/// Reloads when a file of the configuration has changed, and reports when one is missing or unreadable.
-async fn watch_config(source: Arc<ConfigSource>, clock: Arc<dyn Clock>, own: Arc<Own>, reloader: Reloader) {
-    let mut ticks = interval(CHECK_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut lost, mut hanging) = (0, None);
-    loop {
-        ticks.tick().await;
-        let mut looking = hanging.take().unwrap_or_else(|| {
-            let (source, now) = (Arc::clone(&source), clock.now());
-            spawn_blocking(move || source.look(now))
-        });
-        let look = if let Ok(look) = timeout(READ_TIMEOUT, &mut looking).await {
-            look.unwrap_or(FileChange::Unchanged)
-        } else {
-            hanging = Some(looking);
-            FileChange::Lost(HANGS.to_owned())
-        };
-        match look {
-            FileChange::Unchanged => lost = 0,
-            FileChange::Changed => {
-                lost = 0;
-                info!("configuration file changed, reloading");
-                // How it went is logged where it is done.
-                let _ = reloader.reload().await;
-            }
-            FileChange::Lost(_) if source.is_known_lost() => {}
-            FileChange::Lost(error) => {
-                lost += 1;
-                if lost == LOST_AFTER {
-                    error!(
-                        error,
-                        "cannot read the configuration file: the last valid configuration stays in use, but the next start fails"
-                    );
-                    own.config_refused();
-                    source.forget();
-                    lost = 0;
-                }
-            }
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Follows the files that list users.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use tencentcloud_api::{Clock, Uin};
 use tokio::{
@@ -9,11 +9,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::CHECK_INTERVAL;
+use super::{CHECK_INTERVAL, READ_TIMEOUT};
 use crate::{config::UinsFile, inventory::AccountName};
-
-/// How long a start or a reload waits for a file. A mount that hangs is waited for in the background.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a file lists now, or what is wrong with it.
 pub(super) type FileListing = Result<Arc<BTreeSet<Uin>>, String>;

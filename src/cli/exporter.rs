@@ -24,7 +24,7 @@ use tracing::info;
 use super::{ConfigFlags, ServeFlags, log};
 
 /// What a thread that hangs in a system call may delay the exit.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
+const THREADS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long an idle thread of the blocking pool lives: longer than the process.
 const KEEP_ALIVE: Duration = Duration::from_hours(24 * 365);
@@ -82,7 +82,7 @@ pub(super) fn in_runtime<T>(main: impl Future<Output = Result<T>>) -> Result<T> 
     let runtime = builder.enable_all().thread_keep_alive(KEEP_ALIVE).build().context("cannot start")?;
     drop(runtime.spawn_blocking(|| {}));
     let outcome = runtime.block_on(main);
-    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    runtime.shutdown_timeout(THREADS_TIMEOUT);
     outcome
 }
 

@@ -52,7 +52,7 @@ enum Format {
 }
 
 /// How long the end of the process waits for standard error.
-const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// How long a thread that panics waits for standard error.
 const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);

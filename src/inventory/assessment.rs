@@ -34,6 +34,8 @@ pub struct Moment {
 /// What is true of an account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
+    /// As of this time, by the account's clock.
+    pub now: Timestamp,
     /// Whether it can be polled.
     pub state: AccountState,
     /// What is wrong with the account as a whole, the gravest first.
@@ -273,6 +275,7 @@ impl Account {
                 .then_some(AccountProblem::IntervalTooShort(effective_interval)),
         ]);
         Assessment {
+            now,
             state,
             problems: problems.flatten().collect(),
             awaited,

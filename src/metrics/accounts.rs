@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tencentcloud_api::KeyStatus;
 use tokio::time::Instant;
 
+use super::family::families;
 use crate::inventory::{
     Account, AccountSettings, Listing, ListingState, Listings, Progress, Snapshot,
     assessment::{Assessment, KeyCounts, Moment},
@@ -22,7 +23,7 @@ pub(super) struct AccountFamily {
 /// An account at one moment.
 #[derive(Debug)]
 pub(super) struct View {
-    settings: AccountSettings,
+    pub(super) settings: AccountSettings,
     progress: Progress,
     listings: Listings,
     skew: Option<SignedDuration>,
@@ -38,11 +39,14 @@ pub(super) struct Labelled {
     keys: KeyCounts,
 }
 
-/// A family whose series have a label after `account`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LabelledFamily {
-    InventoryComplete,
-    AccessKeys,
+families! {
+    /// A family whose series have a label after `account`.
+    pub(super) enum LabelledFamily {
+        InventoryComplete: Gauge "tencentcloud_cam_account_inventory_complete"
+            "Whether every listing of users has succeeded and every user has been polled at least once (1) or not (0).",
+        AccessKeys: Gauge "tencentcloud_cam_account_access_keys"
+            "Number of access keys of all users by status, as of their last successful polls.",
+    }
 }
 
 /// In the order in which they are exposed.
@@ -227,25 +231,6 @@ pub(super) static FAMILIES: [AccountFamily; 22] = [
 // === impl LabelledFamily ===
 
 impl LabelledFamily {
-    /// In the order in which they are exposed.
-    pub(super) const ALL: [Self; 2] = [Self::InventoryComplete, Self::AccessKeys];
-
-    pub(super) fn family(self) -> &'static Family {
-        match self {
-            Self::InventoryComplete => &Family {
-                name: "tencentcloud_cam_account_inventory_complete",
-                help: "Whether every listing of users has succeeded and every user has been polled at least once (1) or \
-                       not (0).",
-                kind: Kind::Gauge,
-            },
-            Self::AccessKeys => &Family {
-                name: "tencentcloud_cam_account_access_keys",
-                help: "Number of access keys of all users by status, as of their last successful polls.",
-                kind: Kind::Gauge,
-            },
-        }
-    }
-
     /// Hands out the samples of an account: the label after `account`, and the value.
     pub(super) fn samples(self, account: &Labelled, shard: &str, mut take: impl FnMut((&'static str, &str), f64)) {
         match self {

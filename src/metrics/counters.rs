@@ -5,12 +5,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use exporter_toolkit::exposition::{Family, Kind};
 use parking_lot::Mutex;
 use tencentcloud_api::{
     Action, Code, DescribeOrganizationMembers, GetCallerIdentity, GetSecurityLastUsed, ListAccessKeys, ListAccounts,
     ListUsers, Reason,
 };
+
+use super::family::families;
 
 /// The names of all actions that are requested: the values of the label `action`.
 pub const ACTIONS: [&str; 6] = [
@@ -39,14 +40,20 @@ pub(super) struct Counters(Arc<Mutex<BTreeMap<Counter, u64>>>);
 /// The counters of an account at one moment, in order.
 pub(super) type Counts = Box<[(Counter, u64)]>;
 
-/// A family of counters, whose series have the label `account`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CounterFamily {
-    ApiErrors,
-    ApiRequests,
-    CredentialRefreshFailures,
-    PollFailures,
-    Polls,
+families! {
+    /// A family of counters, whose series have the label `account`.
+    pub(super) enum CounterFamily {
+        ApiErrors: Counter "tencentcloud_cam_api_errors_total"
+            "Total number of error responses of the API, by action and error code.",
+        ApiRequests: Counter "tencentcloud_cam_api_requests_total"
+            "Total number of requests to the API, by action.",
+        CredentialRefreshFailures: Counter "tencentcloud_cam_credential_refresh_failures_total"
+            "Total number of failed reads or renewals of the account's credential. The last valid credential stays in use.",
+        PollFailures: Counter "tencentcloud_cam_poll_failures_total"
+            "Total number of failed polls, by reason.",
+        Polls: Counter "tencentcloud_cam_polls_total"
+            "Total number of completed polls, successful or not. Retries are counted.",
+    }
 }
 
 // === impl Counter ===
@@ -87,41 +94,6 @@ impl Counters {
 // === impl CounterFamily ===
 
 impl CounterFamily {
-    /// In the order in which they are exposed.
-    pub(super) const ALL: [Self; 5] =
-        [Self::ApiErrors, Self::ApiRequests, Self::CredentialRefreshFailures, Self::PollFailures, Self::Polls];
-
-    pub(super) fn family(self) -> &'static Family {
-        match self {
-            Self::ApiErrors => &Family {
-                name: "tencentcloud_cam_api_errors_total",
-                help: "Total number of error responses of the API, by action and error code.",
-                kind: Kind::Counter,
-            },
-            Self::ApiRequests => &Family {
-                name: "tencentcloud_cam_api_requests_total",
-                help: "Total number of requests to the API, by action.",
-                kind: Kind::Counter,
-            },
-            Self::CredentialRefreshFailures => &Family {
-                name: "tencentcloud_cam_credential_refresh_failures_total",
-                help: "Total number of failed reads or renewals of the account's credential. The last valid credential \
-                       stays in use.",
-                kind: Kind::Counter,
-            },
-            Self::PollFailures => &Family {
-                name: "tencentcloud_cam_poll_failures_total",
-                help: "Total number of failed polls, by reason.",
-                kind: Kind::Counter,
-            },
-            Self::Polls => &Family {
-                name: "tencentcloud_cam_polls_total",
-                help: "Total number of completed polls, successful or not. Retries are counted.",
-                kind: Kind::Counter,
-            },
-        }
-    }
-
     /// Hands out the family's samples of an account: the labels after `account`, and the value.
     pub(super) fn samples(self, counts: &Counts, mut take: impl FnMut(&[(&'static str, &str)], u64)) {
         let name = |action: u8| ACTIONS.get(usize::from(action)).copied().unwrap_or(Code::OTHER);

@@ -2,7 +2,8 @@
 //!
 //! docs/metrics.md describes every family; a test holds the two together.
 //!
-//! - `users`, `accounts` and `counters` define the families and their samples, each once; [`Own`] has those of the process.
+//! - `users` declares what is exposed of a user, `accounts` of an account, `counters` what is counted of an account; [`Own`] has
+//!   the families of the process.
 //! - `snapshot` is what a scrape shows: everything at one moment.
 //! - `cursor` writes a snapshot piece by piece, in one of the formats of [`exporter_toolkit::exposition`].
 
@@ -10,6 +11,7 @@ mod accounts;
 mod counters;
 mod cursor;
 mod families;
+mod family;
 mod own;
 mod snapshot;
 #[cfg(test)]

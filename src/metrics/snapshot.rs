@@ -71,8 +71,8 @@ impl Snapshot {
             let view = View::of(account, &users, moment);
             AccountSnapshot {
                 name: account.name().clone(),
-                settings: account.settings(),
-                now: account.correct(local),
+                settings: view.settings.clone(),
+                now: view.assessment().now,
                 may_have_samples: UserFamily::ALL.map(|family| family.may_have_samples(view.assessment())),
                 users,
                 values: array::from_fn(|family| (accounts::FAMILIES[family].value)(&view).unwrap_or(f64::NAN)),

@@ -1,9 +1,9 @@
 //! What is exposed of a user: the families, and the samples that the user has in each.
 
-use exporter_toolkit::exposition::{Family, Kind};
 use jiff::Timestamp;
 use tencentcloud_api::{KeyStatus, LastUse};
 
+use super::family::families;
 use crate::inventory::{
     AccountSettings, Key, Policy, User,
     assessment::{Assessment, Finding, UserState},
@@ -15,141 +15,52 @@ const FINDING: &str = "finding";
 const STATUS: &str = "status";
 const USER_NAME: &str = "user_name";
 
-/// A family whose series have the labels `account` and `uin`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UserFamily {
-    AccessKeys,
-    KeyCreated,
-    KeyAge,
-    KeyStatus,
-    KeyLastUsed,
-    KeyNeverUsed,
-    KeyAutoDisable,
-    KeyFinding,
-    Finding,
-    Exempt,
-    ConsoleLogin,
-    Info,
-    Up,
-    Missing,
-    FailingSince,
-    LastSuccess,
+families! {
+    /// A family whose series have the labels `account` and `uin`.
+    pub(super) enum UserFamily {
+        AccessKeys: Gauge "tencentcloud_cam_access_keys"
+            "Number of access keys of the user by status, as of the last successful poll.",
+        KeyCreated: Gauge "tencentcloud_cam_access_key_created_timestamp_seconds"
+            "Unix time at which the access key was created.",
+        KeyAge: Gauge "tencentcloud_cam_access_key_age_seconds"
+            "Age of the access key at the scrape, by the exporter's clock.",
+        KeyStatus: Gauge "tencentcloud_cam_access_key_status"
+            "Status of the access key as of the last successful poll: 1 for the current status, 0 for the others.",
+        KeyLastUsed: Gauge "tencentcloud_cam_access_key_last_used_timestamp_seconds"
+            "Unix time at which the access key was last used, or the start of that day in keys.time_zone. The API reports \
+             it about a day late.",
+        KeyNeverUsed: Gauge "tencentcloud_cam_access_key_never_used"
+            "Whether the API reports that the access key was never used (1) or not (0).",
+        KeyAutoDisable: Gauge "tencentcloud_cam_access_key_auto_disable_timestamp_seconds"
+            "Unix time at which Tencent Cloud disables the active access key if it stays unused, as announced, less a day \
+             of margin.",
+        KeyFinding: Gauge "tencentcloud_cam_access_key_finding"
+            "Findings about the access key that are not exempt. The value is a Unix time that depends on the finding, and 1 \
+             for inactive.",
+        Finding: Gauge "tencentcloud_cam_user_finding"
+            "Findings about the user that are not exempt. The value is the number of access keys that the finding is \
+             about.",
+        Exempt: Gauge "tencentcloud_cam_user_exempt"
+            "Whether the user is exempt from the finding (1), or was until the exemption ended (0), as configured.",
+        ConsoleLogin: Gauge "tencentcloud_cam_user_console_login"
+            "Whether the user that discovery found may log in to the console (1) or not (0).",
+        Info: Gauge "tencentcloud_cam_user_info"
+            "Information about the discovered user. Always 1.",
+        Up: Gauge "tencentcloud_cam_user_up"
+            "Whether the last poll of the user succeeded (1) or failed (0).",
+        Missing: Gauge "tencentcloud_cam_user_missing"
+            "The API reports that the user does not exist. Always 1.",
+        FailingSince: Gauge "tencentcloud_cam_user_failing_since_timestamp_seconds"
+            "Unix time since which polls of the user have failed: the last success, or the first failed poll if there was \
+             no success.",
+        LastSuccess: Gauge "tencentcloud_cam_user_last_success_timestamp_seconds"
+            "Unix time of the last successful poll of the user.",
+    }
 }
 
 // === impl UserFamily ===
 
 impl UserFamily {
-    /// In the order in which they are exposed, which is that of their numbers.
-    pub(super) const ALL: [Self; 16] = [
-        Self::AccessKeys,
-        Self::KeyCreated,
-        Self::KeyAge,
-        Self::KeyStatus,
-        Self::KeyLastUsed,
-        Self::KeyNeverUsed,
-        Self::KeyAutoDisable,
-        Self::KeyFinding,
-        Self::Finding,
-        Self::Exempt,
-        Self::ConsoleLogin,
-        Self::Info,
-        Self::Up,
-        Self::Missing,
-        Self::FailingSince,
-        Self::LastSuccess,
-    ];
-
-    pub(super) fn family(self) -> &'static Family {
-        match self {
-            Self::AccessKeys => &Family {
-                name: "tencentcloud_cam_access_keys",
-                help: "Number of access keys of the user by status, as of the last successful poll.",
-                kind: Kind::Gauge,
-            },
-            Self::KeyCreated => &Family {
-                name: "tencentcloud_cam_access_key_created_timestamp_seconds",
-                help: "Unix time at which the access key was created.",
-                kind: Kind::Gauge,
-            },
-            Self::KeyAge => &Family {
-                name: "tencentcloud_cam_access_key_age_seconds",
-                help: "Age of the access key at the scrape, by the exporter's clock.",
-                kind: Kind::Gauge,
-            },
-            Self::KeyStatus => &Family {
-                name: "tencentcloud_cam_access_key_status",
-                help: "Status of the access key as of the last successful poll: 1 for the current status, 0 for the \
-                       others.",
-                kind: Kind::Gauge,
-            },
-            Self::KeyLastUsed => &Family {
-                name: "tencentcloud_cam_access_key_last_used_timestamp_seconds",
-                help: "Unix time at which the access key was last used, or the start of that day in keys.time_zone. The \
-                       API reports it about a day late.",
-                kind: Kind::Gauge,
-            },
-            Self::KeyNeverUsed => &Family {
-                name: "tencentcloud_cam_access_key_never_used",
-                help: "Whether the API reports that the access key was never used (1) or not (0).",
-                kind: Kind::Gauge,
-            },
-            Self::KeyAutoDisable => &Family {
-                name: "tencentcloud_cam_access_key_auto_disable_timestamp_seconds",
-                help: "Unix time at which Tencent Cloud disables the active access key if it stays unused, as announced, \
-                       less a day of margin.",
-                kind: Kind::Gauge,
-            },
-            Self::KeyFinding => &Family {
-                name: "tencentcloud_cam_access_key_finding",
-                help: "Findings about the access key that are not exempt. The value is a Unix time that depends on the \
-                       finding, and 1 for inactive.",
-                kind: Kind::Gauge,
-            },
-            Self::Finding => &Family {
-                name: "tencentcloud_cam_user_finding",
-                help: "Findings about the user that are not exempt. The value is the number of access keys that the finding \
-                       is about.",
-                kind: Kind::Gauge,
-            },
-            Self::Exempt => &Family {
-                name: "tencentcloud_cam_user_exempt",
-                help: "Whether the user is exempt from the finding (1), or was until the exemption ended (0), as configured.",
-                kind: Kind::Gauge,
-            },
-            Self::ConsoleLogin => &Family {
-                name: "tencentcloud_cam_user_console_login",
-                help: "Whether the user that discovery found may log in to the console (1) or not (0).",
-                kind: Kind::Gauge,
-            },
-            Self::Info => &Family {
-                name: "tencentcloud_cam_user_info",
-                help: "Information about the discovered user. Always 1.",
-                kind: Kind::Gauge,
-            },
-            Self::Up => &Family {
-                name: "tencentcloud_cam_user_up",
-                help: "Whether the last poll of the user succeeded (1) or failed (0).",
-                kind: Kind::Gauge,
-            },
-            Self::Missing => &Family {
-                name: "tencentcloud_cam_user_missing",
-                help: "The API reports that the user does not exist. Always 1.",
-                kind: Kind::Gauge,
-            },
-            Self::FailingSince => &Family {
-                name: "tencentcloud_cam_user_failing_since_timestamp_seconds",
-                help: "Unix time since which polls of the user have failed: the last success, or the first failed poll \
-                       if there was no success.",
-                kind: Kind::Gauge,
-            },
-            Self::LastSuccess => &Family {
-                name: "tencentcloud_cam_user_last_success_timestamp_seconds",
-                help: "Unix time of the last successful poll of the user.",
-                kind: Kind::Gauge,
-            },
-        }
-    }
-
     /// Whether any user of the account has a sample, as far as its assessment can tell: most accounts have users without the
     /// exceptional, and looking at each of them for nothing takes time.
     pub(super) fn may_have_samples(self, account: &Assessment) -> bool {

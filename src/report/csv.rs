@@ -13,27 +13,30 @@ use super::{
     json::{Failed, FailedList, Key},
 };
 
-/// The columns: the fields of `keys[]`, then those that only `failures[]` and `failed_listings[]` have.
-pub const COLUMNS: [&str; 19] = [
-    "account",
-    "uin",
-    "user_name",
-    "access_key_id",
-    "status",
-    "created",
-    "age_seconds",
-    "last_used",
-    "never_used",
-    "auto_disabled_at",
-    "console_login",
-    "findings",
-    "exempt",
-    "listing",
-    "reason",
-    "code",
-    "error",
-    "advice",
-    "since",
+/// A column: its name, and the cell that a row has in it.
+type Column = (&'static str, for<'a> fn(&'a Row<'a>) -> &'a str);
+
+/// The fields of `keys[]`, then those that only `failures[]` and `failed_listings[]` have.
+const COLUMNS: [Column; 19] = [
+    ("account", |row| row.account),
+    ("uin", |row| &row.uin),
+    ("user_name", |row| row.user_name.unwrap_or_default()),
+    ("access_key_id", |row| row.access_key_id),
+    ("status", |row| row.status),
+    ("created", |row| &row.created),
+    ("age_seconds", |row| &row.age_seconds),
+    ("last_used", |row| row.last_used.as_deref().unwrap_or_default()),
+    ("never_used", |row| truth(row.never_used)),
+    ("auto_disabled_at", |row| row.auto_disabled_at.as_deref().unwrap_or_default()),
+    ("console_login", |row| truth(row.console_login)),
+    ("findings", |row| &row.findings),
+    ("exempt", |row| &row.exempt),
+    ("listing", |row| row.listing),
+    ("reason", |row| row.reason.unwrap_or_default()),
+    ("code", |row| row.code.unwrap_or_default()),
+    ("error", |row| row.error.unwrap_or_default()),
+    ("advice", |row| row.advice.as_deref().unwrap_or_default()),
+    ("since", |row| row.since.as_deref().unwrap_or_default()),
 ];
 
 /// A row, by column.
@@ -60,6 +63,12 @@ struct Row<'a> {
     since: Option<String>,
 }
 
+/// The names of the columns.
+#[must_use]
+pub fn columns() -> [&'static str; 19] {
+    COLUMNS.map(|(name, _)| name)
+}
+
 /// `report` as CSV.
 ///
 /// # Errors
@@ -67,7 +76,7 @@ struct Row<'a> {
 pub fn write(report: &Report) -> Result<Vec<u8>, Error> {
     let mut writer =
         WriterBuilder::new().terminator(Terminator::CRLF).quote_style(QuoteStyle::Necessary).from_writer(vec![]);
-    writer.write_record(COLUMNS)?;
+    writer.write_record(columns())?;
     for failed in &report.failed_listings {
         Row::from(FailedList::of(failed)).write(&mut writer)?;
     }
@@ -84,28 +93,7 @@ pub fn write(report: &Report) -> Result<Vec<u8>, Error> {
 
 impl Row<'_> {
     fn write(&self, writer: &mut Writer<Vec<u8>>) -> Result<(), Error> {
-        let cells: [&str; COLUMNS.len()] = [
-            self.account,
-            &self.uin,
-            self.user_name.unwrap_or_default(),
-            self.access_key_id,
-            self.status,
-            &self.created,
-            &self.age_seconds,
-            self.last_used.as_deref().unwrap_or_default(),
-            truth(self.never_used),
-            self.auto_disabled_at.as_deref().unwrap_or_default(),
-            truth(self.console_login),
-            &self.findings,
-            &self.exempt,
-            self.listing,
-            self.reason.unwrap_or_default(),
-            self.code.unwrap_or_default(),
-            self.error.unwrap_or_default(),
-            self.advice.as_deref().unwrap_or_default(),
-            self.since.as_deref().unwrap_or_default(),
-        ];
-        writer.write_record(cells.map(|cell| inert(cell).into_owned()))
+        writer.write_record(COLUMNS.map(|(_, cell)| inert(cell(self)).into_owned()))
     }
 }
 

@@ -1,34 +1,23 @@
 //! What may be typed, and what is said to what may not.
 
-use std::process::Output;
-
-use crate::world::{World, binary};
-
-fn run(arguments: &[&str]) -> (Option<i32>, String) {
-    result(&binary().args(arguments).output().unwrap())
-}
-
-fn result(output: &Output) -> (Option<i32>, String) {
-    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    (output.status.code(), String::from_utf8(text).unwrap())
-}
+use crate::world::{Run, World, binary};
 
 #[test]
 fn version_says_what_it_was_built_from() {
-    let (code, text) = run(&["--version"]);
-    assert_eq!(code, Some(0));
+    let run = Run::from(binary().arg("--version").output().unwrap());
+    assert_eq!(run.code, Some(0));
     assert!(
-        text.starts_with(concat!("tencentcloud-cam-exporter ", env!("CARGO_PKG_VERSION"), "\nrevision:")),
-        "{text}"
+        run.stdout.starts_with(concat!("tencentcloud-cam-exporter ", env!("CARGO_PKG_VERSION"), "\nrevision:")),
+        "{run:?}"
     );
 }
 
 #[test]
 fn help_tells_every_command_and_exit_code() {
-    let (code, text) = run(&["--help"]);
-    assert_eq!(code, Some(0));
+    let run = Run::from(binary().arg("--help").output().unwrap());
+    assert_eq!(run.code, Some(0));
     for result in ["demo", "check-config", "--config.file", "--web.listen-address", "--log.level", "Exit codes:"] {
-        assert!(text.contains(result), "{result}: {text}");
+        assert!(run.stdout.contains(result), "{result}: {}", run.stdout);
     }
 }
 
@@ -48,19 +37,18 @@ fn a_wrong_flag_is_named_and_mended() {
         (&["--shard=-1"], "invalid value '-1' for '--shard <N>'"),
         (&["check"], "'check-config'"),
     ] {
-        let (code, text) = run(arguments);
-        assert_eq!(code, Some(2), "{text}");
-        assert!(text.contains(result), "{arguments:?}: {text}");
+        let run = Run::from(binary().args(arguments).output().unwrap());
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains(result), "{arguments:?}: {}", run.stderr);
     }
 }
 
 #[test]
 fn a_good_configuration_is_good() {
     let world = World::with_one_user();
-    let path = world.write("config.yaml", &world.config());
-    let (code, text) = run(&["check-config", &format!("--config.file={}", path.display())]);
-    assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("1 account(s), 1 user(s)"), "{text}");
+    let run = Run::from(world.with_config(binary().arg("check-config"), &world.config()).output().unwrap());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.contains("1 account(s), 1 user(s)"), "{run:?}");
     assert!(world.simulator.arrivals().is_empty(), "nothing is asked");
 }
 
@@ -70,11 +58,11 @@ fn a_check_counts_the_users_of_files_and_of_the_shard() {
     let list: Vec<String> = (1..=1_000).map(|uin| format!("{uin} # a user")).collect();
     let list = world.write("uins.txt", &list.join("\n"));
     let file = format!("uins_file: {}, shard_by: user, credentials", list.display());
-    let path = world.write("config.yaml", &world.config().replace("credentials", &file));
+    let config = world.config().replace("credentials", &file);
     let check = |flags: &[&str]| {
-        let (code, text) = run(&[&["check-config", &format!("--config.file={}", path.display())], flags].concat());
-        assert_eq!(code, Some(0), "{text}");
-        let (_, users) = text.split_once("1 account(s), ").unwrap();
+        let run = Run::from(world.with_config(binary().arg("check-config").args(flags), &config).output().unwrap());
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let (_, users) = run.stdout.split_once("1 account(s), ").unwrap();
         users.strip_suffix(" user(s)\n").unwrap().parse::<usize>().unwrap()
     };
     assert_eq!(check(&[]), 1_001);
@@ -103,8 +91,8 @@ poll: {interval: 0s, rate_limit: 21}
     );
     let flag = format!("--config.file={}", path.display());
     for arguments in [["check-config", &flag].as_slice(), &[&flag]] {
-        let (code, text) = run(arguments);
-        assert_eq!(code, Some(1), "{text}");
+        let run = Run::from(binary().args(arguments).output().unwrap());
+        assert_eq!(run.code, Some(1), "{run:?}");
         for result in [
             &path.display().to_string(),
             "accounts[0].rate_limt: unknown",
@@ -115,30 +103,28 @@ poll: {interval: 0s, rate_limit: 21}
             "poll.interval:",
             "poll.rate_limit:",
         ] {
-            assert!(text.contains(result), "{result}: {text}");
+            assert!(run.stderr.contains(result), "{result}: {}", run.stderr);
         }
     }
 }
 
 #[test]
 fn a_configuration_that_is_not_there_is_named() {
-    let (code, text) = run(&["--config.file=/nowhere/config.yaml"]);
-    assert_eq!(code, Some(1));
-    assert!(text.contains("/nowhere/config.yaml"), "{text}");
+    let run = Run::from(binary().arg("--config.file=/nowhere/config.yaml").output().unwrap());
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("/nowhere/config.yaml"), "{run:?}");
 }
 
 #[test]
 fn the_environment_is_laid_over_the_file() {
     let world = World::with_one_user();
-    let path = world.write("config.yaml", &world.config());
     let check = |name: &str, value: &str| {
-        let flag = format!("--config.file={}", path.display());
-        result(&binary().args(["check-config", &flag]).env(name, value).output().unwrap())
+        Run::from(world.with_config(binary().arg("check-config").env(name, value), &world.config()).output().unwrap())
     };
-    let (code, text) = check("CAM_EXPORTER__ACCOUNTS__0__UINS", "100013065917,100013065918");
-    assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("2 user(s)"), "{text}");
-    let (code, text) = check("CAM_EXPORTER__POLL__RATE_LIMIT", "21");
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("poll.rate_limit") && text.contains("CAM_EXPORTER__POLL__RATE_LIMIT"), "{text}");
+    let run = check("CAM_EXPORTER__ACCOUNTS__0__UINS", "100013065917,100013065918");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.contains("2 user(s)"), "{run:?}");
+    let Run { code, stderr, .. } = check("CAM_EXPORTER__POLL__RATE_LIMIT", "21");
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("poll.rate_limit") && stderr.contains("CAM_EXPORTER__POLL__RATE_LIMIT"), "{stderr}");
 }

@@ -9,7 +9,7 @@ use tencentcloud_simulator::{Behaviour, Fault, Population, Rejection, Times, Use
 
 use crate::{
     organization::{self, FIRST},
-    world::{SECRET_ID, SECRET_KEY, UIN, World, binary, caller, key},
+    world::{Run, UIN, World, binary, caller, key},
 };
 
 #[derive(Debug)]
@@ -34,15 +34,11 @@ fn command(world: &World, config: &str) -> Command {
 
 /// The exit code, what is said of accounts, and what is said in the end.
 fn result(mut command: Command) -> (Option<i32>, String, String) {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-    for secret in [SECRET_ID, SECRET_KEY, "AKIDsomebodyelse"] {
-        assert!(!stdout.contains(secret) && !stderr.contains(secret), "{stdout}{stderr}");
-    }
+    let Run { code, stdout, stderr } = command.output().unwrap().into();
+    assert!(!stdout.contains("AKIDsomebodyelse") && !stderr.contains("AKIDsomebodyelse"), "{stdout}{stderr}");
     let (good, accounts) = stdout.split_once('\n').unwrap_or_else(|| panic!("{stdout}{stderr}"));
     assert!(good.contains(": good: "), "{stdout}");
-    (output.status.code(), accounts.to_owned(), stderr)
+    (code, accounts.to_owned(), stderr)
 }
 
 /// What is said of the one account of `world`, which cannot be polled.
@@ -227,8 +223,8 @@ fn every_account_has_its_line_in_order() {
 #[test]
 fn nobody_is_asked_while_the_configuration_is_wrong() {
     let world = World::new([(UIN, user())]);
-    let output = command(&world, &world.config().replace("20", "21")).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    let run = Run::from(command(&world, &world.config().replace("20", "21")).output().unwrap());
+    assert_eq!(run.code, Some(1));
     assert!(world.simulator.arrivals().is_empty());
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, process::Stdio};
 
-use crate::world::{Exporter, World, bare_binary};
+use crate::world::{Exporter, Run, World, bare_binary};
 
 const UP: &str = "tencentcloud_cam_account_up";
 const BUILD_INFO: &str = "tencentcloud_cam_exporter_build_info";
@@ -68,8 +68,7 @@ fn a_name_that_no_family_has_and_both_lists_are_errors() {
         ),
         (vec!["--metric-allowlist=process_*", "--metric-denylist=process_*"], "cannot be used with"),
     ] {
-        let output = bare_binary().arg("demo").args(flags).stdin(Stdio::null()).output().unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && error.contains(expected), "{error}");
+        let run = Run::from(bare_binary().arg("demo").args(flags).stdin(Stdio::null()).output().unwrap());
+        assert!(run.code == Some(2) && run.stderr.contains(expected), "{run:?}");
     }
 }

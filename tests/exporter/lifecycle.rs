@@ -4,7 +4,7 @@ use std::{net::TcpListener, process::Command};
 
 use tencentcloud_simulator::{Fault, Times};
 
-use crate::world::{Exporter, World, binary};
+use crate::world::{Exporter, Run, World, binary};
 
 fn stops_with_0_on(signal: &str) {
     let world = World::with_one_user();
@@ -59,16 +59,12 @@ fn readiness_waits_for_a_poll_attempt_and_not_for_the_api() {
 fn a_port_that_is_taken_is_named() {
     let world = World::with_one_user();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = world.write("config.yaml", &world.config());
-    let output = binary()
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--web.listen-address={}", taken.local_addr().unwrap()))
-        .output()
-        .unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(log.contains(&format!("cannot listen on {}", taken.local_addr().unwrap())), "{log}");
-    assert!(log.contains("--web.listen-address"), "{log}");
+    let address = taken.local_addr().unwrap();
+    let flag = format!("--web.listen-address={address}");
+    let run = Run::from(world.with_config(binary().arg(flag), &world.config()).output().unwrap());
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains(&format!("cannot listen on {address}")), "{run:?}");
+    assert!(run.stderr.contains("--web.listen-address"), "{run:?}");
 }
 
 #[test]

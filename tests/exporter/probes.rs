@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use crate::world::{Exporter, World, binary};
+use crate::world::{Exporter, Run, World, binary};
 
 /// Where it listens for probes.
 fn probes(exporter: &Exporter) -> SocketAddr {
@@ -43,16 +43,11 @@ fn it_answers_though_the_other_port_is_overrun() {
 fn a_port_that_is_taken_is_named_with_its_flag() {
     let world = World::with_one_user();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = world.write("config.yaml", &world.config());
-    let output = binary()
-        .arg(format!("--config.file={}", config.display()))
-        .arg("--web.listen-address=127.0.0.1:0")
-        .arg(format!("--probe.listen-address={}", taken.local_addr().unwrap()))
-        .output()
-        .unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{log}");
-    let result =
-        format!("cannot listen on {}: choose another with --probe.listen-address", taken.local_addr().unwrap());
-    assert!(log.contains(&result), "{log}");
+    let address = taken.local_addr().unwrap();
+    let mut command = binary();
+    command.args(["--web.listen-address=127.0.0.1:0", &format!("--probe.listen-address={address}")]);
+    let run = Run::from(world.with_config(&mut command, &world.config()).output().unwrap());
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let result = format!("cannot listen on {address}: choose another with --probe.listen-address");
+    assert!(run.stderr.contains(&result), "{run:?}");
 }

@@ -3,7 +3,6 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener},
-    process::Command,
     sync::mpsc,
     thread,
     time::Duration,
@@ -11,7 +10,7 @@ use std::{
 
 use crate::{
     pki::Pair,
-    world::{World, binary},
+    world::{Run, World, binary},
 };
 
 const PASSWORD: &str = "proxypassword123";
@@ -43,11 +42,10 @@ fn proxy() -> (SocketAddr, mpsc::Receiver<String>) {
 fn run(world: &World, command: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let pair = Pair::self_signed("cam.example.test");
     let authority = world.write("authority.pem", &pair.certificate);
-    let mut binary: Command = binary();
+    let mut binary = binary();
     binary.args(command).env("SSL_CERT_FILE", authority).envs(variables.iter().copied());
-    let output = binary.output().unwrap();
-    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    (output.status.code().unwrap(), text)
+    let run = Run::from(binary.output().unwrap());
+    (run.code.unwrap(), run.stdout + &run.stderr)
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tencentcloud_simulator::{Key, User};
 
-use crate::world::{Exporter, Metrics, UIN, World, binary, listening};
+use crate::world::{Exporter, Metrics, Run, UIN, World, binary, listening};
 
 fn config(world: &World) -> String {
     format!("{}state_file: {}\n", world.config(), world.folder.path().join("state").display())
@@ -53,13 +53,11 @@ fn a_file_that_is_damaged_is_put_aside_and_told_of() {
 fn a_file_that_cannot_be_read_is_not_written_over() {
     let world = World::with_one_user();
     std::fs::create_dir(world.folder.path().join("state")).unwrap();
-    let path = world.write("config.yaml", &config(&world));
-    let output = crate::world::binary().arg(format!("--config.file={}", path.display())).output().unwrap();
-    let result = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{result}");
-    assert_eq!(result.matches("cannot read the state file").count(), 1, "{result}");
-    assert!(!result.contains("started"), "it did not start: {result}");
-    assert!(result.contains("/state"), "{result}");
+    let run = Run::from(world.with_config(&mut binary(), &config(&world)).output().unwrap());
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.stderr.matches("cannot read the state file").count(), 1, "{run:?}");
+    assert!(!run.stderr.contains("started"), "it did not start: {run:?}");
+    assert!(run.stderr.contains("/state"), "{run:?}");
 }
 
 #[test]
@@ -143,11 +141,9 @@ fn a_pipe_or_a_device_in_its_place_holds_up_no_start() {
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     for path in [path.as_path(), std::path::Path::new("/dev/zero")] {
         let config = format!("{}state_file: {}\n", world.config(), path.display());
-        let config = world.write("config.yaml", &config);
-        let output = binary().arg(format!("--config.file={}", config.display())).output().unwrap();
-        let result = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{result}");
-        assert!(result.contains("not a file"), "{result}");
+        let run = Run::from(world.with_config(&mut binary(), &config).output().unwrap());
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("not a file"), "{run:?}");
     }
 }
 

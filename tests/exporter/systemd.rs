@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::world::{Exporter, World, binary, listening};
+use crate::world::{Exporter, Run, World, binary, listening};
 
 /// systemd's side.
 struct Systemd {
@@ -109,12 +109,11 @@ fn serves_on_the_socket_of_systemd() {
 
 #[test]
 fn a_socket_that_systemd_does_not_pass_is_an_error() {
-    let output = binary().args(["demo", "--web.systemd-socket"]).output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && error.contains("systemd passes no socket: start the .socket unit"), "{error}");
+    let run = Run::from(binary().args(["demo", "--web.systemd-socket"]).output().unwrap());
+    assert!(run.code != Some(0) && run.stderr.contains("systemd passes no socket: start the .socket unit"), "{run:?}");
 
-    let both = binary().args(["demo", "--web.systemd-socket", "--web.listen-address=:0"]).output().unwrap();
-    assert_eq!(both.status.code(), Some(2));
+    let both = Run::from(binary().args(["demo", "--web.systemd-socket", "--web.listen-address=:0"]).output().unwrap());
+    assert_eq!(both.code, Some(2));
 
     // The variables of another process mean nothing to this one.
     for (variables, expected) in [
@@ -124,8 +123,7 @@ fn a_socket_that_systemd_does_not_pass_is_an_error() {
         ("LISTEN_PID=1 LISTEN_FDS=1", "systemd passes no socket"),
     ] {
         let script = format!("{variables} exec \"$0\" demo --web.systemd-socket 3</dev/null");
-        let output = Command::new("sh").arg("-c").arg(script).arg(binary().get_program()).output().unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && error.contains(expected), "{error}");
+        let run = Run::from(Command::new("sh").arg("-c").arg(script).arg(binary().get_program()).output().unwrap());
+        assert!(run.code != Some(0) && run.stderr.contains(expected), "{run:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Lines, Read, Write},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -44,6 +44,14 @@ pub(crate) struct Exporter {
     address: SocketAddr,
     log: Arc<Mutex<String>>,
     reader: Option<thread::JoinHandle<()>>,
+}
+
+/// What a command says, and how it ends.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// The lines of a log that are still to be read.
@@ -347,6 +355,20 @@ fn note(log: &Mutex<String>, line: &str) {
     let mut log = log.lock();
     log.push_str(line);
     log.push('\n');
+}
+
+// === impl Run ===
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        for secret in [SECRET_ID, SECRET_KEY] {
+            assert!(!stdout.contains(secret) && !stderr.contains(secret), "{stdout}{stderr}");
+        }
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        Self { code: output.status.code(), stdout, stderr }
+    }
 }
 
 // === impl Answer ===

@@ -37,7 +37,8 @@ pub(crate) struct Connection(Arc<Open>);
 #[derive(Debug)]
 struct Open {
     timers: Mutex<ConnectionTimers>,
-    /// Dropped when all that was handed to the connection has been written.
+    /// A token for each response that was handed to the connection whole, dropped when all of it has been written. The handle of
+    /// the response has it as a `Weak`, and so sees that.
     unflushed: Mutex<Vec<Arc<()>>>,
     closed: CancellationToken,
     changed: Arc<Notify>,

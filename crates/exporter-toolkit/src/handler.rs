@@ -7,10 +7,10 @@ use super::{Body, response::ResponseGuard};
 
 /// Responds to requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Responds to `request`. `guard` lives as long as the response is under way.
+    /// Responds to `request`. `under_way` lives as long as the response does.
     fn respond(
         &self,
         request: &Request<Incoming>,
-        guard: &ResponseGuard,
+        under_way: &ResponseGuard,
     ) -> impl Future<Output = Response<Body>> + Send;
 }

@@ -47,22 +47,22 @@ impl<E: Exporter> Scrapes<E> {
         Self { routes, limit, under_way: Mutex::default(), queue: AsyncMutex::default(), observer }
     }
 
-    /// Whether the response of `guard` may be a scrape.
-    async fn admit(&self, guard: &ResponseGuard) -> bool {
+    /// Whether `scrape` may be one more under way.
+    async fn admit(&self, scrape: &ResponseGuard) -> bool {
         if self.limit == 0 {
             return true;
         }
-        let admitted = timeout(QUEUE_TIMEOUT, self.queue_for_a_place(guard)).await.is_ok();
+        let admitted = timeout(QUEUE_TIMEOUT, self.queue_for_a_place(scrape)).await.is_ok();
         if !admitted {
             self.observer.http_refused(HttpRefused::Limit);
         }
         admitted
     }
 
-    async fn queue_for_a_place(&self, guard: &ResponseGuard) {
+    async fn queue_for_a_place(&self, scrape: &ResponseGuard) {
         let _first = self.queue.lock().await;
         loop {
-            let (admitted, evicted) = admit(&mut self.under_way.lock(), self.limit, guard);
+            let (admitted, evicted) = admit(&mut self.under_way.lock(), self.limit, scrape);
             if evicted {
                 self.observer.http_refused(HttpRefused::Limit);
             }
@@ -75,8 +75,8 @@ impl<E: Exporter> Scrapes<E> {
 }
 
 impl<E: Exporter> Handler for Scrapes<E> {
-    async fn respond(&self, request: &Request<Incoming>, guard: &ResponseGuard) -> Response<Body> {
-        if self.routes.is_scrape(request) && !self.admit(guard).await {
+    async fn respond(&self, request: &Request<Incoming>, under_way: &ResponseGuard) -> Response<Body> {
+        if self.routes.is_scrape(request) && !self.admit(under_way).await {
             let text = format!("limit of {} concurrent scrapes reached: try again later\n", self.limit);
             return plain(StatusCode::SERVICE_UNAVAILABLE, text);
         }
@@ -84,18 +84,18 @@ impl<E: Exporter> Handler for Scrapes<E> {
     }
 }
 
-/// Whether there is a place for `guard`, and whether another made room.
-fn admit(under_way: &mut Vec<ResponseHandle>, limit: usize, guard: &ResponseGuard) -> (bool, bool) {
+/// Whether there is a place for `scrape`, and whether another made room.
+fn admit(under_way: &mut Vec<ResponseHandle>, limit: usize, scrape: &ResponseGuard) -> (bool, bool) {
     under_way.retain(ResponseHandle::is_under_way);
     let mut evicted = false;
     if under_way.len() >= limit {
-        let others = under_way.iter().enumerate().filter(|(_, scrape)| !scrape.shares_connection(guard));
-        let waiting = others.filter_map(|(index, scrape)| Some((scrape.eviction_priority()?, index)));
+        let others = under_way.iter().enumerate().filter(|(_, other)| !other.shares_connection(scrape));
+        let waiting = others.filter_map(|(index, other)| Some((other.eviction_priority()?, index)));
         let Some((_, slowest)) = waiting.max() else { return (false, false) };
         under_way.swap_remove(slowest).close();
         evicted = true;
     }
-    under_way.push(guard.handle());
+    under_way.push(scrape.handle());
     (true, evicted)
 }
 

@@ -130,7 +130,7 @@ async fn serve_connection<S: Handler>(stream: TcpStream, place: Place, context: 
 }
 
 async fn serve_http<T, S>(
-    mut stream: web_config::Connection<T>,
+    mut stream: web_config::SecuredStream<T>,
     connection: Connection,
     peer: Arc<Peer>,
     context: ConnectionContext<S>,
@@ -147,14 +147,14 @@ async fn serve_http<T, S>(
         connection.multiplex();
     }
     let service = service_fn(|request: http::Request<Incoming>| {
-        let (guard, peer, context) = (connection.on_request(), Arc::clone(&peer), context.clone());
+        let (under_way, peer, context) = (connection.on_request(), Arc::clone(&peer), context.clone());
         async move {
-            let mut response = context.respond(&request, &guard, &peer).await;
-            if guard.is_pipelined() {
+            let mut response = context.respond(&request, &under_way, &peer).await;
+            if under_way.is_pipelined() {
                 // Pipelining is not needed, and would let a client that reads nothing send more requests.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, guard)))
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, under_way)))
         }
     });
     let ended = if is_http2 {
@@ -190,7 +190,7 @@ impl<S: Handler> ConnectionContext<S> {
     async fn respond(
         &self,
         request: &http::Request<Incoming>,
-        guard: &ResponseGuard,
+        under_way: &ResponseGuard,
         peer: &Arc<Peer>,
     ) -> http::Response<Body> {
         if let Err(text) = host::check(request) {
@@ -198,7 +198,7 @@ impl<S: Handler> ConnectionContext<S> {
         }
         match self.guard.admit(request.headers(), peer).await {
             Ok(headers) => {
-                let mut response = self.handler.respond(request, guard).await;
+                let mut response = self.handler.respond(request, under_way).await;
                 response.headers_mut().extend(headers);
                 response
             }

@@ -4,9 +4,13 @@
 //!
 //! ```text
 //! accepted ──> Head ──head complete──> Responding ──flushed──> Idle ──bytes arrive──> Head
+//!                                           │                   └──head complete──> Responding (see below)
 //!                                           └──flushed, next head has begun──> Head
 //! any ──HTTP has ended──> Closing
 //! ```
+//!
+//! From idle, a head can be complete at once: over HTTP/2, where bytes between requests are not a head, and where it had arrived
+//! together with the head before. Over HTTP/2, `Responding` counts several responses.
 
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ use tencentcloud_cam_exporter::{
     },
     language::Language,
     metrics::{self, Own},
-    report::{self, Report, csv::COLUMNS, json::Json},
+    report::{self, Report, csv, json::Json},
     web::Status,
 };
 
@@ -267,7 +267,7 @@ impl Faces {
         equal("table: reasons", self.table.contains("why it is so"), exempt + sum(|of| of.users.exemption_ended) > 0)?;
         let shown = self.table.contains("Tencent Cloud has announced that it disables keys unused for 90 days");
         equal("table: announced", shown, sum(|of| of.keys.with(Finding::AutoDisableSoon)) > 0)?;
-        let column = |name: &str| COLUMNS.iter().position(|column| *column == name).unwrap();
+        let column = |name: &str| csv::columns().iter().position(|column| *column == name).unwrap();
         let mut rows = ::csv::Reader::from_reader(self.csv.as_bytes());
         let rows: Vec<::csv::StringRecord> = rows.records().map(Result::unwrap).collect();
         let cells = |name: &str| rows.iter().map(|row| row[column(name)].to_owned()).collect::<Vec<_>>();

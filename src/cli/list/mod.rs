@@ -1,5 +1,6 @@
 //! Asks about every user once, and lists their keys.
 //!
+//! - `rendered` chooses the format: the table here, JSON and CSV in `report`, metrics in `metrics`.
 //! - [`table`] draws them for people, in the [`columns`] that fit, and under it the [`problems`].
 //! - [`progress`] shows how far the sweep is.
 //! - [`output`] brings them where they are wanted.

@@ -3,7 +3,7 @@
 //! Full key ids are kept only here, and leave the process only in such a request.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -32,8 +32,8 @@ pub(in crate::poll) struct LastUseJob {
 /// The keys of an account's users, and when each is due.
 #[derive(Debug, Default)]
 struct LastUseQueue {
-    users: HashMap<Uin, Vec<AccessKeyId>>,
-    keys: HashMap<(Uin, AccessKeyId), Due>,
+    users: BTreeMap<Uin, Vec<AccessKeyId>>,
+    keys: BTreeMap<(Uin, AccessKeyId), Due>,
     queue: BTreeSet<(Instant, Uin, AccessKeyId)>,
 }
 

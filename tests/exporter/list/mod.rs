@@ -8,7 +8,7 @@ mod terminal;
 
 use std::{
     io::Read,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use jiff::SignedDuration;
@@ -16,27 +16,7 @@ use serde_json::Value;
 use tencentcloud_api::{Clock, SystemClock};
 use tencentcloud_simulator::{Behaviour, Fault, Key, Rejection, Times, User, densest_second};
 
-use crate::world::{Metrics, SECRET_ID, SECRET_KEY, UIN, World, binary};
-
-/// What a command says, and how it ends.
-#[derive(Debug)]
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Run {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-        for secret in [SECRET_ID, SECRET_KEY] {
-            assert!(!stdout.contains(secret) && !stderr.contains(secret), "{stdout}{stderr}");
-        }
-        assert!(!stderr.contains("panicked"), "{stderr}");
-        Self { code: output.status.code(), stdout, stderr }
-    }
-}
+use crate::world::{Metrics, Run, SECRET_ID, UIN, World, binary};
 
 fn command(world: &World, config: &str, flags: &[&str]) -> Command {
     let config = world.write("config.yaml", config);

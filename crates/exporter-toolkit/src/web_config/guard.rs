@@ -17,7 +17,7 @@ use super::{
     authorization::BasicCredentials,
     basic_auth::{AuthResult, BasicAuth},
     config_watcher::{ConfigWatcher, WebSnapshot},
-    connection::Connection,
+    connection::SecuredStream,
     peer::Peer,
     plain_http,
     rate_limit::Bucket,
@@ -119,7 +119,7 @@ impl Guard {
         &self,
         stream: T,
         peer: &Peer,
-    ) -> io::Result<Connection<T>> {
+    ) -> io::Result<SecuredStream<T>> {
         let Some(live) = self.0.as_ref().filter(|live| live.tls) else { return Ok(Either::Right(stream)) };
         let secured = live.secure(stream).await;
         if let Err(error) = &secured {
@@ -157,7 +157,7 @@ impl Guard {
 // === impl Live ===
 
 impl Live {
-    async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T) -> io::Result<Connection<T>> {
+    async fn secure<T: AsyncRead + AsyncWrite + Unpin>(&self, stream: T) -> io::Result<SecuredStream<T>> {
         let hello = plain_http::start_handshake(stream).await?;
         // After the client has begun, so that one that waited with that gets no certificate of before.
         let view = self.view().await;

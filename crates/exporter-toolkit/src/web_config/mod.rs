@@ -35,5 +35,5 @@ mod users;
 
 pub use guard::Guard;
 
-pub(crate) use connection::{Connection, is_http2};
+pub(crate) use connection::{SecuredStream, is_http2};
 pub(crate) use peer::Peer;
