@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what a test cannot go on without")]
 
 use std::{
+    env,
     ffi::OsString,
     fs,
     os::unix::ffi::OsStringExt,
@@ -49,7 +50,7 @@ fn describe(config: &Config) -> String {
     format!("{}\nstate_file: {state_file:?}", accounts.join("\n"))
 }
 
-/// Compares each file of `folder` with the `.expect.txt` beside it, and reports all that differ.
+/// Compares each file of `folder` with the `.expect.txt` beside it, and reports all that differ. `UPDATE_CONFIG=1` writes them.
 fn compare_all(folder: &str, outcome: impl Fn(Result<Config, String>) -> Result<String, String>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(folder);
     let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -59,9 +60,13 @@ fn compare_all(folder: &str, outcome: impl Fn(Result<Config, String>) -> Result<
     assert!(!cases.is_empty(), "no cases in {}", folder.display());
     let mut differ = Vec::new();
     for case in &cases {
-        let expected = fs::read_to_string(case.with_extension("expect.txt"));
+        let (outcome, file) = (outcome(load(case)), case.with_extension("expect.txt"));
+        if let (Ok(found), Some(_)) = (&outcome, env::var_os("UPDATE_CONFIG")) {
+            fs::write(&file, format!("{found}\n")).unwrap();
+        }
+        let expected = fs::read_to_string(&file);
         let expected = expected.unwrap_or_else(|error| panic!("{}: no expectation: {error}", case.display()));
-        match outcome(load(case)) {
+        match outcome {
             Ok(found) if found == expected.trim_end() => {}
             Ok(found) => differ.push(format!("{}\nfound:\n{found}\nexpected:\n{expected}", case.display())),
             Err(problem) => differ.push(format!("{}: {problem}", case.display())),

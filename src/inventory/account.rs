@@ -328,8 +328,7 @@ impl Account {
     pub fn restore(&self, uin: Uin, user: User) -> bool {
         self.change(|state| match state.users.get_mut(&uin) {
             Some(known) if (known.up, known.answered.get(), &known.keys) == (None, None, &None) => {
-                let User { name, console_login, policy, .. } = known.configured();
-                *known = User { name, console_login, policy, ..user }.into();
+                *known = user.with_configured(known).into();
                 true
             }
             _ => false,
@@ -532,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_that_a_reader_holds_is_replaced_only_by_news() {
+    fn a_user_that_a_reader_holds_is_not_replaced_if_only_a_time_changes() {
         let (account, uin) = account();
         let held = || Arc::clone(&account.users()[&uin]);
         account.listed(uin, &[key("a")], second(1));

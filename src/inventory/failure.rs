@@ -25,7 +25,7 @@ pub struct Failure {
 // === impl Failure ===
 
 impl Failure {
-    /// A failure at `at`, with `error` in words.
+    /// A failure at `at`, with `error` in words; the first in a row, unless the account knows of one before.
     #[must_use]
     pub fn new(reason: Reason, code: Option<&'static str>, error: &impl fmt::Display, at: Timestamp) -> Self {
         Self { reason, code, error: error_text(error), since: at, next_poll: None }

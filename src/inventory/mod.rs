@@ -7,8 +7,8 @@
 //! - a user without an answer is unknown, which is not the same as a user without keys.
 
 mod account;
-mod answered;
 pub mod assessment;
+mod atomic_time;
 mod changed;
 mod coverage;
 mod failure;
@@ -33,7 +33,7 @@ use std::{
 use parking_lot::RwLock;
 
 pub use account::{Account, CredentialProblem};
-pub use answered::Answered;
+pub use atomic_time::AtomicTime;
 pub use coverage::Covered;
 pub use failure::Failure;
 pub use listing::{ConfiguredListings, Listing, ListingFailure, ListingState, Listings, error_text};

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use jiff::Timestamp;
 use tencentcloud_api::{KeyStatus, LastUse};
 
-use super::{Answered, Failure, Policy};
+use super::{AtomicTime, Failure, Policy};
 
 /// What is known of a user. Starts with nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct User {
     /// Whether the last poll brought the user's keys; nothing before the first poll has ended.
     pub up: Option<bool>,
     /// When the API last answered about the user.
-    pub answered: Answered,
+    pub answered: AtomicTime,
     /// The keys of the last answer, sorted by label; none before the first answer, or if the user does not exist.
     /// While answers have the same keys, this stays the same allocation, so a reader can compare pointers.
     pub keys: Option<Arc<[Key]>>,
@@ -45,7 +45,7 @@ pub struct Key {
 // === impl User ===
 
 impl User {
-    /// Whether anything is known of it beside that it is a user.
+    /// Whether anything is known of it that is worth saving.
     #[must_use]
     pub fn is_known(&self) -> bool {
         let Self { up, answered, keys, failure, name, console_login, policy: _ } = self;
@@ -59,7 +59,13 @@ impl User {
 
     /// What of it does not come from polls.
     pub(super) fn configured(&self) -> Self {
-        let Self { name, console_login, policy, .. } = self;
+        let Self { up: _, answered: _, keys: _, failure: _, name, console_login, policy } = self;
         Self { name: name.clone(), console_login: *console_login, policy: policy.clone(), ..Self::default() }
+    }
+
+    /// What of it comes from polls, with what of `other` does not.
+    pub(super) fn with_configured(self, other: &Self) -> Self {
+        let Self { up, answered, keys, failure, name: _, console_login: _, policy: _ } = self;
+        Self { up, answered, keys, failure, ..other.configured() }
     }
 }

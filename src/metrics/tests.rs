@@ -1,6 +1,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    env, fs,
     io::Read,
+    path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -143,6 +145,7 @@ fn world_of_everything() -> World {
     prod.used(uin(2), &ids, |id| {
         Some(if id.expose() == "AKIDa" { LastUse::Never } else { LastUse::At(second(1_767_139_200)) })
     });
+    prod.failed(uin(3), failure(Reason::Timeout, None, second(1_767_225_499)));
     prod.listed(uin(3), &[], second(1_767_225_500));
     prod.failed(uin(4), failure(Reason::UserNotFound, None, second(1_767_225_501)));
     prod.failed(uin(5), failure(Reason::Timeout, None, second(1_767_225_502)));
@@ -165,13 +168,15 @@ fn world_of_everything() -> World {
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_series_is_written_as_the_golden_files_have_it() {
     let world = world_of_everything();
-    for (format, golden) in [
-        (Format::Text, include_str!("../../tests/data/exposition.prom")),
-        (Format::OpenMetrics, include_str!("../../tests/data/exposition.openmetrics")),
-    ] {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for (format, name) in [(Format::Text, "exposition.prom"), (Format::OpenMetrics, "exposition.openmetrics")] {
         let text = world.text(format);
+        if env::var_os("UPDATE_EXPOSITION").is_some() {
+            fs::write(folder.join(name), &text).unwrap();
+        }
+        let golden = fs::read_to_string(folder.join(name)).unwrap();
         let difference = text.lines().zip(golden.lines()).find(|(ours, golden)| ours != golden);
-        assert!(text == golden, "{difference:?}\n{text}");
+        assert!(text == golden, "{name}: {difference:?}: UPDATE_EXPOSITION=1 writes it\n{text}");
     }
 }
 

@@ -1,23 +1,23 @@
-//! When the API last answered about a user.
+//! A time that polls change.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use jiff::Timestamp;
 
-/// When the API last answered about a user, in microseconds of Unix time.
+/// A time or none, in microseconds of Unix time.
 ///
-/// It changes in place, also while readers hold the user: it is all that most polls change, and a copy of the user for each
-/// poll would scatter the users over the heap, so that freed memory could not be returned.
+/// It changes in place, also while readers hold the user: a time is all that most polls change, and a copy of the user for
+/// each poll would scatter the users over the heap, so that freed memory could not be returned.
 #[derive(Debug)]
-pub struct Answered(AtomicI64);
+pub struct AtomicTime(AtomicI64);
 
-/// No answer yet. No time that can be represented is as early.
+/// None. No time that can be represented is as early.
 const NEVER: i64 = i64::MIN;
 
-// === impl Answered ===
+// === impl AtomicTime ===
 
-impl Answered {
-    /// The time; nothing before the first answer.
+impl AtomicTime {
+    /// The time, if there is one.
     #[must_use]
     pub fn get(&self) -> Option<Timestamp> {
         Timestamp::from_microsecond(self.0.load(Relaxed)).ok()
@@ -28,33 +28,33 @@ impl Answered {
     }
 }
 
-impl Default for Answered {
+impl Default for AtomicTime {
     fn default() -> Self {
         Self(NEVER.into())
     }
 }
 
-impl Clone for Answered {
+impl Clone for AtomicTime {
     fn clone(&self) -> Self {
         Self(self.0.load(Relaxed).into())
     }
 }
 
-impl PartialEq for Answered {
+impl PartialEq for AtomicTime {
     fn eq(&self, other: &Self) -> bool {
         self.get() == other.get()
     }
 }
 
-impl Eq for Answered {}
+impl Eq for AtomicTime {}
 
-impl From<Option<Timestamp>> for Answered {
+impl From<Option<Timestamp>> for AtomicTime {
     fn from(at: Option<Timestamp>) -> Self {
         Self(at.map_or(NEVER, Timestamp::as_microsecond).into())
     }
 }
 
-impl From<Timestamp> for Answered {
+impl From<Timestamp> for AtomicTime {
     fn from(at: Timestamp) -> Self {
         Some(at).into()
     }
