@@ -106,7 +106,7 @@ fn state(number: u32) -> State {
     // A shorter one over a longer one would show where it was not cut.
     let id = AccessKeyId::from("x".repeat(1 + number as usize * 37 % 100).as_str());
     for uin in uins() {
-        account.listed(uin, &[AccessKey { id: id.clone(), status: KeyStatus::Active, created: at }], at);
+        account.poll_succeeded(uin, &[AccessKey { id: id.clone(), status: KeyStatus::Active, created: at }], at);
     }
     State::of(&Inventory::new(vec![Arc::new(account)]))
 }

@@ -83,7 +83,7 @@ impl Users {
         let accounts = (0..self.accounts).map(|index| {
             let account = Account::new(name(index).parse().unwrap(), settings.clone(), self.uins(index).map(uin));
             for user in self.of(index) {
-                account.listed(uin(user.uin), &user.keys, SystemClock.now());
+                account.poll_succeeded(uin(user.uin), &user.keys, SystemClock.now());
             }
             Arc::new(account)
         });

@@ -78,9 +78,9 @@ fn routes() -> Routes {
     let account = Arc::new(Account::new("prod".parse().expect("a name"), AccountSettings::default(), uins));
     for uin in 1..=20_u64 {
         let key = AccessKey { id: format!("AKID{uin:032}").as_str().into(), status: KeyStatus::Active, created: NOW };
-        account.listed(uin.try_into().expect("a UIN"), &[key], NOW);
+        account.poll_succeeded(uin.try_into().expect("a UIN"), &[key], NOW);
     }
-    account.failed(21.try_into().expect("a UIN"), Failure::new(Reason::Timeout, None, &"no answer", NOW));
+    account.poll_failed(21.try_into().expect("a UIN"), Failure::new(Reason::Timeout, None, &"no answer", NOW));
     let (inventory, own, clock) =
         (Arc::new(Inventory::new(vec![account])), Own::new().expect("metrics"), Arc::new(Stopped));
     let metrics = Arc::new(Metrics::new(Arc::clone(&inventory), &own, clock, Families::default()).expect("metrics"));

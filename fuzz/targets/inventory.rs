@@ -165,7 +165,7 @@ impl Model {
             Step::SetUsers(users) => {
                 self.listed = users.into_iter().map(number).collect();
                 self.set_sources();
-                account.set_users(&self.listed.iter().copied().map(uin).collect());
+                account.set_configured(&self.listed.iter().copied().map(uin).collect());
             }
             Step::SetFound(found) => {
                 self.found = found.into_iter().map(|(byte, user)| (number(byte), user)).collect();
@@ -195,7 +195,7 @@ impl Model {
                         created: second(created(*day)),
                     })
                     .collect();
-                account.listed(uin(number(byte)), &answer, second(now));
+                account.poll_succeeded(uin(number(byte)), &answer, second(now));
                 if let Some(user) = self.users.get_mut(&number(byte)) {
                     let mut new = keys(&listed);
                     for (id, key) in user.keys.iter().flatten() {
@@ -208,7 +208,7 @@ impl Model {
             }
             Step::Failed(byte, reason) => {
                 let reason = Reason::ALL[usize::from(reason) % Reason::ALL.len()];
-                account.failed(uin(number(byte)), Failure::new(reason, None, &"no", second(now)));
+                account.poll_failed(uin(number(byte)), Failure::new(reason, None, &"no", second(now)));
                 if let Some(user) = self.users.get_mut(&number(byte)) {
                     user.up = Some(false);
                     user.failing.get_or_insert(now);

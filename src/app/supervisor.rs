@@ -128,7 +128,7 @@ impl Supervisor {
             if old_file != new_file {
                 self.watch_uins_file(&mut entry, tasks).await;
             }
-            entry.account.set_users(&entry.users());
+            entry.account.set_configured(&entry.users());
             self.accounts.insert(name, entry);
         }
         self.publish();
@@ -340,7 +340,7 @@ impl AccountEntry {
                 info!(account = %self.configured.name, users = users.len(), "uins_file loaded");
                 self.from_file = users;
                 // The users first: once the file is known to be good, they are all users there are.
-                self.account.set_users(&self.users());
+                self.account.set_configured(&self.users());
                 self.account.listing_succeeded(Listing::UinsFile, now);
             }
             Err(error) => {

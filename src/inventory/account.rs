@@ -73,7 +73,7 @@ impl Account {
         };
         let account =
             Self { name, state: RecursiveRwLock::new(state), progress: Mutex::default(), changed: Changed::now() };
-        account.set_users(&uins.into_iter().collect());
+        account.set_configured(&uins.into_iter().collect());
         account
     }
 
@@ -110,22 +110,22 @@ impl Account {
         self.change(|state| state.set_settings(settings));
     }
 
-    /// Replaces the configured users. Users that are in no source any more are removed at once.
-    pub fn set_users(&self, uins: &BTreeSet<Uin>) {
-        self.change(|state| state.change_sources(|sources| sources.listed.clone_from(uins)));
+    /// Replaces the users of the configuration and of `uins_file`. Users that are in no source any more are removed at once.
+    pub fn set_configured(&self, uins: &BTreeSet<Uin>) {
+        self.change(|state| state.change_sources(|sources| sources.configured.clone_from(uins)));
     }
 
-    /// Replaces the sub-users that the API listed, as [`Self::set_users`] does.
+    /// Replaces the sub-users that the API listed, as [`Self::set_configured`] does.
     pub fn set_found(&self, found: Found) {
         self.change(|state| state.change_sources(|sources| sources.found = found));
     }
 
-    /// Replaces the users of the configured types that the API listed, as [`Self::set_users`] does.
+    /// Replaces the users of the configured types that the API listed, as [`Self::set_configured`] does.
     pub fn set_typed(&self, typed: Found) {
         self.change(|state| state.change_sources(|sources| sources.typed = typed));
     }
 
-    /// Replaces the calling user, as [`Self::set_users`] does.
+    /// Replaces the calling user, as [`Self::set_configured`] does.
     pub fn set_caller(&self, caller: Option<Uin>) {
         self.change(|state| state.change_sources(|sources| sources.caller = caller));
     }
@@ -244,7 +244,7 @@ impl Account {
     }
 
     /// The API listed the user's keys. Returns whether that is the first answer after an outage.
-    pub fn listed(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) -> bool {
+    pub fn poll_succeeded(&self, uin: Uin, keys: &[AccessKey], at: Timestamp) -> bool {
         self.polled(uin, None, |user, id_label| {
             let keys = labelled_keys(user, keys, id_label);
             let has_same_keys = user.keys.as_ref().is_some_and(|known| Arc::ptr_eq(known, &keys));
@@ -292,7 +292,7 @@ impl Account {
     }
 
     /// A poll of the user failed. That the user does not exist is an answer: the keys are removed.
-    pub fn failed(&self, uin: Uin, failure: Failure) {
+    pub fn poll_failed(&self, uin: Uin, failure: Failure) {
         self.polled(uin, Some(failure.reason), |user, _| {
             let mut failed = User { up: Some(false), ..User::clone(user) };
             if failure.reason == Reason::UserNotFound {
@@ -494,24 +494,24 @@ mod tests {
     fn a_user_never_answered_is_unknown_rather_than_without_keys() {
         let (account, uin) = account();
         assert_eq!(*account.users()[&uin], User::default());
-        account.failed(uin, failure(Reason::Timeout, None, 0));
+        account.poll_failed(uin, failure(Reason::Timeout, None, 0));
         let failure = failure(Reason::Timeout, None, 0);
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: Some(failure.into()), ..User::default() });
-        account.listed(uin, &[], second(1));
+        account.poll_succeeded(uin, &[], second(1));
         assert_eq!(*account.users()[&uin], answered(1));
     }
 
     #[test]
     fn a_success_replaces_all_and_a_failure_replaces_nothing() {
         let (account, uin) = account();
-        account.listed(uin, &[key("a"), key("b")], second(1));
-        account.listed(uin, &[key("b"), key("c")], second(2));
+        account.poll_succeeded(uin, &[key("a"), key("b")], second(1));
+        account.poll_succeeded(uin, &[key("b"), key("c")], second(2));
         let good = User::clone(&account.users()[&uin]);
         assert_eq!(good.keys.as_ref().unwrap().len(), 2);
-        account.failed(uin, failure(Reason::Denied, Some("UnauthorizedOperation"), 3));
+        account.poll_failed(uin, failure(Reason::Denied, Some("UnauthorizedOperation"), 3));
         let denied = Some(failure(Reason::Denied, Some("UnauthorizedOperation"), 3).into());
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: denied, ..good.clone() });
-        account.failed(uin, failure(Reason::Timeout, None, 4));
+        account.poll_failed(uin, failure(Reason::Timeout, None, 4));
         let timeout = Some(failure(Reason::Timeout, None, 3).into());
         assert_eq!(*account.users()[&uin], User { up: Some(false), failure: timeout, ..good });
     }
@@ -520,13 +520,13 @@ mod tests {
     fn the_same_keys_again_are_not_a_new_list() {
         let (account, uin) = account();
         let keys = || account.users()[&uin].keys.clone().unwrap();
-        account.listed(uin, &[key("a"), key("b")], second(1));
+        account.poll_succeeded(uin, &[key("a"), key("b")], second(1));
         let first = keys();
-        account.failed(uin, failure(Reason::Timeout, None, 1));
-        account.listed(uin, &[key("b"), key("a")], second(2));
+        account.poll_failed(uin, failure(Reason::Timeout, None, 1));
+        account.poll_succeeded(uin, &[key("b"), key("a")], second(2));
         assert!(Arc::ptr_eq(&first, &keys()));
         let inactive = AccessKey { status: KeyStatus::Inactive, ..key("b") };
-        account.listed(uin, &[key("a"), inactive], second(3));
+        account.poll_succeeded(uin, &[key("a"), inactive], second(3));
         assert!(!Arc::ptr_eq(&first, &keys()));
     }
 
@@ -534,7 +534,7 @@ mod tests {
     fn a_user_that_a_reader_holds_is_not_replaced_if_only_a_time_changes() {
         let (account, uin) = account();
         let held = || Arc::clone(&account.users()[&uin]);
-        account.listed(uin, &[key("a")], second(1));
+        account.poll_succeeded(uin, &[key("a")], second(1));
         let first = held();
         account.set_found([(uin, "alice".into())].into());
         let named = held();
@@ -543,12 +543,12 @@ mod tests {
         account.used(uin, [], |_| None);
         account.forget_last_use();
         assert!(Arc::ptr_eq(&named, &held()));
-        account.listed(uin, &[key("a")], second(2));
+        account.poll_succeeded(uin, &[key("a")], second(2));
         assert!(Arc::ptr_eq(&named, &held()));
         assert_eq!(held().answered.get(), Some(second(2)));
-        account.failed(uin, failure(Reason::Timeout, None, 2));
+        account.poll_failed(uin, failure(Reason::Timeout, None, 2));
         let failed = held();
-        account.failed(uin, failure(Reason::Timeout, None, 3));
+        account.poll_failed(uin, failure(Reason::Timeout, None, 3));
         assert!(Arc::ptr_eq(&failed, &held()));
         assert_eq!((named.up, failed.up), (Some(true), Some(false)));
     }
@@ -556,8 +556,8 @@ mod tests {
     #[test]
     fn no_such_user_is_an_answer() {
         let (account, uin) = account();
-        account.listed(uin, &[key("a")], second(1));
-        account.failed(uin, failure(Reason::UserNotFound, None, 2));
+        account.poll_succeeded(uin, &[key("a")], second(1));
+        account.poll_failed(uin, failure(Reason::UserNotFound, None, 2));
         assert_eq!(*account.users()[&uin], absent(2));
     }
 
@@ -567,7 +567,7 @@ mod tests {
         let at_once = u64::try_from(BATCH).unwrap();
         for number in [0, 1, at_once - 1, at_once, at_once + 1, 3 * at_once] {
             let (account, _) = account();
-            account.set_users(&users(number).collect());
+            account.set_configured(&users(number).collect());
             let mut seen = vec![];
             account.each_user(|uin, _| seen.push(uin));
             assert!(seen.into_iter().eq(users(number)), "{number}");
@@ -581,7 +581,7 @@ mod tests {
         assert!(!account.restore("100013065918".parse().unwrap(), before.clone()));
         assert!(account.restore(uin, before.clone()));
         assert_eq!(*account.users(), Users::from([(uin, before.clone().into())]));
-        account.failed(uin, failure(Reason::UserNotFound, None, 2));
+        account.poll_failed(uin, failure(Reason::UserNotFound, None, 2));
         assert!(!account.restore(uin, before));
         assert_eq!(*account.users()[&uin], absent(2));
     }
@@ -590,19 +590,19 @@ mod tests {
     fn users_that_are_taken_out_are_forgotten_and_the_others_kept() {
         let (account, uin) = account();
         let other = "100013065918".parse().unwrap();
-        account.listed(uin, &[key("a")], second(1));
-        account.set_users(&[uin, other].into());
+        account.poll_succeeded(uin, &[key("a")], second(1));
+        account.set_configured(&[uin, other].into());
         assert_eq!(account.users()[&uin].answered.get(), Some(second(1)));
         assert_eq!(*account.users()[&other], User::default());
-        account.set_users(&[other].into());
-        account.listed(uin, &[key("a")], second(2));
+        account.set_configured(&[other].into());
+        account.poll_succeeded(uin, &[key("a")], second(2));
         assert!(!account.users().contains_key(&uin), "a late answer does not bring the user back");
     }
 
     #[test]
     fn keys_labelled_in_another_way_are_forgotten() {
         let (account, uin) = account();
-        account.listed(uin, &[key("a")], second(1));
+        account.poll_succeeded(uin, &[key("a")], second(1));
         let policy = Policy { limit: 3, ..Policy::default() }.into();
         account.set_settings(AccountSettings { policy, ..account.settings() });
         assert!(account.users()[&uin].keys.is_some());

@@ -23,12 +23,12 @@ pub struct FoundUser {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     /// Listed in the configuration, or in the file that it names.
-    pub listed: BTreeSet<Uin>,
+    pub configured: BTreeSet<Uin>,
     /// Sub-users that the API listed.
     pub found: Found,
     /// Users of the configured types that the API listed, by another request.
     pub typed: Found,
-    /// Who asks.
+    /// The calling user.
     pub caller: Option<Uin>,
 }
 
@@ -38,12 +38,12 @@ impl Sources {
     /// Whether the user is in one of them.
     #[must_use]
     pub fn contain(&self, uin: Uin) -> bool {
-        self.listed.contains(&uin) || self.found(uin).is_some() || self.caller == Some(uin)
+        self.configured.contains(&uin) || self.found(uin).is_some() || self.caller == Some(uin)
     }
 
     /// The users in them, some more than once.
     pub fn users(&self) -> impl Iterator<Item = Uin> {
-        self.listed.iter().chain(self.found.keys()).chain(self.typed.keys()).chain(&self.caller).copied()
+        self.configured.iter().chain(self.found.keys()).chain(self.typed.keys()).chain(&self.caller).copied()
     }
 
     /// What the API said of the user, if it listed it.

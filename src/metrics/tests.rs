@@ -138,19 +138,19 @@ fn world_of_everything() -> World {
     ];
     prod.set_settings(AccountSettings { overrides: overrides.into(), ..prod.settings() });
     let odd = AccessKey { status: KeyStatus::Unknown, ..key("AKID\"\\\né", 1_767_225_700) };
-    prod.listed(uin(1), &[key("AKIDb", 1_700_000_000), odd], second(1_767_225_599));
+    prod.poll_succeeded(uin(1), &[key("AKIDb", 1_700_000_000), odd], second(1_767_225_599));
     let inactive = AccessKey { status: KeyStatus::Inactive, ..key("AKIDc", -86_400) };
-    prod.listed(uin(2), &[key("AKIDa", 1_767_225_600), inactive], second(1_767_000_000));
+    prod.poll_succeeded(uin(2), &[key("AKIDa", 1_767_225_600), inactive], second(1_767_000_000));
     let ids = ["AKIDa".into(), "AKIDc".into()];
     prod.used(uin(2), &ids, |id| {
         Some(if id.expose() == "AKIDa" { LastUse::Never } else { LastUse::At(second(1_767_139_200)) })
     });
-    prod.failed(uin(3), failure(Reason::Timeout, None, second(1_767_225_499)));
-    prod.listed(uin(3), &[], second(1_767_225_500));
-    prod.failed(uin(4), failure(Reason::UserNotFound, None, second(1_767_225_501)));
-    prod.failed(uin(5), failure(Reason::Timeout, None, second(1_767_225_502)));
+    prod.poll_failed(uin(3), failure(Reason::Timeout, None, second(1_767_225_499)));
+    prod.poll_succeeded(uin(3), &[], second(1_767_225_500));
+    prod.poll_failed(uin(4), failure(Reason::UserNotFound, None, second(1_767_225_501)));
+    prod.poll_failed(uin(5), failure(Reason::Timeout, None, second(1_767_225_502)));
     world.accounts[1].begin();
-    world.accounts[1].listed(uin(0), &[], second(1_767_225_599));
+    world.accounts[1].poll_succeeded(uin(0), &[], second(1_767_225_599));
     let (name, other) = (prod.name(), world.accounts[1].name());
     let counted = world.own.account(name);
     let keys = counted.action::<ListAccessKeys>();
@@ -195,7 +195,7 @@ async fn a_user_alone_has_the_series_that_it_has_among_others() {
             .name
             .as_ref()
             .map(|name| (uin(number), FoundUser { name: Arc::clone(name), console_login: user.console_login }));
-        prod.set_users(&if found.is_none() { [uin(number)].into() } else { BTreeSet::new() });
+        prod.set_configured(&if found.is_none() { [uin(number)].into() } else { BTreeSet::new() });
         prod.set_found(found.into_iter().collect());
         assert_eq!(prod.users().len(), 1);
         assert_eq!(series_of(&world, number), among_others);
@@ -206,9 +206,9 @@ async fn a_user_alone_has_the_series_that_it_has_among_others() {
 fn lengths_in_protobuf_add_up() {
     let world = world_of_everything();
     // Some families are longer than a piece.
-    world.accounts[0].set_users(&(0..3_000).map(uin).collect());
+    world.accounts[0].set_configured(&(0..3_000).map(uin).collect());
     for user in 10..3_000 {
-        world.accounts[0].failed(uin(user), failure(Reason::Denied, None, Timestamp::UNIX_EPOCH));
+        world.accounts[0].poll_failed(uin(user), failure(Reason::Denied, None, Timestamp::UNIX_EPOCH));
     }
     let bytes = rest(world.scrape(Format::Protobuf, false)).concat();
     let (mut left, mut families) = (&bytes[..], 0);
@@ -228,7 +228,7 @@ fn a_body_of_many_pieces_is_of_one_moment_though_everything_changes() {
     let [prod, _] = &world.accounts;
     let list = |created: i64| {
         for user in 0..2_000 {
-            prod.listed(uin(user), &[key("AKIDa", created), key("AKIDb", created - 1)], second(created));
+            prod.poll_succeeded(uin(user), &[key("AKIDa", created), key("AKIDb", created - 1)], second(created));
         }
     };
     list(1_700_000_000);
@@ -238,9 +238,9 @@ fn a_body_of_many_pieces_is_of_one_moment_though_everything_changes() {
             let before = world.scrape(format, gzip);
             assert_eq!(before.size_hint().exact(), None);
             list(1_600_000_000);
-            prod.set_users(&BTreeSet::from([uin(5_000)]));
+            prod.set_configured(&BTreeSet::from([uin(5_000)]));
             let pieces = rest(before);
-            prod.set_users(&(0..2_000).map(uin).collect());
+            prod.set_configured(&(0..2_000).map(uin).collect());
             assert!(pieces.len() > 4 && pieces.iter().all(|piece| piece.len() < PIECE + PIECE / 4));
             let bytes = if gzip { unzipped(&pieces.concat()) } else { pieces.concat() };
             if format != Format::Protobuf {
@@ -282,7 +282,7 @@ fn a_small_body_tells_its_length() {
 fn a_scrape_that_is_dropped_lets_go_of_the_users() {
     let world = World::new(2_000);
     for user in 0..2_000 {
-        world.accounts[0].listed(uin(user), &[key("AKIDa", 0)], Timestamp::UNIX_EPOCH);
+        world.accounts[0].poll_succeeded(uin(user), &[key("AKIDa", 0)], Timestamp::UNIX_EPOCH);
     }
     let held = || Arc::strong_count(&world.accounts[0].users()[&uin(0)]);
     let scrapes = [true, false].map(|gzip| world.scrape(Format::Text, gzip));

@@ -140,7 +140,7 @@ mod tests {
         };
         let (large, account) = routes(5_000);
         for uin in 1..=5_000_u64 {
-            account.listed(uin.try_into().unwrap(), &[], jiff::Timestamp::UNIX_EPOCH);
+            account.poll_succeeded(uin.try_into().unwrap(), &[], jiff::Timestamp::UNIX_EPOCH);
         }
         let mut body = large.answer(&scrape()).await.into_body();
         assert!(body.frame().await.unwrap().is_ok());

@@ -59,7 +59,7 @@ fn exporter(users: u64, flags: &[&str]) -> (Scene, Exporter) {
             status: KeyStatus::Active,
             created: at,
         };
-        account.listed(*uin, &[key("0"), key("1")], at);
+        account.poll_succeeded(*uin, &[key("0"), key("1")], at);
     }
     StateFile::new(state.clone()).save(&State::of(&Inventory::new(vec![Arc::new(account)]))).unwrap();
     let uins: Vec<String> = uins.iter().map(Uin::to_string).collect();

@@ -190,6 +190,24 @@ fn the_users_file_is_followed_and_its_last_good_list_kept() {
 }
 
 #[test]
+fn a_removed_user_whose_poll_fails_late_does_not_fail_for_ever() {
+    let world = world_of_three();
+    world.simulator.inject(Some(UIN), Fault::Hang, Times::UntilCleared);
+    let config = |uins: &[u64]| config(&world, uins).replace("interval: 1m, timeout: 1s", "interval: 2s, timeout: 2s");
+    let exporter = world.start_with(&config(&[UIN, UIN + 1]), LIFECYCLE);
+    exporter.until_logged("poll failed");
+    let polls = || world.simulator.arrivals().iter().filter(|arrival| arrival.target == Some(UIN)).count();
+    let before = polls();
+    exporter.until("its next poll", |_| polls() > before);
+    world.write("config.yaml", &config(&[UIN + 1]));
+    assert_eq!(reload(&exporter).0, 200);
+    exporter.until("its end", |metrics| metrics.failures("timeout") >= 2.0);
+
+    world.simulator.inject(Some(UIN + 1), Fault::Hang, Times::Next(1));
+    exporter.until_logged("no poll of the account fails for this reason any more");
+}
+
+#[test]
 fn a_new_user_in_the_file_is_the_only_request() {
     let world = world_of_three();
     let missing = UIN + 50;

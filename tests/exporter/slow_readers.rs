@@ -66,7 +66,7 @@ fn exporter() -> (World, Exporter) {
                 status: KeyStatus::Active,
                 created: second(created(*uin, number)),
             };
-            account.listed((*uin).try_into().unwrap(), &[key(0), key(1)], SystemClock.now());
+            account.poll_succeeded((*uin).try_into().unwrap(), &[key(0), key(1)], SystemClock.now());
         }
         accounts.push(Arc::new(account));
         writeln!(

@@ -174,7 +174,7 @@ pub(crate) fn remember(users: u64, state: &Path) {
     for uin in uins() {
         let key =
             |id: String| AccessKey { id: id.as_str().into(), status: KeyStatus::Active, created: now - 100 * day };
-        account.listed(uin, &[key(format!("AKIDfirst{uin:0>27}")), key(format!("AKIDsecond{uin:0>26}"))], now);
+        account.poll_succeeded(uin, &[key(format!("AKIDfirst{uin:0>27}")), key(format!("AKIDsecond{uin:0>26}"))], now);
     }
     StateFile::new(state.to_owned()).save(&State::of(&Inventory::new(vec![account.into()]))).unwrap();
 }

@@ -44,7 +44,7 @@ fn key(id: &str, status: KeyStatus, age: SignedDuration) -> AccessKey {
 
 /// The account has these users, with names or without.
 fn name(account: &Account, users: &[(u64, Option<&str>)]) {
-    account.set_users(&users.iter().map(|(user, _)| uin(*user)).collect());
+    account.set_configured(&users.iter().map(|(user, _)| uin(*user)).collect());
     account.set_found(users.iter().filter_map(|(user, name)| Some((uin(*user), (*name)?.into()))).collect::<Found>());
 }
 
@@ -61,11 +61,11 @@ fn denied() -> ListingFailure {
 fn mixed() -> Account {
     let account = account("prod", IdLabel::Full);
     name(&account, &[(7, Some("a\u{1b}[2J\u{202e}üser")), (8, None), (9, None)]);
-    account.listed(uin(7), &[key("AKIDa", KeyStatus::Active, DAY * 10)], now());
+    account.poll_succeeded(uin(7), &[key("AKIDa", KeyStatus::Active, DAY * 10)], now());
     account.used(uin(7), [&AccessKeyId::from("AKIDa")], |_| Some(LastUse::At(now() - SignedDuration::from_mins(90))));
-    account.failed(uin(8), Failure::new(Reason::Timeout, None, &"no answer within 10s", now()));
+    account.poll_failed(uin(8), Failure::new(Reason::Timeout, None, &"no answer within 10s", now()));
     let young = key("AKIDb", KeyStatus::Active, SignedDuration::from_secs(59));
-    account.listed(uin(9), &[young, key("AKIDc", KeyStatus::Active, DAY * 60)], now());
+    account.poll_succeeded(uin(9), &[young, key("AKIDc", KeyStatus::Active, DAY * 60)], now());
     account.used(uin(9), [&AccessKeyId::from("AKIDc")], |_| Some(LastUse::Never));
     account.listing_succeeded(Listing::Users, now());
     account
@@ -89,7 +89,7 @@ timeout: prod: user 8
     assert_eq!(drawn, table);
     let plain = account("prod", IdLabel::Full);
     name(&plain, &[(7, None)]);
-    plain.listed(uin(7), &[key("AKIDa", KeyStatus::Active, DAY)], now());
+    plain.poll_succeeded(uin(7), &[key("AKIDa", KeyStatus::Active, DAY)], now());
     assert!(draw(&report([plain]), Look::default()).starts_with("ACCOUNT  USER  KEY    STATUS  AGE  VERDICT\n"));
 }
 
@@ -98,7 +98,7 @@ fn a_list_of_nothing_is_a_summary() {
     let nothing = account("prod", IdLabel::Full);
     name(&nothing, &[(7, None)]);
     nothing.listing_succeeded(Listing::Users, now());
-    nothing.listed(uin(7), &[], now());
+    nothing.poll_succeeded(uin(7), &[], now());
     assert_eq!(draw(&report([nothing]), Look::default()), "1 account, 1 user, 0 keys\n");
 }
 
@@ -149,10 +149,10 @@ fn crowded(id_label: IdLabel, long: &str) -> [Account; 2] {
         let id = |number: u32| format!("AKID{number:x<32}");
         let keys = [(1, KeyStatus::Active, 2_215), (2, KeyStatus::Inactive, 300), (3, KeyStatus::Active, 3)];
         let keys = keys.map(|(number, status, days)| key(&id(number), status, DAY * days));
-        account.listed(uin(100_013_065_917), &keys, now());
+        account.poll_succeeded(uin(100_013_065_917), &keys, now());
         account.used(uin(100_013_065_917), keys.iter().map(|key| &key.id), |_| Some(LastUse::At(now() - DAY * 1_329)));
-        account.listed(uin(100_013_065_918), &[key(&id(4), KeyStatus::Active, DAY)], now());
-        account.failed(uin(100_013_065_919), Failure::new(Reason::UserNotFound, None, &"gone", now()));
+        account.poll_succeeded(uin(100_013_065_918), &[key(&id(4), KeyStatus::Active, DAY)], now());
+        account.poll_failed(uin(100_013_065_919), Failure::new(Reason::UserNotFound, None, &"gone", now()));
     }
     accounts
 }
@@ -207,7 +207,7 @@ proptest! {
             let users: Vec<_> = uins.clone().zip(names.iter().map(|name| Some(name.as_str()))).collect();
             name(account, &users);
             for user in uins {
-                account.listed(uin(user), &[key(&format!("AKID{user:032}"), KeyStatus::Active, DAY * 100)], now());
+                account.poll_succeeded(uin(user), &[key(&format!("AKID{user:032}"), KeyStatus::Active, DAY * 100)], now());
             }
         }
         let drawn = draw(&report(accounts), Look { columns: Some(columns), ..Look::default() });

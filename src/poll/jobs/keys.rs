@@ -164,7 +164,7 @@ impl Keys {
     fn succeeded(&mut self, slot: Slot, keys: Vec<AccessKey>) {
         self.note_sweep(slot);
         let (engine, uin) = (&self.engine, slot.uin());
-        let is_first = engine.account().listed(uin, &keys, engine.now());
+        let is_first = engine.account().poll_succeeded(uin, &keys, engine.now());
         engine.dated(uin);
         engine.deps.metrics.poll_succeeded();
         self.failures.clear(uin);
@@ -181,11 +181,14 @@ impl Keys {
 
     fn failed(&mut self, slot: Slot, CallError { reason, code, error, is_transient }: &CallError) {
         let (engine, uin) = (Arc::clone(&self.engine), slot.uin());
-        if *reason == Reason::UserNotFound {
-            self.last_use.listed(uin, vec![]);
-        }
         engine.deps.metrics.poll_failed(*reason);
-        self.failures.record(uin, *reason, error);
+        // A user that was removed meanwhile is forgotten already.
+        if engine.account().users().contains_key(&uin) {
+            if *reason == Reason::UserNotFound {
+                self.last_use.listed(uin, vec![]);
+            }
+            self.failures.record(uin, *reason, error);
+        }
         self.note_sweep(slot);
         let next = if *is_transient {
             self.schedule.retry(slot, |retry| engine.backoff(retry))
@@ -199,7 +202,7 @@ impl Keys {
         if !reason.is_user_specific() {
             engine.account().note(|progress| progress.failed_polls += 1);
         }
-        engine.account().failed(uin, Failure { next_poll, ..Failure::new(*reason, *code, error, now) });
+        engine.account().poll_failed(uin, Failure { next_poll, ..Failure::new(*reason, *code, error, now) });
     }
 
     fn note_sweep(&mut self, slot: Slot) {

@@ -101,14 +101,14 @@ fn texts(report: &Report) -> Vec<String> {
 #[test]
 fn everybody_is_counted_once_and_where_it_belongs() {
     let account = account("prod", 8);
-    account.listed(uin(1), &[], now());
-    account.listed(uin(2), &[key("a", 89)], now());
-    account.listed(uin(3), &[key("b", 91), AccessKey { status: KeyStatus::Inactive, ..key("c", 1) }], now());
-    account.listed(uin(4), &[key("d", 1), key("e", 1), key("f", 400)], now());
-    account.listed(uin(5), &[key("g", 91), key("h", 92)], ago(4));
-    account.failed(uin(5), failure(Reason::Denied, Some("UnauthorizedOperation"), ago(2)));
-    account.failed(uin(6), failure(Reason::Denied, Some("UnauthorizedOperation"), ago(1)));
-    account.failed(uin(7), failure(Reason::UserNotFound, None, ago(60)));
+    account.poll_succeeded(uin(1), &[], now());
+    account.poll_succeeded(uin(2), &[key("a", 89)], now());
+    account.poll_succeeded(uin(3), &[key("b", 91), AccessKey { status: KeyStatus::Inactive, ..key("c", 1) }], now());
+    account.poll_succeeded(uin(4), &[key("d", 1), key("e", 1), key("f", 400)], now());
+    account.poll_succeeded(uin(5), &[key("g", 91), key("h", 92)], ago(4));
+    account.poll_failed(uin(5), failure(Reason::Denied, Some("UnauthorizedOperation"), ago(2)));
+    account.poll_failed(uin(6), failure(Reason::Denied, Some("UnauthorizedOperation"), ago(1)));
+    account.poll_failed(uin(7), failure(Reason::UserNotFound, None, ago(60)));
     let report = report(&[&account]);
     let Totals { accounts, proven, users, keys } = report.totals;
     let expected = UserCounts {
@@ -148,13 +148,13 @@ fn of_many_the_worst_are_shown_and_all_are_counted() {
     for number in 1..=1_200 {
         // Ages in no order, each once.
         let days = i32::try_from(number * 7 % 1_201).unwrap();
-        account.listed(uin(number), &[key(&format!("key-{days}"), days), key("new", 0)], now());
+        account.poll_succeeded(uin(number), &[key(&format!("key-{days}"), days), key("new", 0)], now());
     }
     for number in 1_201..=1_700 {
-        account.failed(uin(number), failure(Reason::Timeout, None, now()));
+        account.poll_failed(uin(number), failure(Reason::Timeout, None, now()));
     }
     for number in 1_701..=2_000 {
-        account.failed(uin(number), failure(Reason::UserNotFound, None, now()));
+        account.poll_failed(uin(number), failure(Reason::UserNotFound, None, now()));
     }
     let report = report(&[&account]);
     assert!(report.keys.iter().map(|key| key.age).eq((1_151..=1_200).rev().map(|days| DAY * days)));
@@ -193,17 +193,17 @@ fn everything_wrong() -> Vec<Arc<Account>> {
         });
         for number in 1..=160 {
             let keys = [0, 1, 2].map(|key_number| key(&format!("{number:0>35}{key_number}"), 4_000));
-            account.listed(uin(number), &keys, ago(10_000));
+            account.poll_succeeded(uin(number), &keys, ago(10_000));
         }
         for number in 1..=80 {
             let reason = Reason::ALL[usize::try_from(number).unwrap() % Reason::ALL.len()];
             let reason = if reason == Reason::UserNotFound { Reason::Other } else { reason };
             let code = "RequestLimitExceeded.GlobalRegionUinLimitExceeded";
             let failure = Failure::new(reason, Some(code), &"'".repeat(1_000), ago(5_000));
-            account.failed(uin(number), Failure { next_poll: Some(ago(-60)), ..failure });
+            account.poll_failed(uin(number), Failure { next_poll: Some(ago(-60)), ..failure });
         }
         for number in 161..=200 {
-            account.failed(uin(number), failure(Reason::UserNotFound, None, ago(5_000)));
+            account.poll_failed(uin(number), failure(Reason::UserNotFound, None, ago(5_000)));
         }
     }
     accounts
@@ -223,9 +223,9 @@ fn the_page_is_of_bounded_size_whatever_there_is() {
 fn accounts_are_in_their_order_until_there_are_too_many() {
     let of = |number: usize| -> Vec<Arc<Account>> {
         let accounts: Vec<_> = (0..number).map(|place| account(&format!("a{place}"), 2)).collect();
-        accounts[number - 1].failed(uin(1), failure(Reason::Tls, None, now()));
-        accounts[number - 2].listed(uin(1), &[], now());
-        accounts[number - 2].failed(uin(2), failure(Reason::Tls, None, now()));
+        accounts[number - 1].poll_failed(uin(1), failure(Reason::Tls, None, now()));
+        accounts[number - 2].poll_succeeded(uin(1), &[], now());
+        accounts[number - 2].poll_failed(uin(2), failure(Reason::Tls, None, now()));
         accounts
     };
     let names = |number| {
@@ -243,9 +243,9 @@ async fn an_account_tells_what_is_wrong_with_it_as_a_whole() {
     let problems = |account: &Arc<Account>| report(&[account]).accounts()[0].assessment.problems.clone();
     account.note(|progress| (progress.rate, progress.rate_limit) = (Some(20.0), Some(20.0)));
     assert_eq!(problems(&account), []);
-    account.failed(uin(1), failure(Reason::UserNotFound, None, now()));
+    account.poll_failed(uin(1), failure(Reason::UserNotFound, None, now()));
     assert_eq!(problems(&account), [AccountProblem::Down]);
-    account.listed(uin(2), &[], now());
+    account.poll_succeeded(uin(2), &[], now());
     assert_eq!(problems(&account), []);
     account.note(|progress| progress.rate = Some(9.5));
     assert_eq!(problems(&account), [AccountProblem::Throttled]);
@@ -295,13 +295,13 @@ fn the_title_tells_the_state() {
     let account = account("prod", 2);
     let title_now = || title(&report(&[&account]));
     assert_eq!(title_now(), "Starting – Tencent Cloud CAM exporter");
-    account.listed(uin(1), &[key("a", 1)], now());
+    account.poll_succeeded(uin(1), &[key("a", 1)], now());
     assert_eq!(title_now(), "Starting – Tencent Cloud CAM exporter", "of one user nothing is known");
-    account.listed(uin(2), &[], now());
+    account.poll_succeeded(uin(2), &[], now());
     assert_eq!(title_now(), "All well – Tencent Cloud CAM exporter");
-    account.listed(uin(1), &[key("a", 91)], now());
+    account.poll_succeeded(uin(1), &[key("a", 91)], now());
     assert_eq!(title_now(), "1 problem – Tencent Cloud CAM exporter");
-    account.failed(uin(2), failure(Reason::Connect, None, now()));
+    account.poll_failed(uin(2), failure(Reason::Connect, None, now()));
     assert_eq!(title_now(), "2 problems – Tencent Cloud CAM exporter");
     assert_eq!(texts(&report(&[&account])), ["1 user cannot be polled", "1 key is older than it may be"]);
     assert_eq!(title(&report(&[])), "All well – Tencent Cloud CAM exporter", "a shard may have none");
@@ -327,11 +327,11 @@ fn what_is_awaited_is_told_until_nothing_is() {
     let (title, part) = awaited();
     assert!(title.starts_with("Starting") && part.contains("the keys of 12 users, in 1 account: prod"), "{part}");
     for number in 1..=11 {
-        account.listed(uin(number), &[], now());
+        account.poll_succeeded(uin(number), &[], now());
     }
     let (title, part) = awaited();
     assert!(title.starts_with("Starting") && part.contains("the keys of 1 user, in 1 account: prod"), "{part}");
-    account.listed(uin(12), &[], now());
+    account.poll_succeeded(uin(12), &[], now());
     let (title, part) = awaited();
     assert!(title.starts_with("All well") && part.is_empty(), "{part}");
     // A listing that was answered once and has failed since is no longer awaited, nor is all well.
@@ -344,9 +344,9 @@ fn what_is_awaited_is_told_until_nothing_is() {
 fn a_user_that_fails_is_shown_with_all_that_the_person_on_call_needs() {
     let account = account("prod", 1);
     account.set_found([(uin(1), "王小明".into())].into());
-    account.listed(uin(1), &[], ago(30));
+    account.poll_succeeded(uin(1), &[], ago(30));
     let failure = failure(Reason::Denied, Some("UnauthorizedOperation"), ago(20));
-    account.failed(uin(1), Failure { next_poll: Some(ago(-5)), ..failure });
+    account.poll_failed(uin(1), Failure { next_poll: Some(ago(-5)), ..failure });
     let page = page(&report(&[&account]));
     let row = page.split(r#"<table class="failing">"#).nth(1).unwrap().split("</tbody>").next().unwrap();
     for shown in [
@@ -366,7 +366,7 @@ fn a_user_that_fails_is_shown_with_all_that_the_person_on_call_needs() {
 fn a_problem_of_many_accounts_names_a_few() {
     let accounts: Vec<Arc<Account>> = (0..5).map(|place| account(&format!("a{place}"), 1)).collect();
     for account in &accounts {
-        account.failed(uin(1), failure(Reason::Credentials, None, now()));
+        account.poll_failed(uin(1), failure(Reason::Credentials, None, now()));
     }
     let report = report(&accounts.iter().collect::<Vec<_>>());
     assert_eq!(texts(&report), ["5 accounts are down: a0, a1, a2 and 2 more", "5 users cannot be polled"]);
@@ -375,7 +375,7 @@ fn a_problem_of_many_accounts_names_a_few() {
 #[test]
 fn a_label_of_a_key_is_text_whatever_it_holds() {
     let account = account("prod", 1);
-    account.listed(uin(1), &[key("<script>\"'&", 1)], now());
+    account.poll_succeeded(uin(1), &[key("<script>\"'&", 1)], now());
     let page = page(&report(&[&account]));
     assert!(
         !page.contains("<script") && page.contains("<code><bdi>&lt;script&gt;&quot;&#39;&amp;</bdi></code>"),

@@ -124,7 +124,7 @@ fn account(name: &str, case: &Case) -> Arc<Account> {
                         created: now() - day * *days,
                     })
                     .collect();
-                account.listed(uin(place), &listed, now() - SignedDuration::from_mins(*minutes));
+                account.poll_succeeded(uin(place), &listed, now() - SignedDuration::from_mins(*minutes));
                 account.used(uin(place), listed.iter().map(|key| &key.id), |of| {
                     let (_, (_, _, used)) = keys.iter().find(|(number, _)| of.expose() == id(*number))?;
                     match used {
@@ -134,8 +134,12 @@ fn account(name: &str, case: &Case) -> Arc<Account> {
                     }
                 });
             }
-            Said::Failed(reason) => account.failed(uin(place), Failure::new(*reason, None, &"what was said", now())),
-            Said::Missing => account.failed(uin(place), Failure::new(Reason::UserNotFound, None, &"no user", now())),
+            Said::Failed(reason) => {
+                account.poll_failed(uin(place), Failure::new(*reason, None, &"what was said", now()))
+            }
+            Said::Missing => {
+                account.poll_failed(uin(place), Failure::new(Reason::UserNotFound, None, &"no user", now()))
+            }
         }
     }
     for (listing, all) in Listing::ALL.into_iter().zip(&case.listed).filter(|(one, _)| settings.listings.contains(*one))

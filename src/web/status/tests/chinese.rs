@@ -50,11 +50,11 @@ async fn no_sentence_of_the_overview_is_in_english() {
     let (unknown, awaiting, silent) = (account("prod", 3), account("prod", 0), account("prod", 1));
     awaiting.set_settings(AccountSettings { listings: EVERY_LISTING, ..awaiting.settings() });
     let missing = account("prod", 1);
-    missing.failed(uin(1), failure(Reason::UserNotFound, None, now()));
+    missing.poll_failed(uin(1), failure(Reason::UserNotFound, None, now()));
     let failing = account("prod", 1);
-    failing.failed(uin(1), failure(Reason::Credentials, None, now()));
+    failing.poll_failed(uin(1), failure(Reason::Credentials, None, now()));
     let good = account("prod", 1);
-    good.listed(uin(1), &[key("a", 1)], now());
+    good.poll_succeeded(uin(1), &[key("a", 1)], now());
     let of = |accounts: &[&Arc<Account>]| -> Vec<Arc<Account>> { accounts.iter().map(|of| Arc::clone(of)).collect() };
     for accounts in [
         vec![],
@@ -126,9 +126,9 @@ fn a_chinese_page_is_no_longer_than_it_may_be() {
 #[test]
 fn a_chinese_page_says_the_same() {
     let account = account("prod", 1);
-    account.listed(uin(1), &[], ago(30));
+    account.poll_succeeded(uin(1), &[], ago(30));
     let denied = failure(Reason::Denied, Some("UnauthorizedOperation"), ago(20));
-    account.failed(uin(1), Failure { next_poll: Some(ago(-5)), ..denied });
+    account.poll_failed(uin(1), Failure { next_poll: Some(ago(-5)), ..denied });
     let page = page(&chinese(&[account]));
     for shown in [
         "<title>3 个问题 – 腾讯云 CAM exporter</title>",

@@ -40,14 +40,14 @@ fn pages(text: impl Fn(&'static str) -> String) -> Vec<String> {
     let policy = Policy { exemptions, ..Policy::clone(&account.settings().policy) }.into();
     account.set_settings(AccountSettings { policy, listings: EVERY_LISTING, ..account.settings() });
     account.set_found((1..=4).map(|number| (uin(number), (&*text("name")).into())).collect());
-    account.listed(uin(1), &[key(&text("key"), 4_000)], now());
+    account.poll_succeeded(uin(1), &[key(&text("key"), 4_000)], now());
     for (number, reason, place) in [
         (2, Reason::Denied, "failure"),
         // Nothing is advised, so the error is among the causes.
         (3, Reason::Credentials, "failure"),
         (4, Reason::UserNotFound, "failure of a user that does not exist"),
     ] {
-        account.failed(uin(number), Failure::new(reason, None, &text(place), now()));
+        account.poll_failed(uin(number), Failure::new(reason, None, &text(place), now()));
     }
     account.set_credential_problem(Some(text("credential")), now());
     for listing in Listing::ALL {
