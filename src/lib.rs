@@ -20,7 +20,7 @@
 //! for tests.
 
 pub mod advice;
-mod allocator;
+pub mod allocator;
 pub mod app;
 pub mod backoff;
 pub mod config;

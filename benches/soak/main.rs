@@ -24,7 +24,7 @@ mod world;
 use std::{alloc::System, fs, io, process::ExitCode, time::Duration};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use tencentcloud_cam_exporter::{app::ConfigSource, config::Shard};
+use tencentcloud_cam_exporter::{allocator, app::ConfigSource, config::Shard};
 use tokio::{
     runtime::{Builder, Handle},
     time::sleep,
@@ -71,6 +71,8 @@ fn main() -> ExitCode {
             }
         }
     }
+    // As the binary does.
+    allocator::limit_arenas();
     // Log lines are written, to nowhere.
     tracing_subscriber::fmt().with_writer(io::sink).init();
     let mut builder = Builder::new_current_thread();

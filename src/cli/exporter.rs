@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use prometheus::IntCounter;
 use tencentcloud_api::{Clock as _, HttpTransport, Proxies, SystemClock};
 use tencentcloud_cam_exporter::{
-    PROGRAM,
+    PROGRAM, allocator,
     app::{App, ConfigSource, Dependencies, Error, Listeners, Options},
     config::Faults,
     environment::Environment,
@@ -74,6 +74,7 @@ pub(super) fn guard(flags: &ServeFlags) -> Result<Arc<Guard>> {
 /// # Errors
 /// Those of `main`, and that the system allows no other thread.
 pub(super) fn in_runtime<T>(main: impl Future<Output = Result<T>>) -> Result<T> {
+    allocator::limit_arenas();
     // The pool of blocking threads panics where it has no thread and the system allows none. So the first is started where
     // a failure can be reported, and no thread of the pool ends while the process lives.
     let possible = thread::Builder::new().spawn(|| {}).map(|thread| thread.join().is_ok());

@@ -135,10 +135,10 @@ fn account(name: &str, case: &Case) -> Arc<Account> {
                 });
             }
             Said::Failed(reason) => {
-                account.poll_failed(uin(place), Failure::new(*reason, None, &"what was said", now()))
+                account.poll_failed(uin(place), Failure::new(*reason, None, &"what was said", now()));
             }
             Said::Missing => {
-                account.poll_failed(uin(place), Failure::new(Reason::UserNotFound, None, &"no user", now()))
+                account.poll_failed(uin(place), Failure::new(Reason::UserNotFound, None, &"no user", now()));
             }
         }
     }
