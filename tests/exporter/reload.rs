@@ -214,7 +214,8 @@ fn a_new_user_in_the_file_is_the_only_request() {
     let list = world.write("uins.txt", &format!("{UIN}\n{missing}\n"));
     let users = format!("uins_file: {}, discover: {{include: [nobody]}}, uins: []", list.display());
     let exporter = world.start_with(&config(&world, &[]).replace("uins: []", &users), &[]);
-    let requests = || world.simulator.arrivals().into_iter().map(|arrival| (arrival.action, arrival.target));
+    let requests =
+        || world.simulator.arrivals().into_iter().map(|arrival| (arrival.action.to_string(), arrival.target));
     exporter.until("two polls and a list", |_| requests().count() == 3);
 
     world.write("uins.txt", &format!("{UIN}\n{missing}\n{}\n", UIN + 1));

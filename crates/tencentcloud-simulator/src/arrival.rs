@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use compact_str::CompactString;
 use tokio::time::Instant;
 
 use crate::{Rejection, window::WINDOW};
@@ -15,7 +16,7 @@ pub struct Arrival {
     /// When.
     pub at: Instant,
     /// Its `X-TC-Action`; empty where it has none.
-    pub action: String,
+    pub action: CompactString,
     /// The signer: a UIN, or the number of a role; none if the signer is unknown.
     pub caller: Option<u64>,
     /// Its `TargetUin`, where it has a readable one.
@@ -94,7 +95,7 @@ mod tests {
         let arrivals: Vec<Arrival> = [0, 400, 999, 1000, 1399, 5000]
             .map(|millis| Arrival {
                 at: start + Duration::from_millis(millis),
-                action: String::new(),
+                action: CompactString::default(),
                 caller: None,
                 target: None,
                 outcome: Outcome::Answered,

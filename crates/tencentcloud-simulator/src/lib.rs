@@ -133,7 +133,7 @@ impl Simulator {
         let now = now.checked_add(ahead).unwrap_or(now);
         let at = Instant::now();
         let (reply, caller, target, outcome) = state.reply(request, now, at);
-        let action = request::single(request.headers(), "x-tc-action").unwrap_or_default().to_owned();
+        let action = request::single(request.headers(), "x-tc-action").unwrap_or_default().into();
         state.log.push(Arrival { at, action, caller, target, outcome });
         reply
     }
