@@ -99,18 +99,16 @@ impl Exporter {
             stream.write_all(request.as_bytes())?;
             let (mut response, mut line) = (BufReader::new(stream), vec![]);
             response.read_until(b'\n', &mut line)?;
-            assert!(line.starts_with(b"HTTP/1.0 200 "), "{}", String::from_utf8_lossy(&line));
-            let mut lines = 0;
-            while line != b"\r\n" {
-                line.clear();
-                response.read_until(b'\n', &mut line)?;
-            }
+            assert!(line.starts_with(b"HTTP/1.0 200 "), "{request}: {}", String::from_utf8_lossy(&line));
+            let (mut is_body, mut lines) = (false, 0);
             loop {
                 line.clear();
                 if response.read_until(b'\n', &mut line)? == 0 {
+                    assert!(is_body, "{request} has no complete head as its response");
                     return io::Result::Ok(lines);
                 }
-                lines += usize::from(!line.starts_with(b"#"));
+                lines += usize::from(is_body && !line.starts_with(b"#"));
+                is_body |= line == b"\r\n";
             }
         });
         read.await.unwrap().unwrap()
